@@ -1,0 +1,27 @@
+//! The words, ports and pure rules of Nunchi. Nothing here runs, waits, reads a clock or touches the outside.
+
+mod chat;
+mod explain;
+mod ports;
+mod rules;
+mod words;
+
+pub use chat::{
+    CacheTtl, Choice, Citation, Dialect, EmbedReply, EmbedRequest, Frame, ImageDetail, Json,
+    JsonSchemaFormat, Media, MediaSource, Message, ModelRequest, Note, Origin, Part, RawFrame,
+    ReasoningEffort, ReasoningRequest, Reply, ReplyBody, ReplyEvent, ReplyInfo, ReplyStream, ResponseFormat,
+    Role, Sampling, StopReason, ToolChoice, ToolDefinition, assemble_reply,
+};
+pub use explain::{Explain, Lang, RetryClass};
+pub use ports::{
+    BoxFuture, BudgetStore, CacheEntry, CacheFilter, CacheKey, CacheStats, CacheStore, CallFilter, Clock,
+    Embedder, Event, EventSink, Grouping, HoldError, HoldRequest, Ids, KeyStore, Ledger, LedgerReader, Model,
+    ModelCard, ModelError, ModelErrorKind, ModelList, Refusal, Settlement, Spawn, StorageError, TaskName,
+    Total,
+};
+pub use words::{
+    AccessRole, Amount, Budget, BudgetAction, BudgetId, BudgetNotice, BudgetScope, BudgetState, BudgetWindow,
+    CacheDirective, CacheVerdict, CallContext, CallId, CallRecord, CallSummary, ContextTier, KeyId,
+    KeyLimits, ModelPrice, NanoUsd, Outcome, ParseMoneyError, Posture, Principal, Rates, RequestId, RunId,
+    Served, SpendScope, StepId, Threshold, Tier, Usage, UserId, VirtualKey,
+};

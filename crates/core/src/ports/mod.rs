@@ -1,0 +1,22 @@
+//! The ports: what the rules and the layers above need from the outside, as traits.
+
+mod cache;
+mod events;
+mod keys;
+mod ledger;
+mod model;
+mod model_error;
+mod runtime;
+mod storage_error;
+
+pub use cache::{CacheEntry, CacheFilter, CacheKey, CacheStats, CacheStore};
+pub use events::{Event, EventSink};
+pub use keys::KeyStore;
+pub use ledger::{
+    BudgetStore, CallFilter, Grouping, HoldError, HoldRequest, Ledger, LedgerReader, Refusal, Settlement,
+    Total,
+};
+pub use model::{Embedder, Model, ModelCard, ModelList};
+pub use model_error::{ModelError, ModelErrorKind};
+pub use runtime::{BoxFuture, Clock, Ids, Spawn, TaskName};
+pub use storage_error::StorageError;

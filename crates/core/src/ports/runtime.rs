@@ -1,0 +1,73 @@
+//! Time, ids and background tasks.
+
+use jiff::Timestamp;
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+use uuid::Uuid;
+
+/// A future that can be stored and sent.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Tells the time.
+pub trait Clock: Send + Sync {
+    /// The time of day; may jump either way.
+    fn now(&self) -> Timestamp;
+    /// Time since some fixed moment; never goes back.
+    fn monotonic(&self) -> Duration;
+}
+
+/// Makes ids.
+pub trait Ids: Send + Sync {
+    /// A new UUIDv7.
+    fn new_id(&self) -> Uuid;
+}
+
+/// Every background task there is. A task that is not listed cannot be started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum TaskName {
+    /// Serves HTTP until shutdown; then lets replies under way end.
+    HttpServer,
+    /// One model call. On cancel it settles for what was streamed; it ends with its reply.
+    Call,
+    /// Writes the ledger in group commits; drains its queue on shutdown.
+    LedgerWriter,
+    /// Settles holds whose calls were dropped without a word.
+    HoldReaper,
+    /// Drops expired cache entries and keeps the cache under its cap; safe to cancel.
+    CacheSweeper,
+    /// Writes cache entries behind the reply; drains its queue on shutdown.
+    CacheWriter,
+    /// Reads the owner's price source anew; safe to cancel.
+    PriceRefresh,
+    /// Looks for Ollama and lists providers' models; safe to cancel.
+    ModelDiscovery,
+    /// Writes when keys were last used; safe to cancel.
+    KeyUse,
+    /// Waits for a signal to stop.
+    Signals,
+}
+
+impl TaskName {
+    /// The name in logs and metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::HttpServer => "http_server",
+            Self::Call => "call",
+            Self::LedgerWriter => "ledger_writer",
+            Self::HoldReaper => "hold_reaper",
+            Self::CacheSweeper => "cache_sweeper",
+            Self::CacheWriter => "cache_writer",
+            Self::PriceRefresh => "price_refresh",
+            Self::ModelDiscovery => "model_discovery",
+            Self::KeyUse => "key_use",
+            Self::Signals => "signals",
+        }
+    }
+}
+
+/// Starts background tasks.
+pub trait Spawn: Send + Sync {
+    /// Starts `future`; it is awaited or cancelled at shutdown as its name says.
+    fn spawn(&self, name: TaskName, future: BoxFuture<'static, ()>);
+}

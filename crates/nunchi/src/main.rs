@@ -1,0 +1,2 @@
+//! nunchi
+fn main() {}
