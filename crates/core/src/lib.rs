@@ -19,6 +19,10 @@ pub use ports::{
     ModelCard, ModelError, ModelErrorKind, ModelList, Refusal, Settlement, Spawn, StorageError, TaskName,
     Total,
 };
+pub use rules::{
+    CacheScope, RateState, TierChoice, TierRule, TierRules, admit_rate, cost, exact_key, human_text,
+    in_tool_loop, live_word, mask_secrets, pattern_matches, prompt_token_bound, upper_bound,
+};
 pub use words::{
     AccessRole, Amount, Budget, BudgetAction, BudgetId, BudgetNotice, BudgetScope, BudgetState, BudgetWindow,
     CacheDirective, CacheVerdict, CallContext, CallId, CallRecord, CallSummary, ContextTier, KeyId,

@@ -1,1 +1,28 @@
-//! Placeholder until the first slice lands.
+//! One model call, paid for: limit, recall, plan, hold, attempt, meter.
+
+mod attempt;
+mod breaker;
+mod cache;
+mod call;
+mod embed;
+mod feed;
+mod flight;
+mod gateway;
+mod keys;
+mod limits;
+mod meter;
+mod parts;
+mod plan;
+mod prices;
+mod settings;
+mod tokens;
+
+pub use breaker::{BreakerSettings, CandidateHealth};
+pub use cache::{AnswerCache, CacheFigures};
+pub use feed::Feed;
+pub use gateway::Gateway;
+pub use keys::{KeyError, KeyRing, NewKey, Secret};
+pub use parts::{Parts, ProviderEntry};
+pub use plan::{Candidate, RoutePlan};
+pub use prices::{PriceBook, PriceCatalog};
+pub use settings::{CacheSettings, LimitSettings, RetrySettings, Settings, TierModels};

@@ -1,1 +1,25 @@
-//! Placeholder until the first slice lands.
+//! Scripted upstreams for tests and benches: servers on real sockets that speak each provider's wire format and break it on demand.
+#![expect(clippy::expect_used, reason = "test support fails loudly")]
+
+mod dialect;
+mod fakes;
+mod fixed;
+mod reading;
+mod schema;
+mod serve;
+mod steer;
+mod turn;
+mod wire;
+
+pub use dialect::{Dialect, Endpoint};
+pub use fakes::{
+    ManualClock, RecordingEvents, ScriptedModel, ScriptedReply, SequentialIds, TokioClock, TokioSpawn,
+};
+pub use fixed::FixedAnswer;
+pub use schema::minimal_json;
+pub use serve::{Seen, Upstream};
+pub use steer::{steer, steer_or};
+pub use turn::{
+    ChunkPlan, Ending, Fault, LineEnd, Pace, Piece, Source, Split, Stop, Tokens, ToolCall, Turn, UsageShape,
+};
+pub use wire::{embedding, wire};

@@ -129,7 +129,7 @@ pub enum MediaSource {
     /// The provider fetches it.
     Url(String),
     /// Base64 text, kept encoded as it came.
-    Base64(Bytes),
+    Base64(#[serde(with = "super::text_bytes")] Bytes),
     /// A file that was uploaded to the provider before.
     FileId(String),
 }

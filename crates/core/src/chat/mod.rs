@@ -4,6 +4,7 @@ mod embed;
 mod message;
 mod reply;
 mod request;
+mod text_bytes;
 
 pub use embed::{EmbedReply, EmbedRequest};
 pub use message::{CacheTtl, ImageDetail, Json, Media, MediaSource, Message, Part, Role};

@@ -39,6 +39,7 @@ pub struct RawFrame {
     /// The SSE event name, where the dialect uses them.
     pub event: Option<String>,
     /// One SSE `data:` payload, or the whole JSON body of a reply that was not streamed.
+    #[serde(with = "super::text_bytes")]
     pub data: Bytes,
 }
 

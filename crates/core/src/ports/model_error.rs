@@ -104,22 +104,15 @@ impl fmt::Display for ModelError {
 impl std::error::Error for ModelError {}
 
 /// Code, English and Korean message, of a kind.
-fn words(kind: &ModelErrorKind) -> (&'static str, &'static str, &'static str) {
+type Words = (&'static str, &'static str, &'static str);
+
+fn words(kind: &ModelErrorKind) -> Words {
+    upstream_words(kind).unwrap_or_else(|| own_words(kind))
+}
+
+fn upstream_words(kind: &ModelErrorKind) -> Option<Words> {
     use ModelErrorKind as K;
-    match kind {
-        K::InvalidRequest => ("request.invalid", "The request is not valid", "요청이 올바르지 않습니다"),
-        K::Unsupported => {
-            ("model.unsupported", "The model cannot do this", "이 모델은 이 기능을 지원하지 않습니다")
-        }
-        K::ContextTooLong => (
-            "model.context_too_long",
-            "The prompt is too long for the model",
-            "프롬프트가 모델의 한도를 넘습니다",
-        ),
-        K::UnknownModel => ("model.unknown", "There is no such model", "그런 모델이 없습니다"),
-        K::ModelNotAllowed => {
-            ("key.model_not_allowed", "This key may not use the model", "이 키로는 그 모델을 쓸 수 없습니다")
-        }
+    Some(match kind {
         K::UpstreamAuth => (
             "upstream.auth",
             "The provider does not accept its API key",
@@ -148,6 +141,26 @@ fn words(kind: &ModelErrorKind) -> (&'static str, &'static str, &'static str) {
             "The provider failed in the middle of the answer",
             "답변 도중 제공자 오류가 났습니다",
         ),
+        _ => return None,
+    })
+}
+
+fn own_words(kind: &ModelErrorKind) -> Words {
+    use ModelErrorKind as K;
+    match kind {
+        K::InvalidRequest => ("request.invalid", "The request is not valid", "요청이 올바르지 않습니다"),
+        K::Unsupported => {
+            ("model.unsupported", "The model cannot do this", "이 모델은 이 기능을 지원하지 않습니다")
+        }
+        K::ContextTooLong => (
+            "model.context_too_long",
+            "The prompt is too long for the model",
+            "프롬프트가 모델의 한도를 넘습니다",
+        ),
+        K::UnknownModel => ("model.unknown", "There is no such model", "그런 모델이 없습니다"),
+        K::ModelNotAllowed => {
+            ("key.model_not_allowed", "This key may not use the model", "이 키로는 그 모델을 쓸 수 없습니다")
+        }
         K::LimitExceeded => ("limit.exceeded", "Too many requests", "요청이 너무 많습니다"),
         K::BudgetRefused(refusal) if refusal.busy => (
             "budget.busy",
@@ -173,6 +186,7 @@ fn words(kind: &ModelErrorKind) -> (&'static str, &'static str, &'static str) {
         K::Storage => ("storage.failed", "The ledger cannot be written", "장부를 쓸 수 없습니다"),
         K::ShuttingDown => ("server.shutting_down", "The server is shutting down", "서버가 종료 중입니다"),
         K::ClientGone => ("client.gone", "The client went away", "클라이언트가 연결을 끊었습니다"),
+        _ => ("model.failed", "The call failed", "호출이 실패했습니다"),
     }
 }
 

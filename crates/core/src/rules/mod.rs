@@ -1,1 +1,22 @@
 //! The rules: pure functions over the words.
+
+mod exact_key;
+mod human_text;
+mod live_question;
+mod mask;
+mod model_pattern;
+mod normalise;
+mod pricing;
+mod prompt_bound;
+mod rate;
+mod tier_rules;
+
+pub use exact_key::{CacheScope, exact_key};
+pub use human_text::{human_text, in_tool_loop};
+pub use live_question::live_word;
+pub use mask::mask_secrets;
+pub use model_pattern::pattern_matches;
+pub use pricing::{cost, upper_bound};
+pub use prompt_bound::prompt_token_bound;
+pub use rate::{RateState, admit_rate};
+pub use tier_rules::{TierChoice, TierRule, TierRules};

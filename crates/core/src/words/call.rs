@@ -108,3 +108,17 @@ pub struct CallSummary {
     /// The baseline's cost less what it cost (never negative).
     pub saved: NanoUsd,
 }
+
+impl CallRecord {
+    /// What the one who asked is told of this row.
+    pub fn summary(&self) -> CallSummary {
+        CallSummary {
+            call: self.id,
+            outcome: self.outcome,
+            usage: self.usage,
+            usage_estimated: self.usage_estimated,
+            cost: self.cost,
+            saved: NanoUsd((self.baseline_cost - self.cost).0.max(0)),
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! What the person said last, without the noise that agents and editors wrap around it.
+
+use crate::chat::{ModelRequest, Part, Role};
+use regex::Regex;
+use std::borrow::Cow;
+use std::sync::LazyLock;
+
+/// Blocks that harnesses add to user turns, by tag name.
+static NOISE: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    let tags = [
+        "system-reminder",
+        "system_reminder",
+        "environment_details",
+        "environment_context",
+        "user_instructions",
+        "context",
+        "attached_files",
+        "open_files",
+        "open_and_recently_viewed_files",
+        "user_info",
+        "project_layout",
+        "rules",
+        "git_status",
+        "local-command-stdout",
+        "command-message",
+        "command-name",
+        "editor_context",
+        "timestamp",
+    ];
+    let blocks: Vec<_> = tags.iter().map(|tag| format!(r"<{tag}\b[^>]*>.*?</{tag}>")).collect();
+    Regex::new(&format!("(?is){}", blocks.join("|"))).ok()
+});
+
+/// The last text a person wrote, stripped of harness blocks; `None` when the turn holds none (a tool loop's turn).
+pub fn human_text(request: &ModelRequest) -> Option<String> {
+    request.messages.iter().rev().filter(|message| message.role == Role::User).find_map(|message| {
+        let text: String = message.parts.iter().filter_map(Part::as_text).collect::<Vec<_>>().join("\n");
+        let stripped =
+            NOISE.as_ref().map_or(Cow::Borrowed(text.as_str()), |noise| noise.replace_all(&text, ""));
+        let stripped = stripped.trim();
+        (!stripped.is_empty()).then(|| stripped.to_owned())
+    })
+}
+
+/// Whether the conversation is inside a tool loop: the last turn holds tool results.
+pub fn in_tool_loop(request: &ModelRequest) -> bool {
+    request.messages.last().is_some_and(|message| {
+        message.role == Role::Tool || message.parts.iter().any(|part| matches!(part, Part::ToolResult { .. }))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chat::Message;
+
+    #[test]
+    fn noise_is_stripped() {
+        let text = "<system-reminder>never mind\nthis</system-reminder>\nFix it <context a=\"b\">x</context>";
+        let request = ModelRequest::new("m", vec![Message::text(Role::User, text)]);
+        assert_eq!(human_text(&request).as_deref(), Some("Fix it"));
+        assert!(!in_tool_loop(&request));
+    }
+
+    #[test]
+    fn a_turn_of_noise_only_is_passed_over() {
+        let noise = Message::text(Role::User, "<context>x</context>");
+        let request = ModelRequest::new("m", vec![Message::text(Role::User, "hello"), noise]);
+        assert_eq!(human_text(&request).as_deref(), Some("hello"));
+    }
+}

@@ -1,0 +1,62 @@
+//! Questions whose answer changes by the hour: never served from a cache, never stored.
+
+use regex::Regex;
+use std::sync::LazyLock;
+
+/// English words and phrases, matched at word borders.
+const ENGLISH: &str = r"(?i)(?-u:\b)(?:now|right now|today|tonight|tomorrow|yesterday|currently|at the moment|these days|so far this|this (?:morning|afternoon|evening|week|weekend|month|quarter|year)|(?:last|next|past) (?:night|week|weekend|month|quarter|year|few (?:days|hours))|(?:current|latest|newest|most recent|recent|up[- ]to[- ]date|live|real[- ]?time|breaking|upcoming)|what(?:'s| is) the (?:time|date)|what (?:time|day|date|year|month) is|weather|forecast|temperature (?:in|at|outside)|stock (?:price|market)s?|share price|exchange rate|trending|(?:price|value|rate) of (?:bitcoin|btc|ether|eth|gold|oil|silver|the (?:dollar|euro|won|yen))|(?:bitcoin|btc|eth|ethereum|gold|oil) price|news|headlines|score of|who won|is .{1,40} (?:open|down|online|available)|how (?:late|long) .{0,20}open)(?-u:\b)";
+
+/// Korean words; Korean puts particles right behind them, so no border is asked for.
+const KOREAN: &str = r"지금|오늘|현재|최신|최근|요즘|방금|실시간|금일|당일|내일|모레|어제|그저께|이번\s*(?:주|달|월|분기|주말|해|년)|지난\s*(?:주|달|월|분기|주말|해|밤)|다음\s*(?:주|달|월|분기|주말|해)|올해|작년|내년|오전에|오늘밤|몇\s*시(?:야|예요|입니까|인가|니|지|죠|$|\?)|며칠|무슨\s*요일|날씨|기온|미세먼지|강수|주가|시세|환율|코스피|코스닥|비트코인|금값|유가|뉴스|속보|헤드라인|경기\s*결과|스코어|영업\s*(?:중|시간)|재고\s*있";
+
+static LIVE: LazyLock<Option<[Regex; 2]>> =
+    LazyLock::new(|| Some([Regex::new(ENGLISH).ok()?, Regex::new(KOREAN).ok()?]));
+
+/// The word that makes a question live, if any. When in doubt it is live: a needless call is cheaper than a stale answer.
+pub fn live_word(text: &str) -> Option<&str> {
+    let patterns = LIVE.as_ref()?;
+    patterns.iter().find_map(|pattern| pattern.find(text)).map(|found| found.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_patterns_compile() {
+        assert!(LIVE.is_some());
+    }
+
+    #[test]
+    fn live() {
+        for text in [
+            "What is the weather in Seoul?",
+            "bitcoin price",
+            "What time is it?",
+            "latest Rust release",
+            "who is the current president",
+            "지금 몇 시야?",
+            "오늘의 날씨 알려줘",
+            "삼성전자 주가",
+            "최신 아이폰",
+            "원달러 환율은?",
+            "이번주 일정",
+        ] {
+            assert!(live_word(text).is_some(), "{text}");
+        }
+    }
+
+    #[test]
+    fn timeless() {
+        for text in [
+            "What is a monad?",
+            "I know that the snow is white",
+            "Translate 'hello' into Korean",
+            "피타고라스 정리를 설명해줘",
+            "파이썬에서 리스트를 뒤집는 법",
+            "What is 2+2?",
+        ] {
+            assert_eq!(live_word(text), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! What a call costs, and the most it can cost: exact integer arithmetic over prices a million tokens.
+
+use crate::words::{ModelPrice, NanoUsd, Rates, Usage};
+
+/// Tokens a rate is quoted for.
+const PER: i128 = 1_000_000;
+
+/// The cost of a call, rounded up once at the end to a billionth of a dollar.
+pub fn cost(price: &ModelPrice, usage: &Usage, batch: bool) -> NanoUsd {
+    let rates = match price.batch {
+        Some(batch_rates) if batch => batch_rates,
+        _ => rates_for(price, usage.prompt_tokens()),
+    };
+    let classes = [
+        (usage.input, rates.input),
+        (usage.cache_read, rates.cache_read),
+        (usage.cache_write_5m, rates.cache_write_5m),
+        (usage.cache_write_1h, rates.cache_write_1h),
+        (usage.output, rates.output),
+        (usage.reasoning, rates.reasoning),
+    ];
+    let tokens =
+        classes.iter().map(|(tokens, rate)| times(*tokens, *rate)).fold(0_i128, i128::saturating_add);
+    let fees = i128::from(price.request.0).saturating_add(times(usage.tool_uses, price.tool_use));
+    NanoUsd::saturating_from(div_ceil(tokens).saturating_add(fees))
+}
+
+/// The most a call can cost whose prompt is at most `prompt_bound` tokens and each of whose `choices` answers is at most
+/// `output_cap` tokens, tool uses at the provider left out.
+pub fn upper_bound(price: &ModelPrice, prompt_bound: u64, output_cap: u64, choices: u32) -> NanoUsd {
+    let reachable = price.context_tiers.iter().filter(|tier| prompt_bound > tier.above_prompt_tokens);
+    let all = std::iter::once(&price.rates).chain(reachable.map(|tier| &tier.rates));
+    let (mut input, mut output) = (NanoUsd::ZERO, NanoUsd::ZERO);
+    for rates in all {
+        input =
+            input.max(rates.input).max(rates.cache_read).max(rates.cache_write_5m).max(rates.cache_write_1h);
+        output = output.max(rates.output).max(rates.reasoning);
+    }
+    let generated = output_cap.saturating_mul(u64::from(choices));
+    let tokens = times(prompt_bound, input).saturating_add(times(generated, output));
+    NanoUsd::saturating_from(div_ceil(tokens).saturating_add(i128::from(price.request.0)))
+}
+
+/// The rates of a prompt of that length.
+fn rates_for(price: &ModelPrice, prompt_tokens: u64) -> Rates {
+    let above = price.context_tiers.iter().rfind(|tier| prompt_tokens > tier.above_prompt_tokens);
+    above.map_or(price.rates, |tier| tier.rates)
+}
+
+fn times(amount: u64, rate: NanoUsd) -> i128 {
+    i128::from(amount).saturating_mul(i128::from(rate.0))
+}
+
+fn div_ceil(per_million: i128) -> i128 {
+    per_million.saturating_add(PER - 1).div_euclid(PER)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::words::ContextTier;
+    use proptest::prelude::*;
+
+    fn rates(input: i64, output: i64) -> Rates {
+        let usd = |cents: i64| NanoUsd(cents * 10_000_000);
+        Rates {
+            input: usd(input),
+            cache_read: usd(input / 10),
+            cache_write_5m: usd(input * 5 / 4),
+            cache_write_1h: usd(input * 2),
+            output: usd(output),
+            reasoning: usd(output),
+        }
+    }
+
+    fn price() -> ModelPrice {
+        ModelPrice {
+            provider: "p".into(),
+            model: "m".into(),
+            rates: rates(300, 1_500),
+            context_tiers: vec![ContextTier { above_prompt_tokens: 200_000, rates: rates(600, 2_250) }],
+            batch: Some(rates(150, 750)),
+            tool_use: NanoUsd(10_000_000),
+            request: NanoUsd::ZERO,
+            context_window: None,
+            max_output: None,
+        }
+    }
+
+    #[test]
+    fn a_bill() {
+        let usage = Usage {
+            input: 1_000,
+            cache_read: 2_000,
+            output: 100,
+            reasoning: 50,
+            tool_uses: 1,
+            ..Usage::default()
+        };
+        // 1000 x 3 + 2000 x 0.3 + 150 x 15 dollars a million, and one search at a cent.
+        assert_eq!(cost(&price(), &usage, false), NanoUsd(3_000_000 + 600_000 + 2_250_000 + 10_000_000));
+        let long = Usage { input: 200_001, ..Usage::default() };
+        assert_eq!(cost(&price(), &long, false), NanoUsd(200_001 * 6_000));
+        let batch = Usage { input: 1_000, ..Usage::default() };
+        assert_eq!(cost(&price(), &batch, true), NanoUsd(1_500_000));
+    }
+
+    #[test]
+    fn fractions_round_up_once() {
+        let mut cheap = price();
+        cheap.rates = Rates { input: NanoUsd(37_500_000), ..Rates::default() };
+        assert_eq!(cost(&cheap, &Usage { input: 1, ..Usage::default() }, false), NanoUsd(38));
+        assert_eq!(cost(&cheap, &Usage { input: 2, ..Usage::default() }, false), NanoUsd(75));
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_costs_more_than_its_bound(
+            classes in proptest::array::uniform4(0_u64..120_000),
+            output in 0_u64..50_000, reasoning in 0_u64..50_000, slack in 0_u64..1_000, choices in 1_u32..4,
+        ) {
+            let [input, cache_read, cache_write_5m, cache_write_1h] = classes;
+            let usage = Usage { input, cache_read, cache_write_5m, cache_write_1h, output, reasoning, tool_uses: 0 };
+            let cap = (output + reasoning).div_ceil(u64::from(choices));
+            let bound = upper_bound(&price(), usage.prompt_tokens() + slack, cap, choices);
+            prop_assert!(cost(&price(), &usage, false) <= bound);
+        }
+    }
+}

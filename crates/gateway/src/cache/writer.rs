@@ -1,0 +1,96 @@
+//! Writes answers and hit counts to the store behind the reply; when it falls far behind it skips, and counts.
+
+use super::{Counters, Stored};
+use nunchi_core::{CacheFilter, CacheKey, CacheStore, Clock, Spawn, TaskName};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+/// Answers waiting to be written.
+const BACKLOG: usize = 512;
+/// Hits and expiry need not be written more often than this.
+const SWEEP_EVERY: Duration = Duration::from_secs(10);
+/// Sweeps between two removals of expired entries.
+const SWEEPS_TO_EXPIRY: u32 = 60;
+
+enum Job {
+    Keep(CacheKey, Arc<Stored>, String),
+    Hit(CacheKey),
+}
+
+/// The sending side.
+pub(crate) struct CacheWriter {
+    jobs: mpsc::Sender<Job>,
+    counters: Arc<Counters>,
+}
+
+impl CacheWriter {
+    pub(crate) fn start(
+        store: Arc<dyn CacheStore>,
+        clock: Arc<dyn Clock>,
+        spawn: &Arc<dyn Spawn>,
+        counters: Arc<Counters>,
+    ) -> Self {
+        let (jobs, queue) = mpsc::channel(BACKLOG);
+        spawn.spawn(TaskName::CacheWriter, Box::pin(run(queue, store, clock)));
+        Self { jobs, counters }
+    }
+
+    pub(crate) fn write(&self, key: CacheKey, stored: Arc<Stored>, preview: String) {
+        if self.jobs.try_send(Job::Keep(key, stored, preview)).is_err() {
+            self.counters.skipped_writes.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn touch(&self, key: CacheKey) {
+        // A hit that is not counted while the writer is behind harms nobody.
+        let _full = self.jobs.try_send(Job::Hit(key));
+    }
+}
+
+/// Ends, with its queue drained, when the cache it belongs to is gone.
+async fn run(mut queue: mpsc::Receiver<Job>, store: Arc<dyn CacheStore>, clock: Arc<dyn Clock>) {
+    let mut hits: HashMap<CacheKey, u64> = HashMap::new();
+    let mut sweeps = 0_u32;
+    let mut sweep = tokio::time::interval(SWEEP_EVERY);
+    sweep.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            job = queue.recv() => match job {
+                Some(Job::Keep(key, stored, preview)) => keep(&*store, key, &stored, preview).await,
+                Some(Job::Hit(key)) => *hits.entry(key).or_default() += 1,
+                None => break,
+            },
+            _ = sweep.tick() => {
+                flush(&*store, &mut hits, &*clock).await;
+                sweeps += 1;
+                if sweeps.is_multiple_of(SWEEPS_TO_EXPIRY) {
+                    let expired = CacheFilter { expired_at: Some(clock.now()), ..CacheFilter::default() };
+                    report(store.clear(expired).await.map(|_| ()));
+                }
+            }
+        }
+    }
+    flush(&*store, &mut hits, &*clock).await;
+}
+
+async fn keep(store: &dyn CacheStore, key: CacheKey, stored: &Stored, preview: String) {
+    match stored.write(preview) {
+        Ok(entry) => report(store.put(key, entry).await),
+        Err(error) => tracing::warn!(%error, "an answer cannot be stored"),
+    }
+}
+
+async fn flush(store: &dyn CacheStore, hits: &mut HashMap<CacheKey, u64>, clock: &dyn Clock) {
+    if !hits.is_empty() {
+        report(store.touch(hits.drain().collect(), clock.now()).await);
+    }
+}
+
+fn report(result: Result<(), nunchi_core::StorageError>) {
+    if let Err(error) = result {
+        tracing::warn!(%error, "the answer cache cannot be written");
+    }
+}

@@ -1,0 +1,277 @@
+//! The call path, as a list: limit, recall, plan, attempt. A reply that comes back is already being metered.
+
+use crate::cache::{Stored, replay};
+use crate::flight::{Flight, Listener};
+use crate::gateway::Gateway;
+use crate::limits::Permit;
+use crate::plan::{Candidate, may_use};
+use crate::prices::baseline_cost;
+use futures_util::StreamExt;
+use jiff::Timestamp;
+use nunchi_core::{
+    BoxFuture, CacheDirective, CacheKey, CacheVerdict, CallContext, CallId, CallRecord, CallSummary, Event,
+    EventSink, Frame, Model, ModelError, ModelErrorKind, ModelRequest, NanoUsd, Outcome, Reply, ReplyEvent,
+    ReplyInfo, Served, Settlement, SpendScope, TaskName, Usage, exact_key, human_text, live_word,
+    prompt_token_bound,
+};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A request being served.
+pub(crate) struct Ask {
+    pub(crate) request: ModelRequest,
+    pub(crate) context: CallContext,
+    pub(crate) started: Timestamp,
+    pub(crate) since: Duration,
+    /// At least as many tokens as any provider will count for the prompt.
+    pub(crate) prompt_bound: u64,
+}
+
+/// Where the answer of a miss goes.
+pub(crate) struct Slot {
+    /// The key to store the answer under, if it may be stored.
+    pub(crate) key: Option<CacheKey>,
+    pub(crate) verdict: CacheVerdict,
+    /// Why the cache was not asked, if it was not.
+    pub(crate) why: Option<String>,
+    pub(crate) flight: Arc<Flight>,
+    /// The caller's own ear; made first, so that the call never looks abandoned.
+    pub(crate) listener: Listener,
+}
+
+enum Recall {
+    Hit(Reply),
+    Miss(Slot),
+}
+
+impl Model for Gateway {
+    fn call(&self, request: ModelRequest, context: CallContext) -> BoxFuture<'_, Result<Reply, ModelError>> {
+        Box::pin(self.serve(request, context))
+    }
+}
+
+impl Gateway {
+    /// One model call, paid for.
+    async fn serve(&self, request: ModelRequest, context: CallContext) -> Result<Reply, ModelError> {
+        let ask = self.estimate(request, context);
+        let permit = self.limit(&ask)?;
+        let slot = match self.recall(&ask).await? {
+            Recall::Hit(reply) => return Ok(reply),
+            Recall::Miss(slot) => slot,
+        };
+        let posture = self.parts.ledger.posture(&SpendScope::of(&ask.context, "", ""), ask.started);
+        let planned = self.plan(&ask.request, &ask.context, &posture);
+        self.attempt(ask, planned, slot, permit, posture).await
+    }
+
+    pub(crate) fn estimate(&self, request: ModelRequest, context: CallContext) -> Ask {
+        let clock = &self.parts.clock;
+        let prompt_bound = prompt_token_bound(&request);
+        Ask { request, context, started: clock.now(), since: clock.monotonic(), prompt_bound }
+    }
+
+    pub(crate) fn limit(&self, ask: &Ask) -> Result<Permit, ModelError> {
+        // Limits count tokens as a reader would, not by the bound that keeps budgets safe: about four bytes a token.
+        let tokens = ask.prompt_bound / 4 + ask.request.max_output_tokens.unwrap_or(0);
+        self.limits.admit(&ask.context.principal, ask.since, tokens, self.settings.limits.chat_per_minute)
+    }
+
+    /// Looks the question up; a hit ends here, and so does joining the same question already under way.
+    async fn recall(&self, ask: &Ask) -> Result<Recall, ModelError> {
+        let directive = ask.context.cache;
+        if let Some(why) = self.bypass_reason(ask) {
+            self.cache.note_bypass();
+            return if directive == CacheDirective::OnlyIfCached {
+                Err(ModelError::new(ModelErrorKind::NotCached, why))
+            } else {
+                Ok(Recall::Miss(Slot::new(None, CacheVerdict::Bypass, Some(why))))
+            };
+        }
+        let cache = &self.settings.cache;
+        let key = exact_key(&ask.request, &ask.context, cache.scope, &self.routes().version, cache.fold_case);
+        if directive == CacheDirective::NoCache {
+            self.cache.note_bypass();
+            return Ok(Recall::Miss(Slot::new(
+                Some(key),
+                CacheVerdict::Bypass,
+                Some("the caller wants a fresh answer".into()),
+            )));
+        }
+        if let Some(stored) = self.cache.lookup(key).await
+            && may_use(&ask.context.principal, &Candidate::of_stored(&stored), &ask.request.model)
+        {
+            return Ok(Recall::Hit(self.serve_stored(ask, &stored).await));
+        }
+        if directive == CacheDirective::OnlyIfCached {
+            return Err(ModelError::new(ModelErrorKind::NotCached, ""));
+        }
+        self.join_or_lead(ask, key).await
+    }
+
+    /// Why the cache must not be asked, if so.
+    fn bypass_reason(&self, ask: &Ask) -> Option<String> {
+        if !self.settings.cache.enabled {
+            return Some("the cache is off".into());
+        }
+        if ask.context.cache == CacheDirective::NoStore {
+            return Some("the caller said no-store".into());
+        }
+        let text = human_text(&ask.request)?;
+        live_word(&text).map(|word| format!("live question: {word}"))
+    }
+
+    async fn join_or_lead(&self, ask: &Ask, key: CacheKey) -> Result<Recall, ModelError> {
+        let slot = Slot::new(Some(key), CacheVerdict::Miss, None);
+        let Some(listener) = self.cache.join_or_lead(key, &slot.flight) else {
+            return Ok(Recall::Miss(slot));
+        };
+        match listener.head().await {
+            Ok(info) => Ok(Recall::Hit(self.follow(ask, info, listener))),
+            // The leader's own limits are not ours.
+            Err(error) if is_personal(&error.kind) => Ok(Recall::Miss(slot)),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Answers from the cache: free, booked as saved.
+    async fn serve_stored(&self, ask: &Ask, stored: &Stored) -> Reply {
+        let saved = self.baseline(&stored.usage).unwrap_or(stored.cost);
+        let info = ReplyInfo {
+            provider: stored.provider.clone(),
+            model: stored.model.clone(),
+            ..ReplyInfo::default()
+        };
+        let reason = format!("stored {}", stored.created.strftime("%Y-%m-%d %H:%M UTC"));
+        let record = self.hit_record(ask, &info, &reason, saved);
+        let summary = record.summary();
+        self.book(record).await;
+        let stream =
+            replay(stored, ask.request.stream, Arc::new(CallSummary { usage: stored.usage, ..summary }));
+        Reply { info: self.hit_info(ask, info, reason), stream }
+    }
+
+    /// Hears another caller's identical question being answered.
+    fn follow(&self, ask: &Ask, info: ReplyInfo, listener: Listener) -> Reply {
+        let reason = "joined the same question under way".to_owned();
+        let (me, record) = (self.me.clone(), self.hit_record(ask, &info, &reason, NanoUsd::ZERO));
+        let mut record = Some(record);
+        let stream = listener.map(move |item| {
+            let mut frame = item?;
+            for event in &mut frame.events {
+                let ReplyEvent::Settled(leader) = event else { continue };
+                let (Some(mut record), Some(gateway)) = (record.take(), me.upgrade()) else { continue };
+                record.baseline_cost = leader.cost + leader.saved;
+                *event =
+                    ReplyEvent::Settled(Arc::new(CallSummary { usage: leader.usage, ..record.summary() }));
+                let spawn = Arc::clone(&gateway.parts.spawn);
+                spawn.spawn(TaskName::Call, Box::pin(async move { gateway.book(record).await }));
+            }
+            Ok::<Frame, ModelError>(frame)
+        });
+        Reply { info: self.hit_info(ask, info, reason), stream: Box::pin(stream) }
+    }
+
+    fn hit_info(&self, ask: &Ask, info: ReplyInfo, reason: String) -> ReplyInfo {
+        let budgets = self.parts.ledger.posture(&SpendScope::of(&ask.context, "", ""), ask.started).states;
+        let served = Served { request: ask.context.request, cache: CacheVerdict::Exact, reason, budgets };
+        ReplyInfo { served: Some(Arc::new(served)), ..info }
+    }
+
+    fn hit_record(&self, ask: &Ask, info: &ReplyInfo, reason: &str, saved: NanoUsd) -> CallRecord {
+        let mut record = self.blank_record(ask, &info.provider, &info.model);
+        record.cache = CacheVerdict::Exact;
+        record.reason = reason.to_owned();
+        record.baseline_cost = saved;
+        record.latency_us = self.micros_since(ask.since);
+        record.first_event_us = Some(record.latency_us);
+        record
+    }
+
+    /// A row with everything that is known before an answer.
+    pub(crate) fn blank_record(&self, ask: &Ask, provider: &str, model: &str) -> CallRecord {
+        let context = &ask.context;
+        CallRecord {
+            id: CallId(self.parts.ids.new_id()),
+            request: context.request,
+            started: ask.started,
+            latency_us: 0,
+            first_event_us: None,
+            provider: provider.to_owned(),
+            model: model.to_owned(),
+            requested_model: ask.request.model.clone(),
+            tier: None,
+            reason: String::new(),
+            cache: CacheVerdict::Miss,
+            outcome: Outcome::Ok,
+            error_code: None,
+            usage: Usage::default(),
+            usage_estimated: false,
+            batch: false,
+            cost: NanoUsd::ZERO,
+            baseline_cost: NanoUsd::ZERO,
+            price_version: self.prices.version().as_ref().to_owned(),
+            principal: context.principal.name.as_ref().to_owned(),
+            key: context.principal.key,
+            user: context.principal.user,
+            session: context.session.clone(),
+            run: context.run,
+            step: context.step,
+            phase: context.phase.clone(),
+            task: context.task.clone(),
+            tags: Arc::clone(&context.tags),
+            notes: Vec::new(),
+        }
+    }
+
+    /// Books a row and tells whoever watches. A ledger that cannot be written keeps the row and tries again by itself.
+    pub(crate) async fn book(&self, record: CallRecord) {
+        match self.parts.ledger.settle(Settlement { record: record.clone() }).await {
+            Ok(notices) => notices.into_iter().for_each(|notice| {
+                tracing::warn!(
+                    budget = notice.state.name,
+                    percent = notice.threshold.percent,
+                    "a budget reached a threshold"
+                );
+                self.feed.emit(Event::BudgetThreshold(Arc::new(notice)));
+            }),
+            Err(error) => tracing::error!(%error, call = %record.id, "the ledger cannot be written"),
+        }
+        crate::meter::count(&record);
+        self.feed.emit(Event::CallFinished(Arc::new(record)));
+    }
+
+    /// What the tokens would cost on the baseline model, if there is one with a price.
+    pub(crate) fn baseline(&self, usage: &Usage) -> Option<NanoUsd> {
+        let (provider, model) = self.settings.baseline.as_ref()?.split_once('/')?;
+        self.prices.get(provider, model).map(|price| baseline_cost(&price, usage))
+    }
+
+    pub(crate) fn micros_since(&self, since: Duration) -> u64 {
+        u64::try_from(self.parts.clock.monotonic().saturating_sub(since).as_micros()).unwrap_or(u64::MAX)
+    }
+}
+
+impl Slot {
+    fn new(key: Option<CacheKey>, verdict: CacheVerdict, why: Option<String>) -> Self {
+        let flight = Arc::new(Flight::default());
+        let listener = flight.listen();
+        Self { key, verdict, why, flight, listener }
+    }
+}
+
+impl Candidate {
+    fn of_stored(stored: &Stored) -> Self {
+        Self {
+            provider: stored.provider.clone(),
+            model: stored.model.clone(),
+            local: false,
+            entry: usize::MAX,
+        }
+    }
+}
+
+/// Whether a failure concerns only the caller it happened to.
+fn is_personal(kind: &ModelErrorKind) -> bool {
+    use ModelErrorKind as K;
+    matches!(kind, K::BudgetRefused(_) | K::LimitExceeded | K::ModelNotAllowed | K::ClientGone)
+}

@@ -1,0 +1,247 @@
+//! Meters an answer while it passes: tokens, time, money; settles it exactly once, however it ends.
+
+use crate::attempt::{Begun, OpenCall, Pursuit};
+use crate::cache::{Stored, weigh};
+use crate::gateway::Gateway;
+use crate::tokens;
+use futures_util::StreamExt;
+use nunchi_core::{
+    CallRecord, Explain, Frame, ModelError, ModelErrorKind, ModelRequest, NanoUsd, Outcome, ReplyEvent,
+    StopReason, Usage, cost, human_text,
+};
+use std::sync::Arc;
+
+/// Answers larger than this are not kept, in bytes.
+const LARGEST_KEPT: usize = 1 << 20;
+/// Characters of the question shown in cache listings.
+const PREVIEW_CHARS: usize = 80;
+
+/// What was seen of an answer so far.
+#[derive(Default)]
+struct Reading {
+    usage: Option<Usage>,
+    reported_cost: Option<NanoUsd>,
+    first_event_us: Option<u64>,
+    /// Choices that ended.
+    ended: u32,
+    /// Whether every end was one that makes the answer worth keeping.
+    keepable: bool,
+}
+
+impl Reading {
+    fn observe(&mut self, frame: &Frame) {
+        for event in &frame.events {
+            match event {
+                ReplyEvent::Usage { usage, reported_cost } => {
+                    self.usage = Some(*usage);
+                    self.reported_cost = *reported_cost;
+                }
+                ReplyEvent::End(stop) => {
+                    let good =
+                        !matches!(stop, StopReason::ContentFilter | StopReason::Pause | StopReason::Other(_));
+                    self.keepable = good && (self.keepable || self.ended == 0);
+                    self.ended += 1;
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+enum Ending {
+    Whole,
+    Aborted,
+    Failed(ModelError),
+}
+
+impl Pursuit {
+    /// Passes the answer on, settles it and keeps it.
+    pub(crate) async fn meter(&mut self, mut begun: Begun) {
+        let mut reading = Reading::default();
+        let since = self.open.as_ref().map_or(self.ask.since, |open| open.since);
+        reading.first_event_us = Some(self.gateway.micros_since(since));
+        let notes = begun.info.notes.iter().map(|note| format!("{}: {}", note.field, note.what)).collect();
+        self.flight.begin(Ok(begun.info));
+        for frame in begun.opening {
+            reading.observe(&frame);
+            self.flight.push(frame);
+        }
+        let ending = loop {
+            tokio::select! {
+                biased;
+                () = self.flight.abandoned() => break Ending::Aborted,
+                next = begun.stream.next() => match next {
+                    Some(Ok(frame)) => {
+                        reading.observe(&frame);
+                        self.flight.push(frame);
+                    }
+                    Some(Err(error)) => break Ending::Failed(error),
+                    None => break Ending::Whole,
+                },
+            }
+        };
+        drop(begun.stream);
+        self.end(reading, ending, notes).await;
+    }
+
+    async fn end(&mut self, reading: Reading, ending: Ending, notes: Vec<String>) {
+        let Some(open) = self.open.take() else { return };
+        let shortened = open.shortened;
+        let complete = reading.ended >= 1;
+        let ending = match ending {
+            Ending::Aborted if complete && reading.usage.is_some() => Ending::Whole,
+            Ending::Whole if !complete => {
+                Ending::Failed(ModelError::new(ModelErrorKind::Cut, "the stream ended early"))
+            }
+            other => other,
+        };
+        let keep = matches!(ending, Ending::Whole) && reading.keepable && !shortened;
+        let record = self.booked(open, &reading, &ending, notes);
+        let summary = Arc::new(record.summary());
+        let usage = record.usage;
+        let kept = self.key.filter(|_| keep).map(|key| (key, self.stored(&record, usage)));
+        self.gateway.book(record).await;
+        if let Some((key, stored)) = kept.filter(|(_, stored)| stored.bytes <= LARGEST_KEPT) {
+            let preview =
+                human_text(&self.ask.request).unwrap_or_default().chars().take(PREVIEW_CHARS).collect();
+            self.gateway.cache.keep(key, stored, preview).await;
+        }
+        self.land();
+        match ending {
+            Ending::Failed(error) => {
+                self.blame_upstream(&error);
+                self.flight.finish(Err(error));
+            }
+            Ending::Whole | Ending::Aborted => {
+                self.flight.push(Frame::of(vec![ReplyEvent::Settled(summary)]));
+                self.flight.finish(Ok(()));
+            }
+        }
+    }
+
+    /// The row of an answer that began.
+    fn booked(&self, open: OpenCall, reading: &Reading, ending: &Ending, notes: Vec<String>) -> CallRecord {
+        let gateway = &self.gateway;
+        let mut record = open.record;
+        record.notes = notes;
+        record.latency_us = gateway.micros_since(open.since);
+        record.first_event_us = reading.first_event_us;
+        record.usage_estimated = reading.usage.is_none() || !matches!(ending, Ending::Whole);
+        record.usage = match reading.usage {
+            Some(usage) if matches!(ending, Ending::Whole) => usage,
+            reported => self.counted(reported),
+        };
+        (record.outcome, record.error_code) = match ending {
+            Ending::Whole => (Outcome::Ok, None),
+            Ending::Aborted => (Outcome::Aborted, None),
+            Ending::Failed(error) if error.may_be_charged() => {
+                (Outcome::TimedOut, Some(error.code().to_owned()))
+            }
+            Ending::Failed(error) => (Outcome::Cut, Some(error.code().to_owned())),
+        };
+        record.cost = match (reading.reported_cost, record.outcome) {
+            (Some(reported), _) => reported,
+            (None, Outcome::TimedOut) => open.held,
+            (None, _) => cost(&open.price, &record.usage, false),
+        };
+        if record.cost > open.held {
+            tracing::warn!(call = %record.id, cost = %record.cost, held = %open.held, "a call cost more than was held");
+        }
+        record.baseline_cost = gateway.baseline(&record.usage).unwrap_or(record.cost);
+        record
+    }
+
+    /// Our own count of an answer without a final report: never less than what the provider reported on the way.
+    fn counted(&self, reported: Option<Usage>) -> Usage {
+        let frames = self.flight.frames();
+        let output: u64 = frames.iter().flat_map(|frame| &frame.events).map(count_event).sum();
+        match reported {
+            Some(usage) => {
+                Usage { output: usage.output.max(output.saturating_sub(usage.reasoning)), ..usage }
+            }
+            None => Usage { input: tokens::count_prompt(&self.ask.request), output, ..Usage::default() },
+        }
+    }
+
+    fn stored(&self, record: &CallRecord, usage: Usage) -> Stored {
+        let frames = self.flight.frames();
+        let now = self.gateway.parts.clock.now();
+        let ttl = self.ask.context.cache_ttl_seconds.unwrap_or(self.gateway.settings.cache.ttl.as_secs());
+        let ttl = jiff::SignedDuration::from_secs(i64::try_from(ttl).unwrap_or(i64::MAX));
+        Stored {
+            provider: record.provider.clone(),
+            model: record.model.clone(),
+            usage,
+            cost: record.cost,
+            created: now,
+            expires: now.checked_add(ttl).unwrap_or(jiff::Timestamp::MAX),
+            streamed: self.ask.request.stream,
+            bytes: weigh(&frames),
+            frames: frames.into(),
+        }
+    }
+
+    /// The caller left before the answer began: the prompt may have been read, so it is paid for.
+    pub(crate) async fn abandon(&mut self) {
+        let Some(open) = self.open.take() else { return };
+        let reading = Reading::default();
+        let mut record = self.booked(open, &reading, &Ending::Aborted, Vec::new());
+        record.first_event_us = None;
+        self.gateway.book(record).await;
+    }
+
+    fn blame_upstream(&self, error: &ModelError) {
+        tracing::warn!(code = error.code(), detail = error.detail, "an answer broke off");
+    }
+}
+
+impl Gateway {
+    /// Books an attempt that failed before its first content: free, unless the provider may charge for it all the same.
+    pub(crate) async fn book_failure(&self, open: OpenCall, error: &ModelError, request: &ModelRequest) {
+        let mut record = open.record;
+        record.latency_us = self.micros_since(open.since);
+        record.error_code = Some(error.code().to_owned());
+        record.outcome = Outcome::Failed;
+        if error.may_be_charged() {
+            record.outcome = Outcome::TimedOut;
+            record.usage = Usage { input: tokens::count_prompt(request), ..Usage::default() };
+            record.usage_estimated = true;
+            record.cost = open.held;
+            record.baseline_cost = open.held;
+        }
+        self.book(record).await;
+    }
+}
+
+fn count_event(event: &ReplyEvent) -> u64 {
+    match event {
+        ReplyEvent::Text(text) | ReplyEvent::Thinking(text) | ReplyEvent::Refusal(text) => {
+            tokens::count_text(text)
+        }
+        ReplyEvent::ToolArguments { delta, .. } => tokens::count_text(delta),
+        ReplyEvent::ToolCall { name, .. } => tokens::count_text(name) + 4,
+        _ => 0,
+    }
+}
+
+/// Counts a booked row in the metrics. Labels are bounded: no model names, which callers choose.
+pub(crate) fn count(record: &CallRecord) {
+    let labels = [
+        ("provider", record.provider.clone()),
+        ("outcome", format!("{:?}", record.outcome).to_lowercase()),
+        ("cache", record.cache.as_str().to_owned()),
+        ("tier", record.tier.map_or("-", nunchi_core::Tier::as_str).to_owned()),
+    ];
+    metrics::counter!("nunchi_calls_total", &labels).increment(1);
+    let cost = u64::try_from(record.cost.0).unwrap_or(0);
+    metrics::counter!("nunchi_cost_nano_usd_total", "provider" => record.provider.clone()).increment(cost);
+    let tokens = |kind: &'static str, amount: u64| {
+        metrics::counter!("nunchi_tokens_total", "kind" => kind).increment(amount);
+    };
+    tokens("input", record.usage.input);
+    tokens("cache_read", record.usage.cache_read);
+    tokens("output", record.usage.completion_tokens());
+    #[expect(clippy::cast_precision_loss, reason = "microseconds of a call fit a double")]
+    let seconds = record.latency_us as f64 / 1e6;
+    metrics::histogram!("nunchi_call_duration_seconds", "cache" => record.cache.as_str()).record(seconds);
+}

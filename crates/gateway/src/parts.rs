@@ -1,0 +1,53 @@
+//! What the gateway is built from: providers, and the ports behind which its state lives.
+
+use nunchi_core::{CacheStore, Clock, Dialect, Embedder, Ids, KeyStore, Ledger, Model, ModelList, Spawn};
+use std::sync::Arc;
+
+/// A provider, ready to be called.
+#[derive(Clone)]
+pub struct ProviderEntry {
+    /// Its name in the configuration: the part before `/` of a model name.
+    pub name: String,
+    /// The dialect it speaks.
+    pub dialect: Dialect,
+    /// The provider whose prices apply (`openai` for a proxy of OpenAI); usually `name`.
+    pub price_from: String,
+    /// Whether it runs on the owner's machine and costs nothing.
+    pub local: bool,
+    /// The models it is known to have; empty means any name is passed on.
+    pub models: Vec<String>,
+    /// Answers chats.
+    pub model: Arc<dyn Model>,
+    /// Makes vectors, if it can.
+    pub embedder: Option<Arc<dyn Embedder>>,
+    /// Lists its models, if it can.
+    pub list: Option<Arc<dyn ModelList>>,
+}
+
+impl std::fmt::Debug for ProviderEntry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ProviderEntry")
+            .field("name", &self.name)
+            .field("dialect", &self.dialect)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Everything the gateway needs from outside.
+#[derive(Clone)]
+pub struct Parts {
+    /// The providers, in order of preference.
+    pub providers: Vec<ProviderEntry>,
+    /// Holds and settles.
+    pub ledger: Arc<dyn Ledger>,
+    /// The durable side of the answer cache.
+    pub cache: Arc<dyn CacheStore>,
+    /// Virtual keys.
+    pub keys: Arc<dyn KeyStore>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Ids.
+    pub ids: Arc<dyn Ids>,
+    /// Background tasks.
+    pub spawn: Arc<dyn Spawn>,
+}

@@ -1,0 +1,217 @@
+//! The plan of a request: which candidates are tried, in which order, and why. Pure: health and budgets come in as values.
+
+use crate::gateway::Gateway;
+use crate::parts::ProviderEntry;
+use nunchi_core::{
+    BudgetAction, CallContext, Media, ModelError, ModelErrorKind, ModelRequest, Part, Posture, Principal,
+    Refusal, Tier, human_text, pattern_matches,
+};
+use serde::Serialize;
+
+/// A model that may answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Candidate {
+    /// The provider's name.
+    pub provider: String,
+    /// The model as the provider names it.
+    pub model: String,
+    /// Whether it runs on the owner's machine.
+    pub local: bool,
+    #[serde(skip)]
+    pub(crate) entry: usize,
+}
+
+impl Candidate {
+    /// `provider/model`.
+    pub fn full_name(&self) -> String {
+        format!("{}/{}", self.provider, self.model)
+    }
+}
+
+/// The candidates of a request, in order, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RoutePlan {
+    /// The tier; `None` when the caller named a model.
+    pub tier: Option<Tier>,
+    /// Why, in short English.
+    pub reason: String,
+    /// Who is tried, in order.
+    pub candidates: Vec<Candidate>,
+}
+
+/// What the caller's model name means.
+enum Wish<'a> {
+    Auto(Option<Tier>),
+    Named(&'a str),
+}
+
+fn wish(model: &str) -> Result<Wish<'_>, ModelError> {
+    match model.split_once(':') {
+        None if model == "auto" || model.is_empty() => Ok(Wish::Auto(None)),
+        Some(("auto", tier)) => tier.parse().map(|tier| Wish::Auto(Some(tier))).map_err(|_| {
+            ModelError::new(
+                ModelErrorKind::UnknownModel,
+                format!("`{model}`: the tiers are trivial, standard and complex"),
+            )
+        }),
+        _ => Ok(Wish::Named(model)),
+    }
+}
+
+impl Gateway {
+    /// Plans a request under the present budgets; nothing is called or spent.
+    pub fn explain_route(
+        &self,
+        request: &ModelRequest,
+        context: &CallContext,
+    ) -> Result<RoutePlan, ModelError> {
+        let scope = nunchi_core::SpendScope::of(context, "", "");
+        let posture = self.parts.ledger.posture(&scope, self.parts.clock.now());
+        self.plan(request, context, &posture)
+    }
+
+    pub(crate) fn plan(
+        &self,
+        request: &ModelRequest,
+        context: &CallContext,
+        posture: &Posture,
+    ) -> Result<RoutePlan, ModelError> {
+        let asked = self.settings.aliases.get(&request.model).unwrap_or(&request.model);
+        let mut plan = match wish(asked)? {
+            Wish::Auto(tier) => self.plan_tier(request, tier, posture),
+            Wish::Named(name) => self.plan_named(name)?,
+        };
+        plan.candidates.retain(|candidate| may_use(&context.principal, candidate, &request.model));
+        if plan.candidates.is_empty() {
+            return Err(if context.principal.allowed_models.is_empty() {
+                ModelError::new(ModelErrorKind::NoCandidate, "no provider is configured for it")
+            } else {
+                ModelError::new(ModelErrorKind::ModelNotAllowed, format!("`{}`", request.model))
+            });
+        }
+        self.obey(posture, plan)
+    }
+
+    /// Applies what the budgets ask for.
+    fn obey(&self, posture: &Posture, mut plan: RoutePlan) -> Result<RoutePlan, ModelError> {
+        let Some(action) = posture.action else { return Ok(plan) };
+        if action >= BudgetAction::LocalOnly {
+            plan.candidates.retain(|candidate| candidate.local && action == BudgetAction::LocalOnly);
+            if plan.candidates.is_empty() {
+                return Err(refused_by(posture));
+            }
+            plan.reason.push_str("; budget: local only");
+        }
+        Ok(plan)
+    }
+
+    fn plan_tier(&self, request: &ModelRequest, wanted: Option<Tier>, posture: &Posture) -> RoutePlan {
+        let (mut tier, mut reason) = match wanted {
+            Some(tier) => (tier, "the caller chose the tier".to_owned()),
+            None => {
+                let choice = self.settings.rules.choose(&human_text(request).unwrap_or_default());
+                (choice.tier, choice.reason)
+            }
+        };
+        if tier == Tier::Trivial && wanted.is_none() && needs_more_than_text(request) {
+            tier = Tier::Standard;
+            reason.push_str("; tools or media");
+        }
+        if posture.action == Some(BudgetAction::Downgrade) {
+            tier = tier.lower();
+            reason.push_str("; budget: one tier lower");
+        }
+        let order = match tier {
+            Tier::Trivial => [Tier::Trivial, Tier::Standard, Tier::Complex],
+            Tier::Standard => [Tier::Standard, Tier::Complex, Tier::Trivial],
+            Tier::Complex => [Tier::Complex, Tier::Standard, Tier::Trivial],
+        };
+        let mut candidates = Vec::new();
+        let routes = self.routes();
+        for name in order.iter().flat_map(|tier| routes.tiers.of(*tier)) {
+            self.add_named(&mut candidates, name);
+        }
+        if candidates.is_empty() {
+            // Nothing configured: whatever runs on this machine.
+            for (index, entry) in self.parts.providers.iter().enumerate().filter(|(_, entry)| entry.local) {
+                candidates.extend(routes.models[index].first().map(|model| candidate(index, entry, model)));
+            }
+        }
+        RoutePlan { tier: Some(tier), reason, candidates }
+    }
+
+    fn plan_named(&self, name: &str) -> Result<RoutePlan, ModelError> {
+        let mut candidates = Vec::new();
+        self.add_named(&mut candidates, name);
+        if candidates.is_empty() {
+            return Err(ModelError::new(ModelErrorKind::UnknownModel, format!("`{name}`")));
+        }
+        let full_names: Vec<_> = candidates.iter().map(Candidate::full_name).collect();
+        for full_name in &full_names {
+            for fallback in self.settings.fallbacks.get(full_name).into_iter().flatten() {
+                self.add_named(&mut candidates, fallback);
+            }
+        }
+        Ok(RoutePlan { tier: None, reason: "the caller chose the model".into(), candidates })
+    }
+
+    /// Adds every provider that has the model: by `provider/model`, by its list of models, or by its price.
+    pub(crate) fn add_named(&self, candidates: &mut Vec<Candidate>, name: &str) {
+        let mut add = |new: Candidate| {
+            if !candidates.contains(&new) {
+                candidates.push(new);
+            }
+        };
+        let mut found = false;
+        if let Some((provider, model)) = name.split_once('/') {
+            for (index, entry) in
+                self.parts.providers.iter().enumerate().filter(|(_, entry)| entry.name == provider)
+            {
+                found = true;
+                add(candidate(index, entry, model));
+            }
+        }
+        if found {
+            return;
+        }
+        let routes = self.routes();
+        for (index, entry) in self.parts.providers.iter().enumerate() {
+            let known = &routes.models[index];
+            let listed = known.iter().any(|model| model == name);
+            let priced = || known.is_empty() && self.prices.get(&entry.price_from, name).is_some();
+            if listed || priced() {
+                add(candidate(index, entry, name));
+            }
+        }
+    }
+}
+
+/// Whether a key may use a candidate: by its full name, its model, or the name the caller used.
+pub(crate) fn may_use(principal: &Principal, candidate: &Candidate, asked: &str) -> bool {
+    let full_name = candidate.full_name();
+    principal.allowed_models.is_empty()
+        || principal.allowed_models.iter().any(|pattern| {
+            pattern_matches(pattern, &full_name)
+                || pattern_matches(pattern, &candidate.model)
+                || pattern == asked
+        })
+}
+
+fn candidate(index: usize, entry: &ProviderEntry, model: &str) -> Candidate {
+    Candidate { provider: entry.name.clone(), model: model.to_owned(), local: entry.local, entry: index }
+}
+
+fn needs_more_than_text(request: &ModelRequest) -> bool {
+    let media = |part: &Part| matches!(part, Part::Media(Media { .. }));
+    !request.tools.is_empty() || request.messages.iter().flat_map(|message| &message.parts).any(media)
+}
+
+/// The error of a budget whose threshold forbids the call.
+pub(crate) fn refused_by(posture: &Posture) -> ModelError {
+    let Some(state) = posture.because.clone() else {
+        return ModelError::new(ModelErrorKind::NoCandidate, "a budget forbids it");
+    };
+    let name = state.name.clone();
+    let refusal = Refusal { needed: 0, busy: false, state };
+    ModelError::new(ModelErrorKind::BudgetRefused(Box::new(refusal)), format!("\"{name}\""))
+}

@@ -1,0 +1,138 @@
+//! The gateway's settings, resolved: no optional fields, no units to guess.
+
+use crate::breaker::BreakerSettings;
+use crate::prices::PriceCatalog;
+use nunchi_core::{CacheScope, Tier, TierRules};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Candidates by tier, as `provider/model`, best first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TierModels {
+    /// For small talk and short lookups.
+    pub trivial: Vec<String>,
+    /// For everyday work.
+    pub standard: Vec<String>,
+    /// For hard work.
+    pub complex: Vec<String>,
+}
+
+impl TierModels {
+    /// The candidates of a tier.
+    pub fn of(&self, tier: Tier) -> &[String] {
+        match tier {
+            Tier::Trivial => &self.trivial,
+            Tier::Standard => &self.standard,
+            Tier::Complex => &self.complex,
+        }
+    }
+}
+
+/// Retries of one candidate.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RetrySettings {
+    /// Attempts at one candidate before the next one is tried (>= 1).
+    pub attempts: u32,
+    /// The first pause; each further one is twice as long.
+    pub first_pause: Duration,
+    /// Whether pauses are spread at random so that clients don't come back in step.
+    pub jitter: bool,
+    /// A Retry-After up to this long is waited for; a longer one means the next candidate.
+    pub longest_wait: Duration,
+}
+
+impl Default for RetrySettings {
+    fn default() -> Self {
+        Self {
+            attempts: 3,
+            first_pause: Duration::from_secs(2),
+            jitter: true,
+            longest_wait: Duration::from_secs(10),
+        }
+    }
+}
+
+/// The answer cache.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CacheSettings {
+    /// Whether answers are looked up and stored.
+    pub enabled: bool,
+    /// How long an answer is served.
+    pub ttl: Duration,
+    /// Who shares answers.
+    pub scope: CacheScope,
+    /// Whether spacing and the first letter's case are folded in one-line human text.
+    pub fold_case: bool,
+    /// Bytes of answers kept in memory.
+    pub memory_bytes: u64,
+}
+
+impl Default for CacheSettings {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            ttl: Duration::from_secs(24 * 60 * 60),
+            scope: CacheScope::Key,
+            fold_case: true,
+            memory_bytes: 8 << 20,
+        }
+    }
+}
+
+/// Limits of every key, beside its own.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LimitSettings {
+    /// Chat requests of one key in a minute; 0 means no limit.
+    pub chat_per_minute: u32,
+}
+
+/// All settings.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Candidates by tier.
+    pub tiers: TierModels,
+    /// How a tier is chosen.
+    pub rules: TierRules,
+    /// Models to try when an explicitly named one fails: `provider/model` to candidates.
+    pub fallbacks: BTreeMap<String, Vec<String>>,
+    /// Names that stand for `provider/model`.
+    pub aliases: BTreeMap<String, String>,
+    /// The embedding model behind `auto`, as `provider/model`.
+    pub embedder: Option<String>,
+    /// The output cap of callers that give none, in tokens; sent upstream.
+    pub default_max_output: u64,
+    /// How long a call waits for other calls' holds.
+    pub hold_patience: Duration,
+    /// Retries.
+    pub retry: RetrySettings,
+    /// Circuit breakers.
+    pub breaker: BreakerSettings,
+    /// The answer cache.
+    pub cache: CacheSettings,
+    /// Limits of every key.
+    pub limits: LimitSettings,
+    /// Prices.
+    pub prices: PriceCatalog,
+    /// The model that savings are counted against, as `provider/model`.
+    pub baseline: Option<String>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            tiers: TierModels::default(),
+            rules: TierRules::built_in(),
+            fallbacks: BTreeMap::new(),
+            aliases: BTreeMap::new(),
+            embedder: None,
+            default_max_output: 8_192,
+            hold_patience: Duration::from_secs(10),
+            retry: RetrySettings::default(),
+            breaker: BreakerSettings::default(),
+            cache: CacheSettings::default(),
+            limits: LimitSettings::default(),
+            prices: PriceCatalog::default(),
+            baseline: None,
+        }
+    }
+}
