@@ -240,7 +240,7 @@ impl Pursuit {
             }
         }
         if self.gateway.breakers.succeeded(&candidate.provider, &candidate.model) {
-            self.gateway.tell_breaker(candidate, false);
+            self.gateway.tell_breaker(candidate.provider.clone(), candidate.model.clone(), false);
         }
         info.provider.clone_from(&candidate.provider);
         info.model.clone_from(&candidate.model);
@@ -268,7 +268,7 @@ impl Pursuit {
             &failure,
             gateway.parts.clock.monotonic(),
         ) {
-            gateway.tell_breaker(candidate, true);
+            gateway.tell_breaker(candidate.provider.clone(), candidate.model.clone(), true);
         }
         if let Some(open) = self.open.take() {
             gateway.book_failure(open, error, &self.ask.request).await;
@@ -330,9 +330,8 @@ impl Gateway {
         }
     }
 
-    pub(crate) fn tell_breaker(&self, candidate: &Candidate, open: bool) {
-        tracing::warn!(candidate = candidate.full_name(), open, "circuit breaker");
-        let (provider, model) = (candidate.provider.clone(), candidate.model.clone());
+    pub(crate) fn tell_breaker(&self, provider: String, model: String, open: bool) {
+        tracing::warn!(provider, model, open, "circuit breaker");
         self.feed.emit(Event::Breaker { provider, model, open });
     }
 }

@@ -84,7 +84,7 @@ impl Gateway {
             return if directive == CacheDirective::OnlyIfCached {
                 Err(ModelError::new(ModelErrorKind::NotCached, why))
             } else {
-                Ok(Recall::Miss(Slot::new(None, CacheVerdict::Bypass, Some(why))))
+                Ok(Recall::Miss(Slot::new(ask, None, CacheVerdict::Bypass, Some(why))))
             };
         }
         let cache = &self.settings.cache;
@@ -92,6 +92,7 @@ impl Gateway {
         if directive == CacheDirective::NoCache {
             self.cache.note_bypass();
             return Ok(Recall::Miss(Slot::new(
+                ask,
                 Some(key),
                 CacheVerdict::Bypass,
                 Some("the caller wants a fresh answer".into()),
@@ -121,7 +122,7 @@ impl Gateway {
     }
 
     async fn join_or_lead(&self, ask: &Ask, key: CacheKey) -> Result<Recall, ModelError> {
-        let slot = Slot::new(Some(key), CacheVerdict::Miss, None);
+        let slot = Slot::new(ask, Some(key), CacheVerdict::Miss, None);
         let Some(listener) = self.cache.join_or_lead(key, &slot.flight) else {
             return Ok(Recall::Miss(slot));
         };
@@ -155,8 +156,10 @@ impl Gateway {
         let reason = "joined the same question under way".to_owned();
         let (me, record) = (self.me.clone(), self.hit_record(ask, &info, &reason, NanoUsd::ZERO));
         let mut record = Some(record);
+        let same_shape = listener.streamed() == ask.request.stream;
         let stream = listener.map(move |item| {
             let mut frame = item?;
+            frame.raw = frame.raw.filter(|_| same_shape);
             for event in &mut frame.events {
                 let ReplyEvent::Settled(leader) = event else { continue };
                 let (Some(mut record), Some(gateway)) = (record.take(), me.upgrade()) else { continue };
@@ -252,8 +255,8 @@ impl Gateway {
 }
 
 impl Slot {
-    fn new(key: Option<CacheKey>, verdict: CacheVerdict, why: Option<String>) -> Self {
-        let flight = Arc::new(Flight::default());
+    fn new(ask: &Ask, key: Option<CacheKey>, verdict: CacheVerdict, why: Option<String>) -> Self {
+        let flight = Arc::new(Flight::new(ask.request.stream));
         let listener = flight.listen();
         Self { key, verdict, why, flight, listener }
     }

@@ -10,6 +10,8 @@ use std::task::{Context, Poll, Waker};
 /// A call under way.
 #[derive(Default)]
 pub(crate) struct Flight {
+    /// Whether the frames are those of a stream; else there is one whole body.
+    pub(crate) streamed: bool,
     state: Mutex<State>,
 }
 
@@ -44,6 +46,10 @@ impl Flight {
             std::mem::take(&mut state.waiting)
         };
         waiting.into_iter().for_each(Waker::wake);
+    }
+
+    pub(crate) fn new(streamed: bool) -> Self {
+        Self { streamed, state: Mutex::default() }
     }
 
     /// Tells the listeners which model answers, or that none does.
@@ -107,6 +113,11 @@ pub(crate) struct Listener {
 }
 
 impl Listener {
+    /// Whether what is heard is a stream.
+    pub(crate) fn streamed(&self) -> bool {
+        self.flight.streamed
+    }
+
     /// Waits until it is known which model answers.
     pub(crate) async fn head(&self) -> Result<ReplyInfo, ModelError> {
         poll_fn(|cx| {

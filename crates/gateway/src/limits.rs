@@ -13,16 +13,18 @@ struct KeyState {
     running: u32,
 }
 
+type States = Mutex<HashMap<KeyId, KeyState>>;
+
 /// The limits' state, by key.
 #[derive(Default)]
 pub(crate) struct Limits {
-    states: Arc<Mutex<HashMap<KeyId, KeyState>>>,
+    states: Arc<States>,
 }
 
 /// One request under way; counts against the key's concurrency until it is dropped.
 #[derive(Debug, Default)]
 pub(crate) struct Permit {
-    running: Option<(Arc<Mutex<HashMap<KeyId, KeyState>>>, KeyId)>,
+    running: Option<(Arc<States>, KeyId)>,
 }
 
 impl std::fmt::Debug for KeyState {

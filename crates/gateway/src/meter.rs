@@ -1,6 +1,7 @@
 //! Meters an answer while it passes: tokens, time, money; settles it exactly once, however it ends.
 
 use crate::attempt::{Begun, OpenCall, Pursuit};
+use crate::breaker::{Failure, blame};
 use crate::cache::{Stored, weigh};
 use crate::gateway::Gateway;
 use crate::tokens;
@@ -99,6 +100,7 @@ impl Pursuit {
         let record = self.booked(open, &reading, &ending, notes);
         let summary = Arc::new(record.summary());
         let usage = record.usage;
+        let upstream = (record.provider.clone(), record.model.clone());
         let kept = self.key.filter(|_| keep).map(|key| (key, self.stored(&record, usage)));
         self.gateway.book(record).await;
         if let Some((key, stored)) = kept.filter(|(_, stored)| stored.bytes <= LARGEST_KEPT) {
@@ -109,7 +111,7 @@ impl Pursuit {
         self.land();
         match ending {
             Ending::Failed(error) => {
-                self.blame_upstream(&error);
+                self.blame_upstream(upstream, &error);
                 self.flight.finish(Err(error));
             }
             Ending::Whole | Ending::Aborted => {
@@ -190,8 +192,13 @@ impl Pursuit {
         self.gateway.book(record).await;
     }
 
-    fn blame_upstream(&self, error: &ModelError) {
-        tracing::warn!(code = error.code(), detail = error.detail, "an answer broke off");
+    fn blame_upstream(&self, record: (String, String), error: &ModelError) {
+        let (provider, model) = record;
+        tracing::warn!(provider, model, code = error.code(), detail = error.detail, "an answer broke off");
+        let failure = Failure { code: error.code(), blame: blame(&error.kind, None) };
+        if self.gateway.breakers.failed(&provider, &model, &failure, self.gateway.parts.clock.monotonic()) {
+            self.gateway.tell_breaker(provider, model, true);
+        }
     }
 }
 

@@ -1,12 +1,14 @@
 //! Fakes of the core's ports: time that is set by hand, ids that count, models that follow a script, tasks that are remembered.
 
 mod clock;
+mod context;
 mod events;
 mod ids;
 mod model;
 mod spawn;
 
 pub use clock::{ManualClock, TokioClock};
+pub use context::owner_context;
 pub use events::RecordingEvents;
 pub use ids::SequentialIds;
 pub use model::{ScriptedModel, ScriptedReply};

@@ -25,7 +25,7 @@ pub struct ScriptedReply {
 impl ScriptedReply {
     /// Exactly these events, one a frame.
     pub fn events(events: impl IntoIterator<Item = ReplyEvent>) -> Self {
-        let items = events.into_iter().map(|event| Ok(Frame::of(vec![event]))).collect();
+        let items = events.into_iter().map(|event| Frame::of(vec![event])).map(Ok).collect();
         let head =
             Ok(ReplyInfo { provider: "scripted".into(), model: "scripted-1".into(), ..ReplyInfo::default() });
         Self { head, wait: Duration::ZERO, between: Duration::ZERO, items, hangs: false }

@@ -44,9 +44,11 @@ const OPENAI_CHAT: &[&str] = &[
 ];
 
 const OPENAI_RESPONSES: &[&str] = &[
+    "access_programs",
     "background",
     "context_management",
     "conversation",
+    "image",
     "include",
     "input",
     "instructions",
@@ -80,9 +82,14 @@ const OPENAI_RESPONSES: &[&str] = &[
 const OPENAI_EMBEDDINGS: &[&str] = &["dimensions", "encoding_format", "input", "model", "user"];
 
 const ANTHROPIC: &[&str] = &[
+    "billing_policy",
     "cache_control",
+    "compaction",
     "container",
     "context_management",
+    "diagnostics",
+    "fallback_credit_token",
+    "fallbacks",
     "inference_geo",
     "max_tokens",
     "mcp_servers",
@@ -98,10 +105,13 @@ const ANTHROPIC: &[&str] = &[
     "system",
     "temperature",
     "thinking",
+    "thread",
     "tool_choice",
     "tools",
     "top_k",
     "top_p",
+    "user_profile_id",
+    "workspace_id",
 ];
 
 /// Gemini takes both spellings of a field.

@@ -11,13 +11,13 @@ pub struct Tokens {
     pub input: u64,
     /// Prompt tokens read from the provider's cache.
     pub cache_read: u64,
-    /// Prompt tokens written to a cache of five minutes (Anthropic; others count them as plain input).
+    /// Prompt tokens written to a cache of five minutes (OpenAI shows one sum of all writes; others count them as plain input).
     pub cache_write_5m: u64,
-    /// Prompt tokens written to a cache of one hour (Anthropic; others count them as plain input).
+    /// Prompt tokens written to a cache of one hour (as above).
     pub cache_write_1h: u64,
     /// Answer tokens, reasoning left out.
     pub output: u64,
-    /// Reasoning tokens (Anthropic and Ollama show them as output).
+    /// Reasoning tokens (Anthropic shows them within the output and apart, Ollama within it only).
     pub reasoning: u64,
     /// Prompt tokens of tools that ran at the provider (Gemini, else plain input), or of citations (Perplexity).
     pub tool_prompt: u64,
@@ -29,6 +29,11 @@ impl Tokens {
     /// All prompt tokens but those of tools.
     pub fn prompt(self) -> u64 {
         self.input + self.cache_read + self.cache_write_5m + self.cache_write_1h
+    }
+
+    /// All prompt tokens written to a cache.
+    pub fn cache_write(self) -> u64 {
+        self.cache_write_5m + self.cache_write_1h
     }
 
     /// All generated tokens.

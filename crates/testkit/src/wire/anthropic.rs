@@ -156,25 +156,29 @@ fn usage(tokens: Tokens, output: u64) -> Value {
     );
     usage.insert("output_tokens".into(), output.into());
     usage.insert("service_tier".into(), "standard".into());
-    with_searches(usage, tokens)
+    with_details(usage, tokens)
 }
 
 /// The counts of `message_delta`: cumulative, the cache's parts left out.
 fn closing_usage(tokens: Tokens) -> Value {
     let mut usage = input_counts(tokens);
     usage.insert("output_tokens".into(), tokens.generated().into());
-    with_searches(usage, tokens)
+    with_details(usage, tokens)
 }
 
 fn input_counts(tokens: Tokens) -> Map<String, Value> {
     Map::from_iter([
         ("input_tokens".to_owned(), Value::from(tokens.input + tokens.tool_prompt)),
-        ("cache_creation_input_tokens".to_owned(), (tokens.cache_write_5m + tokens.cache_write_1h).into()),
+        ("cache_creation_input_tokens".to_owned(), tokens.cache_write().into()),
         ("cache_read_input_tokens".to_owned(), tokens.cache_read.into()),
     ])
 }
 
-fn with_searches(mut usage: Map<String, Value>, tokens: Tokens) -> Value {
+fn with_details(mut usage: Map<String, Value>, tokens: Tokens) -> Value {
+    if tokens.reasoning > 0 {
+        let thinking = tokens.reasoning.min(usage["output_tokens"].as_u64().unwrap_or(0));
+        usage.insert("output_tokens_details".into(), json!({"thinking_tokens": thinking}));
+    }
     if tokens.searches > 0 {
         usage.insert("server_tool_use".into(), json!({"web_search_requests": tokens.searches}));
     }

@@ -161,7 +161,9 @@ fn usage(tokens: Tokens) -> Value {
         "prompt_tokens": prompt,
         "completion_tokens": tokens.generated(),
         "total_tokens": prompt + tokens.generated(),
-        "prompt_tokens_details": {"cached_tokens": tokens.cache_read, "audio_tokens": 0},
+        "prompt_tokens_details": {
+            "cached_tokens": tokens.cache_read, "audio_tokens": 0, "cache_write_tokens": tokens.cache_write(),
+        },
         "completion_tokens_details": {
             "reasoning_tokens": tokens.reasoning, "audio_tokens": 0,
             "accepted_prediction_tokens": 0, "rejected_prediction_tokens": 0,

@@ -250,7 +250,9 @@ fn usage(tokens: Tokens) -> Value {
     let input = tokens.prompt() + tokens.tool_prompt;
     json!({
         "input_tokens": input,
-        "input_tokens_details": {"cached_tokens": tokens.cache_read},
+        "input_tokens_details": {
+            "cached_tokens": tokens.cache_read, "cache_write_tokens": tokens.cache_write(),
+        },
         "output_tokens": tokens.generated(),
         "output_tokens_details": {"reasoning_tokens": tokens.reasoning},
         "total_tokens": input + tokens.generated(),

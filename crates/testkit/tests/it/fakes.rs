@@ -1,16 +1,16 @@
 //! Proves the fakes of the core's ports.
 
 use nunchi_core::{
-    CallContext, Clock, Ids, Message, Model, ModelError, ModelErrorKind, ModelRequest, Reply, ReplyEvent,
-    Role, Spawn, TaskName, assemble_reply,
+    Clock, Ids, Message, Model, ModelError, ModelErrorKind, ModelRequest, Reply, ReplyEvent, Role, Spawn,
+    TaskName, assemble_reply,
 };
-use nunchi_testkit::{ManualClock, ScriptedModel, ScriptedReply, SequentialIds, TokioSpawn};
+use nunchi_testkit::{ManualClock, ScriptedModel, ScriptedReply, SequentialIds, TokioSpawn, owner_context};
 use std::pin::Pin;
 use std::time::Duration;
 
 async fn call(model: &ScriptedModel) -> Result<Reply, ModelError> {
     let request = ModelRequest::new("m", vec![Message::text(Role::User, "Hi")]);
-    model.call(request, CallContext::default()).await
+    model.call(request, owner_context()).await
 }
 
 /// Reads a reply: its events, and the error it ended with.
