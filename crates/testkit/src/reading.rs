@@ -126,25 +126,34 @@ fn anthropic(body: &Value) -> Reading {
     }
 }
 
+/// A field of Gemini's, in either spelling: its JSON takes `camelCase` and `snake_case` side by side.
+fn either<'a>(value: &'a Value, camel: &str) -> &'a Value {
+    let snake: String = (camel.chars())
+        .flat_map(|c| c.is_uppercase().then_some('_').into_iter().chain(c.to_lowercase()))
+        .collect();
+    value.get(camel).or_else(|| value.get(&snake)).unwrap_or(&Value::Null)
+}
+
 fn gemini(body: &Value) -> Reading {
-    let either = |value: &Value, one: &str, other: &str| value.get(one).or_else(|| value.get(other)).cloned();
+    let first = |value: &Value, one: &str, other: &str| {
+        [one, other].map(|name| either(value, name)).into_iter().find(|value| !value.is_null()).cloned()
+    };
     let contents = list(&body["contents"]);
     let parts = contents.last().map(|content| list(&content["parts"])).unwrap_or_default();
-    let result = parts.iter().find_map(|part| part.get("functionResponse"));
-    let offers = list(&body["tools"]).iter().filter_map(|tool| tool.get("functionDeclarations"));
-    let offers: Vec<Value> = offers.flat_map(|offers| list(offers).to_vec()).collect();
-    let schema = |offer: &Value| either(offer, "parameters", "parametersJsonSchema").unwrap_or_default();
-    let config = either(body, "generationConfig", "generation_config").unwrap_or_default();
-    let calling = &body["toolConfig"]["functionCallingConfig"];
-    let allowed = calling["allowedFunctionNames"][0].as_str().map(str::to_owned);
+    let result = parts.iter().map(|part| either(part, "functionResponse")).find(|result| !result.is_null());
+    let offers = list(&body["tools"]).iter().flat_map(|tool| list(either(tool, "functionDeclarations")));
+    let schema = |offer: &Value| first(offer, "parameters", "parametersJsonSchema").unwrap_or_default();
+    let config = either(body, "generationConfig");
+    let calling = either(either(body, "toolConfig"), "functionCallingConfig");
+    let allowed = either(calling, "allowedFunctionNames")[0].as_str().map(str::to_owned);
     Reading {
         user_text: last_text(contents, "user", |content| text_of(&content["parts"])),
         tool_result: result.map(|result| result["response"].to_string()),
-        tools: offers.iter().map(|offer| (text_of(&offer["name"]), schema(offer))).collect(),
+        tools: offers.map(|offer| (text_of(&offer["name"]), schema(offer))).collect(),
         forced: (calling["mode"] == "ANY").then_some(allowed),
         no_tools: calling["mode"] == "NONE",
-        schema: either(&config, "responseSchema", "responseJsonSchema"),
-        json: config["responseMimeType"] == "application/json",
+        schema: first(config, "responseSchema", "responseJsonSchema"),
+        json: *either(config, "responseMimeType") == "application/json",
     }
 }
 

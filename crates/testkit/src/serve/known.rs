@@ -114,6 +114,24 @@ const ANTHROPIC: &[&str] = &[
     "workspace_id",
 ];
 
+/// The counter takes a prompt, and nothing about generation.
+const ANTHROPIC_COUNT: &[&str] = &[
+    "cache_control",
+    "context_management",
+    "mcp_servers",
+    "messages",
+    "model",
+    "output_config",
+    "output_format",
+    "speed",
+    "system",
+    "thinking",
+    "tool_choice",
+    "tools",
+    "user_profile_id",
+    "workspace_id",
+];
+
 /// Gemini takes both spellings of a field.
 const GEMINI: &[&str] = &[
     "cachedContent",
@@ -139,6 +157,7 @@ pub(super) fn unknown_field(dialect: Dialect, endpoint: Endpoint, body: &Value) 
         (Dialect::OpenAi, Endpoint::Chat) => OPENAI_CHAT,
         (Dialect::OpenAi, Endpoint::Responses) => OPENAI_RESPONSES,
         (Dialect::OpenAi, Endpoint::Embeddings) => OPENAI_EMBEDDINGS,
+        (Dialect::Anthropic, Endpoint::CountTokens) => ANTHROPIC_COUNT,
         (Dialect::Anthropic, _) => ANTHROPIC,
         (Dialect::Gemini, Endpoint::Chat) => GEMINI,
         _ => return None,
