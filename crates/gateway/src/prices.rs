@@ -72,13 +72,15 @@ impl Book {
 
 /// The name without a release date or `-latest` at its end: `gpt-4o-2024-08-06` is priced as `gpt-4o`.
 fn undated(model: &str) -> Option<&str> {
-    if let Some(name) = model.strip_suffix("-latest") {
+    let (name, last) = model.rsplit_once('-')?;
+    let number =
+        |text: &str, digits: usize| text.len() == digits && text.bytes().all(|byte| byte.is_ascii_digit());
+    if last == "latest" || number(last, 8) || number(last, 3) {
         return Some(name);
     }
-    let date_at = model.rfind(|c: char| !(c.is_ascii_digit() || c == '-')).map_or(0, |at| at + 1);
-    let date: String = model[date_at..].chars().filter(char::is_ascii_digit).collect();
-    let whole = model[date_at..].starts_with('-') && (date.len() == 8 || date.len() == 3);
-    whole.then(|| &model[..date_at])
+    let (name, month) = name.rsplit_once('-')?;
+    let (name, year) = name.rsplit_once('-')?;
+    (number(last, 2) && number(month, 2) && number(year, 4)).then_some(name)
 }
 
 /// A price of nothing, for models on the owner's machine.

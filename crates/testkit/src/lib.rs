@@ -13,8 +13,8 @@ mod wire;
 
 pub use dialect::{Dialect, Endpoint};
 pub use fakes::{
-    ManualClock, RecordingEvents, ScriptedModel, ScriptedReply, SequentialIds, TokioClock, TokioSpawn,
-    owner_context,
+    ManualClock, MemoryCache, MemoryKeys, MemoryLedger, RecordingEvents, ScriptedModel, ScriptedReply,
+    SequentialIds, TokioClock, TokioSpawn, owner_context,
 };
 pub use fixed::FixedAnswer;
 pub use schema::minimal_json;

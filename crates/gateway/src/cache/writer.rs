@@ -1,7 +1,7 @@
 //! Writes answers and hit counts to the store behind the reply; when it falls far behind it skips, and counts.
 
 use super::{Counters, Stored};
-use nunchi_core::{CacheFilter, CacheKey, CacheStore, Clock, Spawn, TaskName};
+use nunchi_core::{CacheFilter, CacheKey, CacheStore, Clock, Spawn, TaskName, mask_secrets};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -77,7 +77,7 @@ async fn run(mut queue: mpsc::Receiver<Job>, store: Arc<dyn CacheStore>, clock: 
 }
 
 async fn keep(store: &dyn CacheStore, key: CacheKey, stored: &Stored, preview: String) {
-    match stored.write(preview) {
+    match stored.write(mask_secrets(&preview).into_owned()) {
         Ok(entry) => report(store.put(key, entry).await),
         Err(error) => tracing::warn!(%error, "an answer cannot be stored"),
     }

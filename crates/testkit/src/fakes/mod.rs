@@ -4,12 +4,16 @@ mod clock;
 mod context;
 mod events;
 mod ids;
+mod ledger;
 mod model;
 mod spawn;
+mod stores;
 
 pub use clock::{ManualClock, TokioClock};
 pub use context::owner_context;
 pub use events::RecordingEvents;
 pub use ids::SequentialIds;
+pub use ledger::MemoryLedger;
 pub use model::{ScriptedModel, ScriptedReply};
 pub use spawn::TokioSpawn;
+pub use stores::{MemoryCache, MemoryKeys};

@@ -1,0 +1,7 @@
+//! The call path against scripted models, under paused time.
+
+mod bench;
+mod cache;
+mod failures;
+mod money;
+mod routing;

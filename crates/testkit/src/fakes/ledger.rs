@@ -1,0 +1,128 @@
+//! A ledger in memory: one optional limit on everything, and a list of what was held and booked.
+
+use jiff::Timestamp;
+use nunchi_core::{
+    Amount, BoxFuture, BudgetAction, BudgetId, BudgetNotice, BudgetState, BudgetWindow, CallId, CallRecord,
+    HoldError, HoldRequest, Ledger, NanoUsd, Posture, Refusal, Settlement, SpendScope, StorageError,
+};
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use uuid::Uuid;
+
+#[derive(Debug, Default)]
+struct Book {
+    limit: Option<NanoUsd>,
+    action: Option<BudgetAction>,
+    open: BTreeMap<CallId, NanoUsd>,
+    rows: Vec<CallRecord>,
+    holds: usize,
+    most_committed: NanoUsd,
+}
+
+impl Book {
+    fn spent(&self) -> NanoUsd {
+        self.rows.iter().map(|row| row.cost).sum()
+    }
+
+    fn held(&self) -> NanoUsd {
+        self.open.values().copied().sum()
+    }
+
+    fn state(&self, limit: NanoUsd) -> BudgetState {
+        BudgetState {
+            id: BudgetId(Uuid::nil()),
+            name: "memory".into(),
+            window: BudgetWindow::Total,
+            limit: Amount::Money(limit),
+            spent: self.spent().0,
+            held: self.held().0,
+            resets: None,
+        }
+    }
+}
+
+/// A ledger that forgets with its test.
+#[derive(Debug, Default)]
+pub struct MemoryLedger(Mutex<Book>);
+
+impl MemoryLedger {
+    /// Without a limit.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// With a limit on everything.
+    pub fn with_limit(limit: NanoUsd) -> Self {
+        let ledger = Self::default();
+        ledger.book().limit = Some(limit);
+        ledger
+    }
+
+    /// From now on the budget asks for this.
+    pub fn ask_for(&self, action: Option<BudgetAction>) {
+        let mut book = self.book();
+        book.limit.get_or_insert(NanoUsd::from_usd(1_000));
+        book.action = action;
+    }
+
+    /// All rows booked, in order.
+    pub fn rows(&self) -> Vec<CallRecord> {
+        self.book().rows.clone()
+    }
+
+    /// Holds that are not settled.
+    pub fn open_holds(&self) -> usize {
+        self.book().open.len()
+    }
+
+    /// Holds ever granted.
+    pub fn holds(&self) -> usize {
+        self.book().holds
+    }
+
+    /// The most that was ever spent and held together.
+    pub fn most_committed(&self) -> NanoUsd {
+        self.book().most_committed
+    }
+
+    fn book(&self) -> MutexGuard<'_, Book> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Ledger for MemoryLedger {
+    fn hold(&self, request: HoldRequest) -> BoxFuture<'_, Result<(), HoldError>> {
+        Box::pin(async move {
+            // The durable ledger waits for its disk here; so does this one, so that tests can leave in the middle.
+            tokio::task::yield_now().await;
+            let mut book = self.book();
+            let after = book.spent() + book.held() + request.money;
+            if let Some(limit) = book.limit.filter(|limit| after > *limit) {
+                let busy = book.spent() + request.money <= limit;
+                let refusal = Refusal { state: book.state(limit), needed: request.money.0, busy };
+                return Err(HoldError::Refused(Box::new(refusal)));
+            }
+            book.open.insert(request.call, request.money);
+            book.holds += 1;
+            book.most_committed = book.most_committed.max(after);
+            Ok(())
+        })
+    }
+
+    fn settle(&self, settlement: Settlement) -> BoxFuture<'_, Result<Vec<BudgetNotice>, StorageError>> {
+        Box::pin(async move {
+            let mut book = self.book();
+            book.open.remove(&settlement.record.id);
+            if book.rows.iter().all(|row| row.id != settlement.record.id) {
+                book.rows.push(settlement.record);
+            }
+            Ok(Vec::new())
+        })
+    }
+
+    fn posture(&self, _scope: &SpendScope, _now: Timestamp) -> Posture {
+        let book = self.book();
+        let states: Vec<_> = book.limit.map(|limit| book.state(limit)).into_iter().collect();
+        Posture { action: book.action, because: states.first().cloned(), states }
+    }
+}

@@ -1,0 +1,135 @@
+//! Stores in memory: of cached answers and of virtual keys.
+
+use jiff::Timestamp;
+use nunchi_core::{
+    BoxFuture, CacheEntry, CacheFilter, CacheKey, CacheStats, CacheStore, KeyId, KeyStore, StorageError,
+    VirtualKey,
+};
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+/// A cache store that forgets with its test.
+#[derive(Debug, Default)]
+pub struct MemoryCache(Mutex<BTreeMap<CacheKey, CacheEntry>>);
+
+impl MemoryCache {
+    /// Empty.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn with<T>(&self, act: impl FnOnce(&mut BTreeMap<CacheKey, CacheEntry>) -> T) -> T {
+        act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+fn fits(entry: &CacheEntry, filter: &CacheFilter) -> bool {
+    filter.model.as_ref().is_none_or(|model| *model == entry.model)
+        && filter.before.is_none_or(|before| entry.created < before)
+        && filter.expired_at.is_none_or(|now| entry.expires <= now)
+}
+
+impl CacheStore for MemoryCache {
+    fn get(&self, key: CacheKey, now: Timestamp) -> BoxFuture<'_, Result<Option<CacheEntry>, StorageError>> {
+        Box::pin(
+            async move { Ok(self.with(|all| all.get(&key).filter(|entry| entry.expires > now).cloned())) },
+        )
+    }
+
+    fn put(&self, key: CacheKey, entry: CacheEntry) -> BoxFuture<'_, Result<(), StorageError>> {
+        Box::pin(async move {
+            self.with(|all| all.insert(key, entry));
+            Ok(())
+        })
+    }
+
+    fn touch(&self, hits: Vec<(CacheKey, u64)>, _now: Timestamp) -> BoxFuture<'_, Result<(), StorageError>> {
+        Box::pin(async move {
+            self.with(|all| {
+                for (key, count) in hits {
+                    if let Some(entry) = all.get_mut(&key) {
+                        entry.hits += count;
+                    }
+                }
+            });
+            Ok(())
+        })
+    }
+
+    fn list(&self, filter: CacheFilter) -> BoxFuture<'_, Result<Vec<(CacheKey, CacheEntry)>, StorageError>> {
+        Box::pin(async move {
+            let mut found: Vec<_> = self.with(|all| {
+                all.iter()
+                    .filter(|(_, entry)| fits(entry, &filter))
+                    .map(|(key, entry)| (*key, entry.clone()))
+                    .collect()
+            });
+            found.sort_by_key(|(_, entry): &(CacheKey, CacheEntry)| std::cmp::Reverse(entry.created));
+            found.truncate(filter.limit.map_or(usize::MAX, |limit| limit as usize));
+            Ok(found)
+        })
+    }
+
+    fn remove(&self, key: CacheKey) -> BoxFuture<'_, Result<bool, StorageError>> {
+        Box::pin(async move { Ok(self.with(|all| all.remove(&key)).is_some()) })
+    }
+
+    fn clear(&self, filter: CacheFilter) -> BoxFuture<'_, Result<u64, StorageError>> {
+        Box::pin(async move {
+            Ok(self.with(|all| {
+                let before = all.len();
+                all.retain(|_, entry| !fits(entry, &filter));
+                (before - all.len()) as u64
+            }))
+        })
+    }
+
+    fn stats(&self) -> BoxFuture<'_, Result<CacheStats, StorageError>> {
+        Box::pin(async move {
+            Ok(self.with(|all| CacheStats {
+                entries: all.len() as u64,
+                stored_bytes: all.values().map(|entry| entry.frames.len() as u64).sum(),
+                hits: all.values().map(|entry| entry.hits).sum(),
+                ..CacheStats::default()
+            }))
+        })
+    }
+}
+
+/// A key store that forgets with its test.
+#[derive(Debug, Default)]
+pub struct MemoryKeys(Mutex<BTreeMap<KeyId, VirtualKey>>);
+
+impl MemoryKeys {
+    /// Empty.
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+impl KeyStore for MemoryKeys {
+    fn keys(&self) -> BoxFuture<'_, Result<Vec<VirtualKey>, StorageError>> {
+        Box::pin(async move {
+            Ok(self.0.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect())
+        })
+    }
+
+    fn put_key(&self, key: VirtualKey) -> BoxFuture<'_, Result<(), StorageError>> {
+        Box::pin(async move {
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(key.id, key);
+            Ok(())
+        })
+    }
+
+    fn touch_keys(&self, used: Vec<(KeyId, Timestamp)>) -> BoxFuture<'_, Result<(), StorageError>> {
+        Box::pin(async move {
+            let mut keys = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            for (id, at) in used {
+                if let Some(key) = keys.get_mut(&id) {
+                    key.last_used = Some(at);
+                }
+            }
+            Ok(())
+        })
+    }
+}
