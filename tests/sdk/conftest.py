@@ -1,0 +1,109 @@
+"""Starts the scripted upstreams of all five providers and Nunchi in front of them, once a session."""
+
+import json
+import os
+import pathlib
+import socket
+import subprocess
+import time
+import urllib.request
+
+import pytest
+
+NUNCHI = os.environ["NUNCHI_BIN"]
+UPSTREAM = os.environ["SCRIPTED_UPSTREAM_BIN"]
+DIALECTS = ["openai", "anthropic", "gemini", "ollama", "perplexity"]
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Server:
+    """A running Nunchi: its address, a key, and its command line."""
+
+    def __init__(self, home, env, *flags):
+        self.home, self.env = home, env
+        self.base = f"http://127.0.0.1:{free_port()}"
+        self.log = open(home / "server.log", "wb")
+        listen = self.base.removeprefix("http://")
+        self.process = subprocess.Popen(
+            [NUNCHI, "up", "--home", str(home), "--listen", listen, *flags], env=env, stdout=self.log, stderr=self.log
+        )
+        self.wait_ready()
+        self.key = self.cli("keys", "create", "sdk")["key"]
+
+    def wait_ready(self):
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            if self.process.poll() is not None:
+                break
+            try:
+                with urllib.request.urlopen(self.base + "/readyz", timeout=1):
+                    return
+            except OSError:
+                time.sleep(0.05)
+        raise AssertionError("the server did not start:\n" + (self.home / "server.log").read_text())
+
+    def cli(self, *words):
+        out = subprocess.run(
+            [NUNCHI, *words, "--home", str(self.home), "--json"], env=self.env, capture_output=True, text=True, timeout=60
+        )
+        assert out.returncode == 0, out.stderr
+        return json.loads(out.stdout)
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait(timeout=40)
+        self.log.close()
+        assert self.process.returncode == 0, (self.home / "server.log").read_text()
+
+
+def clean_env():
+    kept = {name: value for name, value in os.environ.items() if not name.endswith("_API_KEY") and name != "OLLAMA_HOST"}
+    return kept | {"LANG": "C.UTF-8"}
+
+
+@pytest.fixture(scope="session")
+def upstreams():
+    process = subprocess.Popen([UPSTREAM, "--all"], stdout=subprocess.PIPE, text=True)
+    yield dict(process.stdout.readline().split() for _ in DIALECTS)
+    process.kill()
+    process.wait()
+
+
+CONFIG = """
+[limits]
+chat_per_minute = 0
+
+[retry]
+attempts = 1
+"""
+
+
+def provider(name, dialect, url):
+    return f'\n[[providers]]\nname = "{name}"\ndialect = "{dialect}"\nbase_url = "{url}"\napi_key_env = "SCRIPTED_KEY"\n'
+
+
+@pytest.fixture(scope="session")
+def server(upstreams, tmp_path_factory):
+    home = tmp_path_factory.mktemp("home")
+    config = CONFIG + "".join(provider(name, name, upstreams[name]) for name in DIALECTS)
+    config += provider("openai-responses", "openai_responses", upstreams["openai"])
+    (home / "nunchi.toml").write_text(config)
+    running = Server(home, clean_env() | {"SCRIPTED_KEY": "sk-scripted"}, "--offline")
+    yield running
+    running.stop()
+
+
+def seen(upstreams, name):
+    """What an upstream was sent, and in which way Nunchi broke its rules."""
+    origin = upstreams[name].removesuffix("/v1")
+    with urllib.request.urlopen(origin + "/__seen", timeout=5) as reply:
+        return json.load(reply)
+
+
+def repository():
+    return pathlib.Path(__file__).resolve().parents[2]
