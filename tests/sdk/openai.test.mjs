@@ -2,14 +2,16 @@
 import assert from "node:assert/strict";
 import { spawn, execFileSync } from "node:child_process";
 import { mkdtempSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { after, before, test } from "node:test";
-import OpenAI from "openai";
+import { pathToFileURL } from "node:url";
 
-const { NUNCHI_BIN, SCRIPTED_UPSTREAM_BIN } = process.env;
+const { NODE_PEERS, NUNCHI_BIN, SCRIPTED_UPSTREAM_BIN } = process.env;
+const { default: OpenAI } = await import(pathToFileURL(createRequire(NODE_PEERS).resolve("openai")));
 const home = mkdtempSync(join(tmpdir(), "nunchi-js-"));
 const running = [];
 let client;

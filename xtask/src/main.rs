@@ -1,2 +1,45 @@
-//! xtask
-fn main() {}
+//! The project's own tools: the architecture test, the test runner, the reference pages and the benches.
+
+mod docs;
+mod peers;
+mod test;
+mod tidy;
+
+use anyhow::{Context, Result, bail};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+cargo xtask tidy                 check the architecture and the house numbers
+cargo xtask test [--only STEP]   install what tests need and run everything
+cargo xtask docs [--check]       write the generated reference pages, or check them";
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<()> {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let root = root()?;
+    match words.as_slice() {
+        ["tidy"] => tidy::run(&root),
+        ["test"] => test::run(&root, None),
+        ["test", "--only", step] => test::run(&root, Some(step)),
+        ["docs"] => docs::run(&root, false),
+        ["docs", "--check"] => docs::run(&root, true),
+        _ => bail!("unknown command\n{USAGE}"),
+    }
+}
+
+/// The workspace's folder.
+fn root() -> Result<PathBuf> {
+    let here = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    here.parent().map(PathBuf::from).context("xtask has no parent folder")
+}
