@@ -1,5 +1,6 @@
 //! The project's own tools: the architecture test, the test runner, the reference pages and the benches.
 
+mod bench;
 mod docs;
 mod peers;
 mod test;
@@ -12,7 +13,8 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 cargo xtask tidy                 check the architecture and the house numbers
 cargo xtask test [--only STEP]   install what tests need and run everything
-cargo xtask docs [--check]       write the generated reference pages, or check them";
+cargo xtask docs [--check]       write the generated reference pages, or check them
+cargo xtask bench [NAME] [--write]  measure beside nginx";
 
 fn main() -> ExitCode {
     match run() {
@@ -32,6 +34,10 @@ fn run() -> Result<()> {
         ["tidy"] => tidy::run(&root),
         ["test"] => test::run(&root, None),
         ["test", "--only", step] => test::run(&root, Some(step)),
+        ["bench"] => bench::run(&root, None, false),
+        ["bench", "--write"] => bench::run(&root, None, true),
+        ["bench", name] => bench::run(&root, Some(name), false),
+        ["bench", name, "--write"] => bench::run(&root, Some(name), true),
         ["docs"] => docs::run(&root, false),
         ["docs", "--check"] => docs::run(&root, true),
         _ => bail!("unknown command\n{USAGE}"),
