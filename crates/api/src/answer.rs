@@ -12,8 +12,8 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use http::{HeaderMap, HeaderValue, header};
 use nunchi_core::{
-    CallContext, Dialect, Lang, ModelError, ModelErrorKind, ModelRequest, RawFrame, Reply, ReplyBody, ReplyEvent,
-    ReplyInfo, RequestId, assemble_reply,
+    CallContext, Dialect, Lang, ModelError, ModelErrorKind, ModelRequest, RawFrame, Reply, ReplyBody,
+    ReplyEvent, ReplyInfo, RequestId, assemble_reply,
 };
 
 /// Most bytes of a reply that is collected rather than streamed.
@@ -31,7 +31,11 @@ pub(crate) trait Inbound: 'static {
     type Writer: Writer;
 
     /// Puts a body into our words.
-    fn translate(state: &ApiState, headers: &HeaderMap, body: Bytes) -> Result<(ModelRequest, Self::Echo), Problem>;
+    fn translate(
+        state: &ApiState,
+        headers: &HeaderMap,
+        body: Bytes,
+    ) -> Result<(ModelRequest, Self::Echo), Problem>;
     /// Begins a stream.
     fn writer(head: Head, echo: Self::Echo) -> Self::Writer;
     /// Writes a whole answer.
@@ -76,7 +80,8 @@ async fn try_answer<D: Inbound>(
 ) -> Result<Response, Failure> {
     let (asked, echo, context) = admit::<D>(state, request, id, lang).await?;
     let stream = asked.stream;
-    let reply = state.parts.model.call(asked, context).await.map_err(|error| Failure::of_model(&error, lang))?;
+    let reply =
+        state.parts.model.call(asked, context).await.map_err(|error| Failure::of_model(&error, lang))?;
     let created = state.parts.clock.now().as_second();
     let head = Head { request: id, created, model: reply.info.model.clone(), lang };
     if stream { Ok(streamed::<D>(state, head, echo, reply)) } else { collected::<D>(head, echo, reply).await }
@@ -155,9 +160,13 @@ async fn collect(mut stream: nunchi_core::ReplyStream) -> Result<Collected, Mode
     let (mut raws, mut size) = (0_usize, 0_usize);
     while let Some(frame) = stream.next().await {
         let frame = frame?;
-        size += frame.raw.as_ref().map_or(0, |raw| raw.data.len()) + frame.events.iter().map(weight).sum::<usize>();
+        size += frame.raw.as_ref().map_or(0, |raw| raw.data.len())
+            + frame.events.iter().map(weight).sum::<usize>();
         if size > MAX_WHOLE {
-            return Err(ModelError::new(ModelErrorKind::Garbage, format!("the answer exceeds {MAX_WHOLE} bytes")));
+            return Err(ModelError::new(
+                ModelErrorKind::Garbage,
+                format!("the answer exceeds {MAX_WHOLE} bytes"),
+            ));
         }
         events.extend(frame.events);
         if let Some(bytes) = frame.raw {

@@ -16,7 +16,9 @@ pub(crate) async fn read(
     patience: Duration,
 ) -> Result<Bytes, Problem> {
     if let Some(encoding) = headers.get(header::CONTENT_ENCODING).filter(|value| *value != "identity") {
-        return Err(Problem::Encoding { encoding: String::from_utf8_lossy(encoding.as_bytes()).into_owned() });
+        return Err(Problem::Encoding {
+            encoding: String::from_utf8_lossy(encoding.as_bytes()).into_owned(),
+        });
     }
     let announced = body.size_hint().lower();
     if announced > limit as u64 {

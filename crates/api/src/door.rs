@@ -15,7 +15,11 @@ const MAX_TAGS: usize = 32;
 const MAX_TTL: u64 = 365 * 24 * 60 * 60;
 
 /// Recognises the caller's key.
-pub(crate) fn principal(state: &ApiState, headers: &HeaderMap, lang: Lang) -> Result<Arc<Principal>, Failure> {
+pub(crate) fn principal(
+    state: &ApiState,
+    headers: &HeaderMap,
+    lang: Lang,
+) -> Result<Arc<Principal>, Failure> {
     let secret = bearer(headers).or_else(|| text(headers, "x-api-key")).unwrap_or("");
     state.parts.keys.authenticate(secret.trim()).map_err(|refused| {
         let status = if refused.code().starts_with("key.") { 401 } else { 503 };
@@ -114,7 +118,10 @@ fn ttl(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
     let Some(value) = read(headers, name)? else { return Ok(None) };
     match value.parse() {
         Ok(seconds) if (1..=MAX_TTL).contains(&seconds) => Ok(Some(seconds)),
-        _ => Err(Problem::Header { name, detail: format!("\"{value}\" is no whole number of seconds from 1 to {MAX_TTL}") }),
+        _ => Err(Problem::Header {
+            name,
+            detail: format!("\"{value}\" is no whole number of seconds from 1 to {MAX_TTL}"),
+        }),
     }
 }
 

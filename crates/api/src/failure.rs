@@ -64,7 +64,8 @@ impl Failure {
     pub(crate) fn of_model(error: &ModelError, lang: Lang) -> Self {
         let (status, should_retry) = status_of(&error.kind);
         let retry_after = error.retry_after.or_else(|| usual_wait(&error.kind));
-        let param = matches!(error.kind, Kind::UnknownModel | Kind::ModelNotAllowed).then(|| "model".to_owned());
+        let param =
+            matches!(error.kind, Kind::UnknownModel | Kind::ModelNotAllowed).then(|| "model".to_owned());
         // An upstream that refuses our key may quote it.
         let upstream = error.body.clone().filter(|_| !matches!(error.kind, Kind::UpstreamAuth));
         Self { param, retry_after, should_retry, upstream, ..Self::new(status, error, lang) }
@@ -110,7 +111,8 @@ impl Failure {
     /// The whole response.
     pub(crate) fn response(&self, shape: Shape, request: Option<RequestId>) -> Response {
         let mut response = Response::new(self.body(shape, request).into());
-        *response.status_mut() = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        *response.status_mut() =
+            StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         if let Some(wait) = self.retry_after {

@@ -1,1 +1,30 @@
-//! Placeholder until the first slice lands.
+//! The HTTP surface: the OpenAI and Anthropic dialects inbound, health, metrics, and the description of it all.
+
+mod admin;
+mod answer;
+mod anthropic;
+mod body;
+mod door;
+mod failure;
+mod front;
+mod headers;
+mod health;
+mod media;
+mod openai;
+mod openapi;
+mod problem;
+mod relay;
+mod router;
+mod sequence;
+mod sse;
+mod state;
+mod wire;
+mod write_timeout;
+
+pub use openapi::openapi_document;
+pub use router::router;
+pub use state::{
+    AdminServices, ApiParts, ApiSettings, ApiState, Authenticate, Catalog, KeyRefused, MetricsPage,
+    ReadyCheck, ReadyProbe, Shared,
+};
+pub use write_timeout::WriteTimeout;

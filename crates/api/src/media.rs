@@ -1,5 +1,6 @@
 //! Media as both families of dialects write it: data URLs, formats, file names.
 
+use base64::Engine;
 use bytes::Bytes;
 use nunchi_core::{Media, MediaSource};
 
@@ -23,9 +24,19 @@ pub(crate) fn from_base64(media_type: &str, data: String) -> Media {
     Media { media_type: media_type.to_owned(), source, detail: None, name: None }
 }
 
-/// A file that the provider has.
+/// A document that the provider has; what type it is, only the provider knows.
 pub(crate) fn from_file_id(id: String) -> Media {
-    Media { media_type: String::new(), source: MediaSource::FileId(id), detail: None, name: None }
+    Media {
+        media_type: "application/octet-stream".into(),
+        source: MediaSource::FileId(id),
+        detail: None,
+        name: None,
+    }
+}
+
+/// Plain text as base64, for documents that are text.
+pub(crate) fn encode(text: &str) -> Bytes {
+    base64::engine::general_purpose::STANDARD.encode(text).into()
 }
 
 /// The MIME type of OpenAI's audio formats.
@@ -66,6 +77,9 @@ mod tests {
     #[test]
     fn base64_may_come_as_a_data_url() {
         let media = from_base64("application/pdf", "data:;base64,aGk=".into());
-        assert_eq!((media.media_type.as_str(), media.source), ("application/pdf", MediaSource::Base64("aGk=".into())));
+        assert_eq!(
+            (media.media_type.as_str(), media.source),
+            ("application/pdf", MediaSource::Base64("aGk=".into()))
+        );
     }
 }

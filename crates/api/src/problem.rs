@@ -127,9 +127,10 @@ impl Explain for Problem {
             }
             Self::NotUtf8 { offset } if en => format!("The body is not UTF-8 (from byte {offset})"),
             Self::NotUtf8 { offset } => format!("본문이 UTF-8이 아닙니다({offset}번째 바이트부터)"),
-            Self::WrongType { .. } | Self::Missing { .. } | Self::Invalid { .. } | Self::Unsupported { .. } => {
-                self.field_message(en)
-            }
+            Self::WrongType { .. }
+            | Self::Missing { .. }
+            | Self::Invalid { .. }
+            | Self::Unsupported { .. } => self.field_message(en),
             Self::Header { name, detail } if en => format!("The header {name} is not valid: {detail}"),
             Self::Header { name, detail } => format!("{name} 헤더가 올바르지 않습니다: {detail}"),
             _ => self.transport_message(en),
@@ -138,15 +139,15 @@ impl Explain for Problem {
 
     fn hint(&self, lang: Lang) -> Option<String> {
         let (en, ko) = match self {
-            Self::NotUtf8 { .. } => {
-                ("Send the JSON encoded as UTF-8.", "JSON을 UTF-8로 인코딩해 보내세요.")
-            }
+            Self::NotUtf8 { .. } => ("Send the JSON encoded as UTF-8.", "JSON을 UTF-8로 인코딩해 보내세요."),
             Self::TooLarge { .. } => (
                 "Send less, or raise `server.max_body_bytes`.",
                 "더 작게 보내거나 `server.max_body_bytes`를 올리세요.",
             ),
             Self::Encoding { .. } => ("Send the body uncompressed.", "본문을 압축하지 말고 보내세요."),
-            Self::NoRoute { .. } => ("`/openapi.json` lists what there is.", "`/openapi.json`에 목록이 있습니다."),
+            Self::NoRoute { .. } => {
+                ("`/openapi.json` lists what there is.", "`/openapi.json`에 목록이 있습니다.")
+            }
             Self::NoModel { .. } => {
                 ("`GET /v1/models` lists what there is.", "`GET /v1/models`로 목록을 볼 수 있습니다.")
             }
@@ -164,7 +165,11 @@ impl Problem {
     fn field_message(&self, en: bool) -> String {
         match self {
             Self::WrongType { path, detail } | Self::Invalid { path, detail } if path.is_empty() => {
-                if en { format!("The body is not valid: {detail}") } else { format!("본문이 올바르지 않습니다: {detail}") }
+                if en {
+                    format!("The body is not valid: {detail}")
+                } else {
+                    format!("본문이 올바르지 않습니다: {detail}")
+                }
             }
             Self::WrongType { path, detail } | Self::Invalid { path, detail } if en => {
                 format!("`{path}` is not valid: {detail}")

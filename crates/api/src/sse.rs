@@ -1,7 +1,6 @@
 //! Server-sent events as a response body: back-pressured by the connection, kept alive while silent.
 
 use bytes::{BufMut, Bytes, BytesMut};
-use futures_core::Stream;
 use http_body::{Body, Frame as BodyFrame, SizeHint};
 use nunchi_core::{Frame, ModelError, ReplyStream};
 use serde::Serialize;
@@ -119,7 +118,7 @@ pub(crate) fn put_event(out: &mut BytesMut, event: Option<&str>, data: &[u8]) {
         out.extend_from_slice(event.as_bytes());
         out.extend_from_slice(b"\n");
     }
-    for line in data.split(|byte| *byte == b'\n') {
+    for line in data.split(|byte| matches!(byte, b'\n' | b'\r')) {
         out.extend_from_slice(b"data: ");
         out.extend_from_slice(line);
         out.extend_from_slice(b"\n");

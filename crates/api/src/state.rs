@@ -2,8 +2,10 @@
 
 use jiff::Timestamp;
 use nunchi_core::{
-    BoxFuture, Clock, Embedder, Explain, Ids, Lang, Model, ModelCard, ModelRequest, Principal, RequestId,
+    BoxFuture, BudgetStore, Clock, Embedder, Explain, Ids, Lang, LedgerReader, Model, ModelCard,
+    ModelRequest, Principal, RequestId,
 };
+use nunchi_gateway::Gateway;
 use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
@@ -72,6 +74,17 @@ impl Default for ApiSettings {
     }
 }
 
+/// What `/api/*` and the console look into and change; without it they answer 404.
+#[derive(Clone)]
+pub struct AdminServices {
+    /// Keys, cache, prices, health, the feed of events.
+    pub gateway: Arc<Gateway>,
+    /// What was booked.
+    pub ledger: Arc<dyn LedgerReader>,
+    /// Budgets.
+    pub budgets: Arc<dyn BudgetStore>,
+}
+
 /// Everything the HTTP surface needs.
 pub struct ApiParts {
     /// Answers chats: the gateway.
@@ -86,6 +99,8 @@ pub struct ApiParts {
     pub ids: Arc<dyn Ids>,
     /// Time.
     pub clock: Arc<dyn Clock>,
+    /// Services of the administration.
+    pub admin: Option<AdminServices>,
     /// The metrics page.
     pub metrics: MetricsPage,
     /// Readiness checks.
@@ -121,7 +136,9 @@ impl ApiState {
     /// The language a caller reads.
     pub(crate) fn lang(&self, headers: &http::HeaderMap) -> Lang {
         let asked = headers.get(http::header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
-        asked.filter(|tag| !tag.trim_start().starts_with('*')).map_or(self.parts.settings.lang, Lang::from_tag)
+        asked
+            .filter(|tag| !tag.trim_start().starts_with('*'))
+            .map_or(self.parts.settings.lang, Lang::from_tag)
     }
 }
 

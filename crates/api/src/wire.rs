@@ -40,7 +40,13 @@ macro_rules! wire_object {
                                     }
                                     object.$field = map.next_value()?;
                                 })*
-                                _ => object.rest.push((key.into_owned(), map.next_value()?)),
+                                _ => {
+                                    let value: nunchi_core::Json = map.next_value()?;
+                                    // Null means absent, in every dialect.
+                                    if value.get() != "null" {
+                                        object.rest.push((key.into_owned(), value));
+                                    }
+                                }
                             }
                         }
                         Ok(object)
@@ -160,12 +166,12 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for WordOr<T> {
 /// A body is parsed once; only a faulty one is parsed again, to find the path of the fault.
 pub(crate) fn read_body<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     let text = std::str::from_utf8(body).map_err(|error| Problem::NotUtf8 { offset: error.valid_up_to() })?;
-    read_at(text, "")
+    read_at(text, &String::new)
 }
 
 /// Reads a piece of a body that stands at `path`.
-pub(crate) fn read_at<T: DeserializeOwned>(text: &str, path: &str) -> Result<T, Problem> {
-    serde_json::from_str(text).map_err(|error| explain(text, path, &error, faulty_path::<T>(text)))
+pub(crate) fn read_at<T: DeserializeOwned>(text: &str, path: &dyn Fn() -> String) -> Result<T, Problem> {
+    serde_json::from_str(text).map_err(|error| explain(text, &path(), &error, &faulty_path::<T>(text)))
 }
 
 fn faulty_path<T: DeserializeOwned>(text: &str) -> String {
@@ -176,7 +182,7 @@ fn faulty_path<T: DeserializeOwned>(text: &str) -> String {
     }
 }
 
-fn explain(text: &str, prefix: &str, error: &serde_json::Error, path: String) -> Problem {
+fn explain(text: &str, prefix: &str, error: &serde_json::Error, path: &str) -> Problem {
     let said = error.to_string();
     let detail = said.split(" at line ").next().unwrap_or(&said).to_owned();
     if !error.is_data() {
@@ -184,7 +190,22 @@ fn explain(text: &str, prefix: &str, error: &serde_json::Error, path: String) ->
         let detail = if text.trim().is_empty() { "the body is empty".into() } else { detail };
         return Problem::Malformed { detail, line, column };
     }
-    Problem::WrongType { path: join(prefix, &path), detail }
+    Problem::WrongType { path: join(prefix, path), detail: in_json_words(&detail) }
+}
+
+/// Rust's names of types are not the reader's.
+fn in_json_words(detail: &str) -> String {
+    [
+        ("invalid type: map", "invalid type: object"),
+        ("invalid type: sequence", "invalid type: array"),
+        ("expected a sequence", "expected an array"),
+        ("expected u32", "expected a whole number, not negative"),
+        ("expected u64", "expected a whole number, not negative"),
+        ("expected i64", "expected a whole number"),
+        ("expected f64", "expected a number"),
+    ]
+    .iter()
+    .fold(detail.to_owned(), |text, (rust, json)| text.replace(rust, json))
 }
 
 /// `messages[3]` and `content` make `messages[3].content`.

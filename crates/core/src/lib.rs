@@ -20,8 +20,9 @@ pub use ports::{
     Total,
 };
 pub use rules::{
-    CacheScope, RateState, TierChoice, TierRule, TierRules, admit_rate, cost, exact_key, human_text,
-    in_tool_loop, live_word, mask_secrets, pattern_matches, prompt_token_bound, upper_bound,
+    Account, Admission, Booked, BudgetBook, CacheScope, Charge, Decision, RateState, SpendWish, Ticket,
+    TierChoice, TierRule, TierRules, admit_rate, cost, exact_key, human_text, in_tool_loop, live_word,
+    mask_secrets, pattern_matches, prompt_token_bound, upper_bound, window_end, window_start,
 };
 pub use words::{
     AccessRole, Amount, Budget, BudgetAction, BudgetId, BudgetNotice, BudgetScope, BudgetState, BudgetWindow,

@@ -100,7 +100,7 @@ impl Gateway {
                     model: model.clone(),
                     dialect: entry.dialect,
                     local: entry.local,
-                    embedding: model.contains("embed") || model.contains("encoder"),
+                    embedding: model.contains("embed") || self.is_embedder(&entry.name, model),
                     context_window: self
                         .prices
                         .get(&entry.price_from, model)
@@ -108,6 +108,10 @@ impl Gateway {
                 })
             })
             .collect()
+    }
+
+    fn is_embedder(&self, provider: &str, model: &str) -> bool {
+        self.settings.embedder.as_deref().and_then(|name| name.split_once('/')) == Some((provider, model))
     }
 
     /// The candidates by tier now in force.

@@ -1,2 +1,157 @@
-//! nunchi
-fn main() {}
+//! `nunchi`: the command line, the configuration, the wiring. It decides nothing; the rules are elsewhere.
+
+mod cli;
+mod client;
+mod commands;
+mod config;
+mod failure;
+mod home;
+mod local_models;
+mod metrics;
+mod prices;
+mod render;
+mod runtime;
+mod serve;
+mod storage;
+mod weights;
+mod wiring;
+
+use clap::Parser;
+use clap::error::ErrorKind;
+use cli::{Cli, Command, LangArg};
+use client::Client;
+use commands::Desk;
+use config::{Config, Layers};
+use failure::Failure;
+use home::Home;
+use nunchi_core::Lang;
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+use storage::HomeLock;
+use wiring::Service;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Exit codes: 0 done, 1 failed, 2 the command line cannot be understood.
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let asked = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+            // A reader who went away is no failure.
+            let _reader_left = error.print();
+            return if asked { ExitCode::SUCCESS } else { ExitCode::from(2) };
+        }
+    };
+    let lang = language(&cli);
+    let json = cli.global.json;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let outcome = match runtime {
+        Ok(runtime) => runtime.block_on(run(cli, lang)),
+        Err(error) => Err(Failure::system("the runtime", error)),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            tell(&failure, lang, json);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(cli: Cli, lang: Lang) -> Result<(), Failure> {
+    if let Command::Reference { page } = &cli.command {
+        return commands::reference(page);
+    }
+    let _installed_before = rustls::crypto::ring::default_provider().install_default();
+    let home = Home::open(cli.global.home.as_deref())?;
+    let variables: BTreeMap<String, String> = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect();
+    let environment = variables.get("NUNCHI_ENV").map(String::as_str);
+    let mut layers = Layers::read(home.path(), environment, variables.clone().into_iter());
+    if let Command::Config { command } = &cli.command {
+        return commands::config(&home, layers, &variables, command, lang, cli.global.json);
+    }
+    if let Command::Up(flags) = &cli.command
+        && let Some(listen) = flags.listen
+    {
+        layers.flag("server.listen", listen.to_string());
+    }
+    let config = Config::resolve(layers, &variables)?;
+    let lang = cli.global.lang.map_or_else(|| config.lang.unwrap_or(lang), LangArg::lang);
+    match &cli.command {
+        Command::Up(flags) => serve::up(&home, &config, flags, lang).await,
+        Command::Restore { file } => commands::restore(&home, file, lang),
+        Command::Backup { file, salvage } => commands::backup(&home, file, *salvage, lang),
+        _ => at_the_desk(cli, home, config, lang).await,
+    }
+}
+
+/// Runs a command that speaks to the HTTP surface: of the running server, or built here for the occasion.
+async fn at_the_desk(cli: Cli, home: Home, config: Config, lang: Lang) -> Result<(), Failure> {
+    let json = cli.global.json;
+    let lock = HomeLock::acquire(home.path());
+    let running = match &lock {
+        Err(_) => home.server().zip(home.admin_key()),
+        Ok(_) => None,
+    };
+    if let Some((note, key)) = running {
+        let client = Client::remote(format!("http://{}", note.address), key, lang);
+        return command(&Desk { home, config, client, lang, json }, &cli.command).await;
+    }
+    let _lock = lock?;
+    let mut service = Service::build(&home, &config, lang).await?;
+    // The first key is only ever shown by `up`.
+    service.first_key = None;
+    if let (Command::Ask(_) | Command::Chat(_), Some(local)) = (&cli.command, &service.local) {
+        let offline = matches!(&cli.command, Command::Ask(flags) if flags.offline);
+        local.fetch_chat(offline, lang).await;
+    }
+    let client = Client::here(service.router.clone(), service.admin_key.clone(), lang);
+    let desk = Desk { home, config, client, lang, json };
+    let outcome = command(&desk, &cli.command).await;
+    drop(desk);
+    serve::close_quietly(service).await;
+    outcome
+}
+
+async fn command(desk: &Desk, command: &Command) -> Result<(), Failure> {
+    match command {
+        Command::Ask(flags) => commands::ask(desk, flags).await,
+        Command::Chat(flags) => commands::chat(desk, flags).await,
+        Command::Stats(flags) => commands::stats(desk, flags).await,
+        Command::Budget { command } => commands::budget(desk, command).await,
+        Command::Cache { command } => commands::cache(desk, command).await,
+        Command::Prices { command } => commands::prices(desk, command).await,
+        Command::Keys { command } => commands::keys(desk, command).await,
+        Command::Models { command } => commands::models(desk, command).await,
+        Command::Doctor => commands::doctor(desk).await,
+        Command::Top(flags) => commands::top(desk, flags).await,
+        _ => Ok(()),
+    }
+}
+
+/// The language of messages: the flag, else the system's.
+fn language(cli: &Cli) -> Lang {
+    let system = || {
+        let set = ["LC_ALL", "LC_MESSAGES", "LANG"].iter().find_map(|name| std::env::var(name).ok().filter(|tag| !tag.is_empty()));
+        set.map_or(Lang::En, |tag| Lang::from_tag(&tag))
+    };
+    cli.global.lang.map_or_else(system, LangArg::lang)
+}
+
+/// Tells a failure on standard error: message, hint, code.
+fn tell(failure: &Failure, lang: Lang, json: bool) {
+    let (message, hint, code) = (failure.message(lang), failure.hint(lang), failure.code());
+    if json {
+        let value = serde_json::json!({ "error": { "code": code, "message": message, "hint": hint } });
+        eprintln!("{value}");
+        return;
+    }
+    eprintln!("{}: {message} [{code}]", lang.pick("error", "오류"));
+    if let Some(hint) = hint {
+        eprintln!("{}: {hint}", lang.pick("hint", "도움말"));
+    }
+}

@@ -50,7 +50,9 @@ pub(crate) fn cache_point(
         (None | Some("ephemeral"), Some(ttl)) => {
             Err(Problem::invalid(format!("{path}.ttl"), format!("\"{ttl}\" is neither 5m nor 1h")))
         }
-        (Some(kind), _) => Err(Problem::invalid(format!("{path}.type"), format!("\"{kind}\" is not ephemeral"))),
+        (Some(kind), _) => {
+            Err(Problem::invalid(format!("{path}.type"), format!("\"{kind}\" is not ephemeral")))
+        }
     }
 }
 

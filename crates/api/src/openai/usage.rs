@@ -21,3 +21,14 @@ pub(crate) fn chat_usage(usage: &Usage) -> Value {
         },
     })
 }
+
+/// `usage` of responses.
+pub(crate) fn responses_usage(usage: &Usage) -> Value {
+    json!({
+        "input_tokens": usage.prompt_tokens(),
+        "input_tokens_details": {"cached_tokens": usage.cache_read},
+        "output_tokens": usage.completion_tokens(),
+        "output_tokens_details": {"reasoning_tokens": usage.reasoning},
+        "total_tokens": usage.total_tokens(),
+    })
+}

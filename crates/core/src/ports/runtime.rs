@@ -30,6 +30,8 @@ pub enum TaskName {
     HttpServer,
     /// One model call. On cancel it settles for what was streamed; it ends with its reply.
     Call,
+    /// Moves the bytes of one pooled TLS connection to an upstream; safe to cancel once no reply runs on it.
+    UpstreamConnection,
     /// Writes the ledger in group commits; drains its queue on shutdown.
     LedgerWriter,
     /// Settles holds whose calls were dropped without a word.
@@ -42,6 +44,8 @@ pub enum TaskName {
     PriceRefresh,
     /// Looks for Ollama and lists providers' models; safe to cancel.
     ModelDiscovery,
+    /// Fetches the embedded models' weights; safe to cancel, a later fetch goes on.
+    WeightFetch,
     /// Writes when keys were last used; safe to cancel.
     KeyUse,
     /// Waits for a signal to stop.
@@ -54,12 +58,14 @@ impl TaskName {
         match self {
             Self::HttpServer => "http_server",
             Self::Call => "call",
+            Self::UpstreamConnection => "upstream_connection",
             Self::LedgerWriter => "ledger_writer",
             Self::HoldReaper => "hold_reaper",
             Self::CacheSweeper => "cache_sweeper",
             Self::CacheWriter => "cache_writer",
             Self::PriceRefresh => "price_refresh",
             Self::ModelDiscovery => "model_discovery",
+            Self::WeightFetch => "weight_fetch",
             Self::KeyUse => "key_use",
             Self::Signals => "signals",
         }

@@ -1,5 +1,6 @@
 //! The rules: pure functions over the words.
 
+mod budget_book;
 mod exact_key;
 mod human_text;
 mod live_question;
@@ -10,7 +11,9 @@ mod pricing;
 mod prompt_bound;
 mod rate;
 mod tier_rules;
+mod window;
 
+pub use budget_book::{Account, Admission, Booked, BudgetBook, Charge, Decision, SpendWish, Ticket};
 pub use exact_key::{CacheScope, exact_key};
 pub use human_text::{human_text, in_tool_loop};
 pub use live_question::live_word;
@@ -20,3 +23,4 @@ pub use pricing::{cost, upper_bound};
 pub use prompt_bound::prompt_token_bound;
 pub use rate::{RateState, admit_rate};
 pub use tier_rules::{TierChoice, TierRule, TierRules};
+pub use window::{window_end, window_start};

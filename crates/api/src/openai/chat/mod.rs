@@ -55,6 +55,7 @@ impl Inbound for Chat {
             #[serde(borrow)]
             object: Option<Cow<'a, str>>,
         }
-        serde_json::from_slice::<Peek<'_>>(raw).is_ok_and(|peek| peek.object.as_deref() == Some("chat.completion"))
+        serde_json::from_slice::<Peek<'_>>(raw)
+            .is_ok_and(|peek| peek.object.as_deref() == Some("chat.completion"))
     }
 }

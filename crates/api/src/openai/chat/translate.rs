@@ -8,8 +8,8 @@ use crate::problem::Problem;
 use crate::wire::{Rest, TextOr, WordOr, hoist, json_of, read_at, read_body};
 use bytes::Bytes;
 use nunchi_core::{
-    Dialect, Json, Media, Message, ModelRequest, Origin, Part, ReasoningRequest, ResponseFormat, Role, Sampling,
-    ToolChoice, ToolDefinition,
+    Dialect, Json, Media, Message, ModelRequest, Origin, Part, ReasoningRequest, ResponseFormat, Role,
+    Sampling, ToolChoice, ToolDefinition,
 };
 
 /// Most alternatives of one request.
@@ -19,7 +19,8 @@ const MAX_CHOICES: u32 = 128;
 pub(super) fn translate(bytes: Bytes) -> Result<(ModelRequest, Echo), Problem> {
     let mut body: Body = read_body(&bytes)?;
     let mut rest = std::mem::take(&mut body.rest);
-    let model = body.model.take().filter(|model| !model.is_empty()).ok_or_else(|| Problem::missing("model"))?;
+    let model =
+        body.model.take().filter(|model| !model.is_empty()).ok_or_else(|| Problem::missing("model"))?;
     let turns = body.messages.take().ok_or_else(|| Problem::missing("messages"))?;
     if turns.is_empty() {
         return Err(Problem::invalid("messages", "at least one message is needed"));
@@ -32,9 +33,11 @@ pub(super) fn translate(bytes: Bytes) -> Result<(ModelRequest, Echo), Problem> {
     for (index, tool) in body.tools.take().unwrap_or_default().into_iter().enumerate() {
         request.tools.push(definition(tool, index, &mut rest)?);
     }
-    request.tool_choice = body.tool_choice.take().map_or(Ok(ToolChoice::Auto), |choice| tool_choice(choice, &mut rest))?;
+    request.tool_choice =
+        body.tool_choice.take().map_or(Ok(ToolChoice::Auto), |choice| tool_choice(choice, &mut rest))?;
     request.parallel_tool_calls = body.parallel_tool_calls;
-    request.format = body.response_format.take().map_or(Ok(ResponseFormat::Text), |it| format(it, &mut rest))?;
+    request.format =
+        body.response_format.take().map_or(Ok(ResponseFormat::Text), |it| format(it, &mut rest))?;
     request.max_output_tokens = output_cap(&body)?;
     request.reasoning = body.reasoning_effort.take().and_then(|word| reasoning(word, &mut rest));
     request.choices = body.n.unwrap_or(1);
@@ -133,9 +136,10 @@ fn message(mut turn: Turn, index: usize, rest: &mut Rest) -> Result<Message, Pro
         // The retired `function` role pairs by name.
         let id = turn.tool_call_id.take().or_else(|| if word == "function" { name.take() } else { None });
         let call_id = id.ok_or_else(|| Problem::missing(at(".tool_call_id")))?;
-        let (points, content) = parts.into_iter().partition(|part| matches!(part, Part::CachePoint(_)));
+        let (marks, content): (Vec<_>, Vec<_>) =
+            parts.into_iter().partition(|part| matches!(part, Part::CachePoint(_)));
         parts = vec![Part::ToolResult { call_id, content, is_error: false }];
-        parts.extend::<Vec<_>>(points);
+        parts.extend(marks);
     }
     hoist(rest, || at(""), turn.rest);
     Ok(Message { role, parts, name })
@@ -157,19 +161,24 @@ fn thoughts(turn: &mut Turn, parts: &mut Vec<Part>) {
 }
 
 /// One content part, and the cache mark behind it.
-fn part(mut piece: Piece, at: &dyn Fn() -> String, rest: &mut Rest) -> Result<Vec<Part>, Problem> {
+fn part(raw: Json, at: &dyn Fn() -> String, rest: &mut Rest) -> Result<Vec<Part>, Problem> {
+    let mut piece: Piece = read_at(raw.get(), at)?;
     let kind = piece.kind.take().ok_or_else(|| Problem::missing(at() + ".type"))?;
     let missing = |field: &str| Problem::missing(format!("{}.{field}", at()));
     let mut parts = match kind.as_str() {
         "text" => vec![Part::Text(piece.text.take().ok_or_else(|| missing("text"))?)],
         "refusal" => vec![Part::Refusal(piece.refusal.take().ok_or_else(|| missing("refusal"))?)],
-        "image_url" => vec![Part::Media(image(piece.image_url.take().ok_or_else(|| missing("image_url"))?, at, rest)?)],
-        "input_audio" => vec![Part::Media(audio(piece.input_audio.take().ok_or_else(|| missing("input_audio"))?, at)?)],
+        "image_url" => {
+            vec![Part::Media(image(piece.image_url.take().ok_or_else(|| missing("image_url"))?, at, rest)?)]
+        }
+        "input_audio" => {
+            vec![Part::Media(audio(piece.input_audio.take().ok_or_else(|| missing("input_audio"))?, at)?)]
+        }
         "file" => vec![Part::Media(file(piece.file.take().ok_or_else(|| missing("file"))?, at, rest)?)],
         _ => {
             // A kind we have no word for still reaches an upstream of this dialect; others are told by a note.
-            piece.rest.push(("type".into(), json_of(&kind)));
-            Vec::new()
+            rest.push((at(), raw));
+            return Ok(Vec::new());
         }
     };
     if let Some(mark) = piece.cache_control.take() {
@@ -188,12 +197,7 @@ fn image(image: WordOr<ImageUrl>, at: &dyn Fn() -> String, rest: &mut Rest) -> R
     let url = image.url.filter(|url| !url.is_empty()).ok_or_else(|| Problem::missing(path() + ".url"))?;
     let detail = image_detail(image.detail, &path, rest);
     hoist(rest, path, image.rest);
-    let mut media = media::from_url(url);
-    if media.media_type.is_empty() {
-        // The type behind a URL is not known, but that it is a picture is.
-        media.media_type = "image/*".into();
-    }
-    Ok(Media { detail, ..media })
+    Ok(Media { detail, ..media::from_url(url) })
 }
 
 fn audio(audio: Audio, at: &dyn Fn() -> String) -> Result<Media, Problem> {
@@ -216,18 +220,25 @@ fn tool_call(call: Call, at: &dyn Fn() -> String, rest: &mut Rest) -> Result<Par
     let id = call.id.ok_or_else(|| Problem::missing(at() + ".id"))?;
     let function = call.function.ok_or_else(|| Problem::missing(at() + ".function"))?;
     let name = function.name.ok_or_else(|| Problem::missing(at() + ".function.name"))?;
-    let signature = call.extra_content.and_then(|extra| extra.google).and_then(|google| google.thought_signature);
+    let signature =
+        call.extra_content.and_then(|extra| extra.google).and_then(|google| google.thought_signature);
     hoist(rest, at, call.rest);
     Ok(Part::ToolCall { id, name, arguments: function.arguments.unwrap_or_default(), signature })
 }
 
 fn definition(raw: Json, index: usize, rest: &mut Rest) -> Result<ToolDefinition, Problem> {
     let path = format!("tools[{index}]");
-    let tool: Tool = read_at(raw.get(), &path)?;
+    let tool: Tool = read_at(raw.get(), &|| path.clone())?;
     let kind = tool.kind.unwrap_or_else(|| "function".into());
     if kind != "function" {
         let name = tool.custom.and_then(|custom| custom.name).unwrap_or(kind);
-        return Ok(ToolDefinition { name, description: None, parameters: None, strict: None, builtin: Some(raw) });
+        return Ok(ToolDefinition {
+            name,
+            description: None,
+            parameters: None,
+            strict: None,
+            builtin: Some(raw),
+        });
     }
     let function = tool.function.ok_or_else(|| Problem::missing(format!("{path}.function")))?;
     let name = function.name.filter(|name| !name.is_empty());
@@ -251,7 +262,8 @@ fn tool_choice(choice: WordOr<Choice>, rest: &mut Rest) -> Result<ToolChoice, Pr
             if let Some(name) = choice.function.or(choice.custom).and_then(|named| named.name) {
                 return Ok(ToolChoice::Named(name));
             }
-            let allowed = choice.allowed_tools.ok_or_else(|| Problem::missing("tool_choice.function.name"))?;
+            let allowed =
+                choice.allowed_tools.ok_or_else(|| Problem::missing("tool_choice.function.name"))?;
             rest.extend(allowed.tools.map(|tools| ("tool_choice.allowed_tools".to_owned(), tools)));
             allowed.mode.unwrap_or_else(|| "auto".into())
         }
@@ -267,6 +279,7 @@ fn tool_choice(choice: WordOr<Choice>, rest: &mut Rest) -> Result<ToolChoice, Pr
 fn format(format: Format, rest: &mut Rest) -> Result<ResponseFormat, Problem> {
     let path = "response_format";
     let kind = format.kind.ok_or_else(|| Problem::missing("response_format.type"))?;
+    hoist(rest, || path.into(), format.rest);
     match kind.as_str() {
         "text" => Ok(ResponseFormat::Text),
         "json_object" => Ok(ResponseFormat::JsonObject),
@@ -278,7 +291,6 @@ fn format(format: Format, rest: &mut Rest) -> Result<ResponseFormat, Problem> {
         }
         _ => {
             rest.push((format!("{path}.type"), json_of(&kind)));
-            hoist(rest, || path.into(), format.rest);
             Ok(ResponseFormat::Text)
         }
     }

@@ -34,7 +34,7 @@ wire_object! {
     /// A message.
     Turn {
         role: String,
-        content: TextOr<Piece>,
+        content: TextOr<Json>,
         name: String,
         refusal: String,
         tool_calls: Vec<Call>,

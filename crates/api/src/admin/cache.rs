@@ -1,0 +1,81 @@
+//! The answer cache: listed, shown, cleared.
+
+use super::guard::{Admin, Refused};
+use axum::Json;
+use axum::extract::{Path, Query};
+use jiff::Timestamp;
+use nunchi_core::{CacheEntry, CacheFilter, CacheKey, StorageError};
+use nunchi_gateway::CacheFigures;
+use serde::{Deserialize, Serialize};
+
+/// Which entries, as query parameters.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct EntryQuery {
+    model: Option<String>,
+    before: Option<Timestamp>,
+    limit: Option<u32>,
+}
+
+impl EntryQuery {
+    fn filter(self) -> CacheFilter {
+        CacheFilter { model: self.model, before: self.before, expired_at: None, limit: self.limit }
+    }
+}
+
+/// An entry with its key.
+#[derive(Debug, Serialize)]
+pub(crate) struct Keyed {
+    key: CacheKey,
+    #[serde(flatten)]
+    entry: CacheEntry,
+    /// Bytes of the stored reply before compression; only when one entry is shown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bytes: Option<usize>,
+}
+
+/// How many entries went.
+#[derive(Debug, Serialize)]
+pub(crate) struct Removed {
+    removed: u64,
+}
+
+/// `GET /api/cache`
+pub(crate) async fn list(admin: Admin, Query(query): Query<EntryQuery>) -> Result<Json<Vec<Keyed>>, Refused> {
+    let filter = CacheFilter { limit: Some(query.limit.unwrap_or(50).min(10_000)), ..query.filter() };
+    let entries = admin.services.gateway.cache().list(filter).await.map_err(|error| admin.storage(&error))?;
+    Ok(Json(entries.into_iter().map(|(key, entry)| Keyed { key, entry, bytes: None }).collect()))
+}
+
+/// `GET /api/cache/stats`
+pub(crate) async fn stats(admin: Admin) -> Result<Json<CacheFigures>, Refused> {
+    admin.services.gateway.cache().stats().await.map(Json).map_err(|error| admin.storage(&error))
+}
+
+/// `GET /api/cache/{key}`
+pub(crate) async fn show(admin: Admin, Path(key): Path<String>) -> Result<Json<Keyed>, Refused> {
+    let key = read_key(&admin, &key)?;
+    let found = admin.services.gateway.cache().get(key).await.map_err(|error| admin.storage(&error))?;
+    let entry = found.ok_or_else(|| admin.storage(&StorageError::NotFound(format!("cache entry {key}"))))?;
+    let bytes = Some(entry.frames.len());
+    Ok(Json(Keyed { key, entry, bytes }))
+}
+
+/// `DELETE /api/cache/{key}`
+pub(crate) async fn remove(admin: Admin, Path(key): Path<String>) -> Result<Json<Removed>, Refused> {
+    let key = read_key(&admin, &key)?;
+    let removed = admin.services.gateway.cache().remove(key).await.map_err(|error| admin.storage(&error))?;
+    Ok(Json(Removed { removed: u64::from(removed) }))
+}
+
+/// `DELETE /api/cache`
+pub(crate) async fn clear(admin: Admin, Query(query): Query<EntryQuery>) -> Result<Json<Removed>, Refused> {
+    let removed =
+        admin.services.gateway.cache().clear(query.filter()).await.map_err(|error| admin.storage(&error))?;
+    Ok(Json(Removed { removed }))
+}
+
+fn read_key(admin: &Admin, text: &str) -> Result<CacheKey, Refused> {
+    text.parse()
+        .map_err(|text| admin.invalid("key", format!("`{text}` is no cache key: 64 hexadecimal digits")))
+}

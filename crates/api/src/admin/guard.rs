@@ -1,0 +1,102 @@
+//! Who may administer, and how an admin request fails.
+
+use crate::door;
+use crate::failure::{Failure, Shape};
+use crate::problem::Problem;
+use crate::state::{AdminServices, ApiState};
+use axum::extract::FromRequestParts;
+use axum::response::{IntoResponse, Response};
+use http::request::Parts;
+use nunchi_core::{AccessRole, Explain, Lang, StorageError};
+use nunchi_gateway::KeyError;
+use std::fmt;
+
+/// The services, for a caller who may use them.
+pub(crate) struct Admin {
+    pub(crate) services: AdminServices,
+    pub(crate) lang: Lang,
+}
+
+/// A failed admin request.
+pub(crate) struct Refused(Box<Failure>);
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        self.0.response(Shape::OpenAi, None)
+    }
+}
+
+/// The key may not administer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct NotAdmin;
+
+impl fmt::Display for NotAdmin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message(Lang::En))
+    }
+}
+
+impl std::error::Error for NotAdmin {}
+
+impl Explain for NotAdmin {
+    fn code(&self) -> &'static str {
+        "key.not_admin"
+    }
+
+    fn message(&self, lang: Lang) -> String {
+        lang.pick("this key may not administer", "이 키로는 관리할 수 없습니다").to_owned()
+    }
+
+    fn hint(&self, lang: Lang) -> Option<String> {
+        let (en, ko) = (
+            "`nunchi keys create NAME --admin` makes a key that may.",
+            "`nunchi keys create NAME --admin`으로 관리용 키를 만드세요.",
+        );
+        Some(lang.pick(en, ko).to_owned())
+    }
+}
+
+impl FromRequestParts<ApiState> for Admin {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, Refused> {
+        let lang = state.lang(&parts.headers);
+        let principal =
+            door::principal(state, &parts.headers, lang).map_err(|failure| Refused(Box::new(failure)))?;
+        if principal.role != AccessRole::Admin {
+            return Err(Refused(Box::new(Failure::new(403, &NotAdmin, lang))));
+        }
+        let services = state.parts.admin.clone().ok_or_else(|| {
+            let problem = Problem::NoRoute { path: parts.uri.path().to_owned() };
+            Refused(Box::new(Failure::of_problem(&problem, lang)))
+        })?;
+        Ok(Self { services, lang })
+    }
+}
+
+impl Admin {
+    /// A failure of the store.
+    pub(crate) fn storage(&self, error: &StorageError) -> Refused {
+        let status = match error {
+            StorageError::NotFound(_) => 404,
+            StorageError::Exists(_) => 409,
+            StorageError::DiskFull => 507,
+            _ => 503,
+        };
+        Refused(Box::new(Failure::new(status, error, self.lang)))
+    }
+
+    /// A failure of the key ring.
+    pub(crate) fn key(&self, error: &KeyError) -> Refused {
+        match error {
+            KeyError::Storage(error) => self.storage(error),
+            KeyError::Revoked => Refused(Box::new(Failure::new(409, error, self.lang))),
+            _ => Refused(Box::new(Failure::new(503, error, self.lang))),
+        }
+    }
+
+    /// A value that makes no sense.
+    pub(crate) fn invalid(&self, path: &str, detail: impl Into<String>) -> Refused {
+        Refused(Box::new(Failure::of_problem(&Problem::invalid(path, detail), self.lang)))
+    }
+}

@@ -1,0 +1,32 @@
+//! The admin API under `/api`: what was spent, budgets, keys, cache, prices, models, health. For keys with the admin role.
+
+mod budgets;
+mod cache;
+mod guard;
+mod keys;
+mod ledger;
+mod overview;
+mod prices;
+
+use crate::state::ApiState;
+use axum::Router;
+use axum::routing::{delete, get, post};
+
+/// All routes.
+pub(crate) fn routes() -> Router<ApiState> {
+    Router::new()
+        .route("/api/overview", get(overview::overview))
+        .route("/api/models", get(overview::models))
+        .route("/api/calls", get(ledger::calls))
+        .route("/api/stats", get(ledger::stats))
+        .route("/api/notices", get(ledger::notices))
+        .route("/api/budgets", get(budgets::list).put(budgets::put))
+        .route("/api/budgets/{id}", delete(budgets::remove))
+        .route("/api/cache", get(cache::list).delete(cache::clear))
+        .route("/api/cache/stats", get(cache::stats))
+        .route("/api/cache/{key}", get(cache::show).delete(cache::remove))
+        .route("/api/prices", get(prices::list).put(prices::put))
+        .route("/api/keys", get(keys::list).post(keys::create))
+        .route("/api/keys/{id}", delete(keys::revoke))
+        .route("/api/keys/{id}/rotate", post(keys::rotate))
+}

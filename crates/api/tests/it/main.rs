@@ -1,0 +1,22 @@
+//! The HTTP surface from outside: real requests through the router, a scripted model behind it.
+
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::too_many_lines,
+    clippy::unwrap_used,
+    reason = "tests fail loudly, and their tables are long"
+)]
+
+mod bad_input;
+mod door;
+mod embeddings;
+mod errors;
+mod invariants;
+mod passthrough;
+mod rendering;
+mod routes;
+mod slow_reader;
+mod streaming;
+mod support;
+mod translation;

@@ -1,0 +1,168 @@
+//! The commands that read and change data.
+
+use clap::Subcommand;
+use std::path::PathBuf;
+
+/// `budget …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum BudgetCommand {
+    /// All budgets and where they stand.
+    List,
+    /// Make a budget, or change the one of that name.
+    Set {
+        /// Its name.
+        name: String,
+        /// How much: 5usd, 0.50usd, 200000tokens.
+        #[arg(long)]
+        limit: String,
+        /// day, week, month or total.
+        #[arg(long, default_value = "day")]
+        window: String,
+        /// everything, or key:, user:, session:, task:, tag:, provider:, model: with a value; `session:*` is each by itself.
+        #[arg(long, default_value = "everything")]
+        scope: String,
+        /// What happens at a share of the limit: 75=notify, 90=downgrade, 100=local_only, 100=stop. May be repeated.
+        #[arg(long = "at", value_name = "PERCENT=ACTION")]
+        at: Vec<String>,
+    },
+    /// Remove a budget.
+    Remove {
+        /// Its name or id.
+        name: String,
+    },
+    /// Thresholds that were reached.
+    Notices,
+}
+
+/// `cache …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum CacheCommand {
+    /// Stored answers, the newest first.
+    List {
+        /// Only of this model.
+        #[arg(long)]
+        model: Option<String>,
+        /// At most so many.
+        #[arg(long, default_value_t = 50)]
+        limit: u32,
+    },
+    /// One stored answer.
+    Show {
+        /// Its key, or the beginning of it.
+        key: String,
+    },
+    /// Remove one stored answer.
+    Rm {
+        /// Its key, or the beginning of it.
+        key: String,
+    },
+    /// Remove stored answers.
+    Clear {
+        /// Only of this model.
+        #[arg(long)]
+        model: Option<String>,
+        /// Only what is older: 24h, 7d.
+        #[arg(long, value_name = "AGE")]
+        older: Option<String>,
+    },
+    /// Hit rate, size, evictions.
+    Stats,
+}
+
+/// `prices …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum PricesCommand {
+    /// All prices, in dollars per million tokens.
+    List {
+        /// Only of this provider.
+        #[arg(long)]
+        provider: Option<String>,
+    },
+    /// One model's prices.
+    Show {
+        /// provider/model, or a model's name.
+        model: String,
+    },
+    /// Set a model's price, in dollars per million tokens.
+    Set {
+        /// provider/model.
+        model: String,
+        /// Prompt tokens.
+        #[arg(long, value_name = "USD")]
+        input: String,
+        /// Generated tokens.
+        #[arg(long, value_name = "USD")]
+        output: String,
+        /// Prompt tokens read from the provider's cache.
+        #[arg(long, value_name = "USD")]
+        cache_read: Option<String>,
+        /// Prompt tokens written to the provider's cache.
+        #[arg(long, value_name = "USD")]
+        cache_write: Option<String>,
+    },
+    /// Take prices from a LiteLLM price file, or from one of ours.
+    Import {
+        /// The file.
+        file: PathBuf,
+    },
+}
+
+/// `keys …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeysCommand {
+    /// Make a key; its secret is shown once.
+    Create {
+        /// A name for people.
+        name: String,
+        /// Its own budget: 1usd/day, 20usd/month, 500000tokens/day.
+        #[arg(long, value_name = "LIMIT/WINDOW")]
+        budget: Option<String>,
+        /// Models it may call, with `*`, separated by commas.
+        #[arg(long, value_delimiter = ',')]
+        models: Vec<String>,
+        /// Requests a minute.
+        #[arg(long, value_name = "N")]
+        rpm: Option<u32>,
+        /// Tokens a minute.
+        #[arg(long, value_name = "N")]
+        tpm: Option<u64>,
+        /// Requests under way at once.
+        #[arg(long, value_name = "N")]
+        concurrent: Option<u32>,
+        /// When it stops working: 30d, 12h.
+        #[arg(long, value_name = "AGE")]
+        expires: Option<String>,
+        /// It may administer.
+        #[arg(long)]
+        admin: bool,
+    },
+    /// All keys.
+    List,
+    /// End a key.
+    Revoke {
+        /// Its name, prefix or id.
+        key: String,
+    },
+    /// Give a key a new secret.
+    Rotate {
+        /// Its name, prefix or id.
+        key: String,
+    },
+}
+
+/// `models …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum ModelsCommand {
+    /// What can be asked for, the tiers, and the weights on this machine.
+    List,
+    /// Fetch weights.
+    Pull {
+        /// Which; all that the configuration names if left out.
+        id: Option<String>,
+    },
+    /// Remove weights.
+    Rm {
+        /// Which.
+        id: String,
+    },
+}

@@ -1,0 +1,158 @@
+//! `cache`: stored answers.
+
+use super::{Desk, escaped};
+use crate::cli::CacheCommand;
+use crate::config::parse_time;
+use crate::failure::Failure;
+use crate::render::{bar, grouped, table, usd};
+use jiff::Timestamp;
+use nunchi_core::{CacheEntry, CacheStats};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+#[derive(Serialize, Deserialize)]
+struct Keyed {
+    key: String,
+    #[serde(flatten)]
+    entry: CacheEntry,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    bytes: Option<usize>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Figures {
+    stored: CacheStats,
+    lookups: u64,
+    hits: u64,
+    joined: u64,
+    bypassed: u64,
+    skipped_writes: u64,
+}
+
+/// Runs a cache command.
+pub(crate) async fn cache(desk: &Desk, command: &CacheCommand) -> Result<(), Failure> {
+    match command {
+        CacheCommand::List { model, limit } => {
+            let entries = entries(desk, model.as_deref(), *limit).await?;
+            desk.show(&entries, || list(desk, &entries))
+        }
+        CacheCommand::Show { key } => {
+            let found = find(desk, key).await?;
+            let entry: Keyed = desk.client.get(&format!("/api/cache/{}", escaped(&found.key))).await?;
+            desk.show(&entry, || show(desk, &entry))
+        }
+        CacheCommand::Rm { key } => {
+            let found = find(desk, key).await?;
+            let gone: Value = desk.client.delete(&format!("/api/cache/{}", escaped(&found.key))).await?;
+            desk.show(&gone, || removed(desk, &gone))
+        }
+        CacheCommand::Clear { model, older } => {
+            let mut query = Vec::new();
+            if let Some(model) = model {
+                query.push(format!("model={}", escaped(model)));
+            }
+            if let Some(older) = older {
+                query.push(format!("before={}", escaped(&before(older)?.to_string())));
+            }
+            let gone: Value = desk.client.delete(&format!("/api/cache?{}", query.join("&"))).await?;
+            desk.show(&gone, || removed(desk, &gone))
+        }
+        CacheCommand::Stats => {
+            let figures: Figures = desk.client.get("/api/cache/stats").await?;
+            desk.show(&with_rate(&figures)?, || stats(desk, &figures))
+        }
+    }
+}
+
+async fn entries(desk: &Desk, model: Option<&str>, limit: u32) -> Result<Vec<Keyed>, Failure> {
+    let model = model.map(|model| format!("&model={}", escaped(model))).unwrap_or_default();
+    desk.client.get(&format!("/api/cache?limit={limit}{model}")).await
+}
+
+/// The one entry whose key begins so.
+async fn find(desk: &Desk, text: &str) -> Result<Keyed, Failure> {
+    let mut fits: Vec<_> = entries(desk, None, 10_000).await?.into_iter().filter(|entry| entry.key.starts_with(text)).collect();
+    match (fits.pop(), fits.is_empty()) {
+        (Some(entry), true) => Ok(entry),
+        (None, _) => Err(Failure::plain("cache.unknown", format!("no stored answer begins with `{text}`"), format!("`{text}`(으)로 시작하는 답이 없습니다"))),
+        (Some(_), false) => Err(Failure::plain("cache.ambiguous", format!("several stored answers begin with `{text}`"), format!("`{text}`(으)로 시작하는 답이 여럿입니다"))),
+    }
+}
+
+fn before(text: &str) -> Result<Timestamp, Failure> {
+    let fail = || Failure::plain("cache.age", format!("`{text}` is no age such as 24h"), format!("`{text}`은(는) 24h 같은 기간이 아닙니다"));
+    Timestamp::now().checked_sub(parse_time(text).ok_or_else(fail)?).map_err(|_| fail())
+}
+
+fn list(desk: &Desk, entries: &[Keyed]) -> String {
+    if entries.is_empty() {
+        return desk.lang.pick("Nothing is stored.", "저장된 답이 없습니다.").to_owned();
+    }
+    let headings = desk.lang.pick(
+        ["key", "question", "model", ">hits", ">cost", "stored", "until"],
+        ["키", "질문", "모델", ">적중", ">비용", "저장", "만료"],
+    );
+    let time = |at: Timestamp| at.to_zoned(desk.config.time_zone.clone()).strftime("%m-%d %H:%M").to_string();
+    let rows = entries.iter().map(|Keyed { key, entry, .. }| {
+        vec![
+            key.chars().take(12).collect(),
+            entry.preview.clone(),
+            format!("{}/{}", entry.provider, entry.model),
+            entry.hits.to_string(),
+            usd(entry.cost),
+            time(entry.created),
+            time(entry.expires),
+        ]
+    });
+    table(&headings, rows)
+}
+
+fn show(desk: &Desk, Keyed { key, entry, bytes }: &Keyed) -> String {
+    let time = |at: Timestamp| at.to_zoned(desk.config.time_zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string();
+    let rows = [
+        ("key", key.clone()),
+        (desk.lang.pick("question", "질문"), entry.preview.clone()),
+        (desk.lang.pick("model", "모델"), format!("{}/{}", entry.provider, entry.model)),
+        (desk.lang.pick("tokens", "토큰"), grouped(entry.usage.total_tokens())),
+        (desk.lang.pick("cost", "비용"), usd(entry.cost)),
+        (desk.lang.pick("bytes", "바이트"), grouped(bytes.unwrap_or(0) as u64)),
+        (desk.lang.pick("stored", "저장"), time(entry.created)),
+        (desk.lang.pick("until", "만료"), time(entry.expires)),
+    ];
+    table(&["", ""], rows.into_iter().map(|(name, value)| vec![name.to_owned(), value]))
+}
+
+fn removed(desk: &Desk, gone: &Value) -> String {
+    let count = gone["removed"].as_u64().unwrap_or(0);
+    desk.lang.pick(format!("Removed {count}."), format!("{count}개를 지웠습니다."))
+}
+
+/// Per cent of lookups that hit, since the server began.
+fn rate(figures: &Figures) -> u64 {
+    (figures.hits * 100).checked_div(figures.lookups).unwrap_or(0)
+}
+
+fn with_rate(figures: &Figures) -> Result<Value, Failure> {
+    let mut value = serde_json::to_value(figures).map_err(|error| Failure::system("JSON", error))?;
+    if let Some(object) = value.as_object_mut() {
+        object.insert("hit_rate_percent".into(), json!(rate(figures)));
+    }
+    Ok(value)
+}
+
+fn stats(desk: &Desk, figures: &Figures) -> String {
+    let mib = |bytes: u64| format!("{} / {} MiB", bytes >> 20, figures.stored.cap_bytes >> 20);
+    let full = (figures.stored.stored_bytes * 100).checked_div(figures.stored.cap_bytes).unwrap_or(0);
+    let rows = [
+        (desk.lang.pick("hit rate", "적중률"), format!("{} {} %  ({} / {})", bar(rate(figures)), rate(figures), figures.hits, figures.lookups)),
+        (desk.lang.pick("joined calls", "합류한 호출"), grouped(figures.joined)),
+        (desk.lang.pick("bypassed", "우회"), grouped(figures.bypassed)),
+        (desk.lang.pick("answers", "저장된 답"), grouped(figures.stored.entries)),
+        (desk.lang.pick("size", "크기"), format!("{} {}", bar(full), mib(figures.stored.stored_bytes))),
+        (desk.lang.pick("hits of stored answers", "저장된 답의 적중"), grouped(figures.stored.hits)),
+        (desk.lang.pick("evicted", "밀려남"), grouped(figures.stored.evicted)),
+        (desk.lang.pick("damaged", "손상"), grouped(figures.stored.damaged)),
+        (desk.lang.pick("writes skipped", "건너뛴 저장"), grouped(figures.skipped_writes)),
+    ];
+    table(&["", ""], rows.into_iter().map(|(name, value)| vec![name.to_owned(), value]))
+}

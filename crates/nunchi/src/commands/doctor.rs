@@ -1,0 +1,176 @@
+//! `doctor`: checks everything a user depends on, and says what helps where it does not work.
+
+use super::{Desk, print_json, print_line};
+use crate::failure::Failure;
+use crate::weights;
+use serde::Serialize;
+use serde_json::Value;
+use std::time::Duration;
+
+/// How a check went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Verdict {
+    Ok,
+    Warn,
+    Fail,
+}
+
+#[derive(Debug, Serialize)]
+struct Check {
+    what: String,
+    verdict: Verdict,
+    detail: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<String>,
+}
+
+impl Check {
+    fn new(what: impl Into<String>, verdict: Verdict, detail: impl Into<String>) -> Self {
+        Self { what: what.into(), verdict, detail: detail.into(), hint: None }
+    }
+
+    fn hint(mut self, hint: &str) -> Self {
+        self.hint = Some(hint.to_owned());
+        self
+    }
+}
+
+/// Runs all checks; fails when one of them does.
+pub(crate) async fn doctor(desk: &Desk) -> Result<(), Failure> {
+    let mut checks = vec![server(desk), home(desk), clock()];
+    checks.extend(ledger(desk).await);
+    checks.extend(weight_checks(desk)?);
+    for provider in &desk.config.providers {
+        checks.push(reach(desk, &provider.name, &provider.base_url, provider.secret.is_some() || provider.local).await);
+    }
+    if desk.config.providers.is_empty() {
+        let (what, detail) = desk.lang.pick(("providers", "none is configured"), ("제공자", "설정된 것이 없습니다"));
+        let hint = desk.lang.pick(
+            "Set OPENAI_API_KEY, ANTHROPIC_API_KEY, GEMINI_API_KEY, PERPLEXITY_API_KEY or OLLAMA_HOST.",
+            "OPENAI_API_KEY, ANTHROPIC_API_KEY, GEMINI_API_KEY, PERPLEXITY_API_KEY 또는 OLLAMA_HOST를 설정하세요.",
+        );
+        checks.push(Check::new(what, Verdict::Warn, detail).hint(hint));
+    }
+    if desk.json {
+        print_json(&checks)?;
+    } else {
+        checks.iter().try_for_each(|check| print_line(&line(check)))?;
+    }
+    let failed = checks.iter().filter(|check| check.verdict == Verdict::Fail).count();
+    if failed == 0 {
+        return Ok(());
+    }
+    Err(Failure::plain("doctor.failed", format!("{failed} check(s) failed"), format!("점검 {failed}개가 실패했습니다")))
+}
+
+fn line(check: &Check) -> String {
+    let mark = match check.verdict {
+        Verdict::Ok => "✔",
+        Verdict::Warn => "!",
+        Verdict::Fail => "✘",
+    };
+    let hint = check.hint.as_ref().map(|hint| format!("\n    → {hint}")).unwrap_or_default();
+    format!("{mark} {}: {}{hint}", check.what, check.detail)
+}
+
+fn server(desk: &Desk) -> Check {
+    let what = desk.lang.pick("server", "서버");
+    if desk.client.is_remote() {
+        let address = desk.home.server().map(|note| note.address.to_string()).unwrap_or_default();
+        return Check::new(what, Verdict::Ok, desk.lang.pick(format!("runs at {address}"), format!("{address}에서 실행 중")));
+    }
+    match std::net::TcpListener::bind(desk.config.listen) {
+        Ok(_) => Check::new(what, Verdict::Ok, desk.lang.pick("not running; its port is free", "꺼져 있고 포트는 비어 있습니다")),
+        Err(error) => Check::new(what, Verdict::Warn, format!("{}: {error}", desk.config.listen)).hint(
+            desk.lang.pick("Another program listens there; choose another with --listen.", "다른 프로그램이 쓰고 있습니다. --listen으로 바꾸세요."),
+        ),
+    }
+}
+
+fn home(desk: &Desk) -> Check {
+    let probe = desk.home.file(".probe");
+    let what = desk.lang.pick("home folder", "홈 폴더");
+    let shown = desk.home.path().display().to_string();
+    match std::fs::write(&probe, b"probe").and_then(|()| std::fs::remove_file(&probe)) {
+        Ok(()) => Check::new(what, Verdict::Ok, shown),
+        Err(error) => Check::new(what, Verdict::Fail, format!("{shown}: {error}"))
+            .hint(desk.lang.pick("It must be writable and the disk must have room.", "쓸 수 있어야 하고 디스크에 여유가 있어야 합니다.")),
+    }
+}
+
+fn clock() -> Check {
+    let now = jiff::Timestamp::now();
+    let sane = now.as_second() > 1_780_000_000;
+    let verdict = if sane { Verdict::Ok } else { Verdict::Fail };
+    Check::new("clock", verdict, now.strftime("%Y-%m-%d %H:%M:%S UTC").to_string())
+}
+
+/// What the server itself says of its parts.
+async fn ledger(desk: &Desk) -> Vec<Check> {
+    let overview: Value = match desk.client.get("/api/overview").await {
+        Ok(overview) => overview,
+        Err(failure) => {
+            let mut check = Check::new("ledger", Verdict::Fail, failure.message(desk.lang));
+            check.hint = failure.hint(desk.lang);
+            return vec![check];
+        }
+    };
+    let mut checks: Vec<_> = overview["checks"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|check| {
+            let verdict = if check["ok"] == true { Verdict::Ok } else { Verdict::Fail };
+            Check::new(check["name"].as_str().unwrap_or("?"), verdict, check["detail"].as_str().unwrap_or(""))
+        })
+        .collect();
+    for health in overview["health"].as_array().into_iter().flatten().filter(|health| health["breaker"] != "closed") {
+        let name = format!("{}/{}", health["provider"].as_str().unwrap_or("?"), health["model"].as_str().unwrap_or("?"));
+        checks.push(Check::new(name, Verdict::Warn, format!("circuit breaker {}", health["breaker"].as_str().unwrap_or("?"))));
+    }
+    checks
+}
+
+fn weight_checks(desk: &Desk) -> Result<Vec<Check>, Failure> {
+    if !desk.config.local.enabled {
+        return Ok(Vec::new());
+    }
+    let wanted = [&desk.config.local.chat, &desk.config.local.encoder];
+    let all = weights::list(&desk.config.local)?;
+    let check = |id: &&String| {
+        let present = all.iter().any(|one| one.id == **id && one.present);
+        let what = desk.lang.pick(format!("weights {id}"), format!("가중치 {id}"));
+        if present {
+            return Check::new(what, Verdict::Ok, desk.lang.pick("here", "있음"));
+        }
+        Check::new(what, Verdict::Warn, desk.lang.pick("not fetched", "없음"))
+            .hint(desk.lang.pick("`nunchi models pull` fetches them.", "`nunchi models pull`로 받으세요."))
+    };
+    Ok(wanted.iter().map(check).collect())
+}
+
+/// Whether a provider's host takes connections, and whether it has a key.
+async fn reach(desk: &Desk, name: &str, base_url: &str, has_key: bool) -> Check {
+    let Some((host, port)) = host_of(base_url) else {
+        return Check::new(name, Verdict::Fail, format!("{base_url} is no address"));
+    };
+    let connect = tokio::time::timeout(Duration::from_secs(3), tokio::net::TcpStream::connect((host.as_str(), port)));
+    let reached = match connect.await {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(_) => Err(desk.lang.pick("no answer in 3 s", "3초 안에 응답 없음").to_owned()),
+    };
+    match (reached, has_key) {
+        (Ok(()), true) => Check::new(name, Verdict::Ok, base_url),
+        (Ok(()), false) => Check::new(name, Verdict::Warn, desk.lang.pick("reached, but it has no API key", "연결되지만 API 키가 없습니다"))
+            .hint(desk.lang.pick("Set the variable that api_key_env names.", "api_key_env가 가리키는 변수를 설정하세요.")),
+        (Err(error), _) => Check::new(name, Verdict::Fail, format!("{base_url}: {error}"))
+            .hint(desk.lang.pick("Check the network and the base_url.", "네트워크와 base_url을 확인하세요.")),
+    }
+}
+
+fn host_of(base_url: &str) -> Option<(String, u16)> {
+    let url = url::Url::parse(base_url).ok()?;
+    Some((url.host_str()?.trim_matches(['[', ']']).to_owned(), url.port_or_known_default()?))
+}

@@ -1,0 +1,68 @@
+//! The commands: each asks the HTTP surface and shows the answer, as a table or as JSON.
+
+mod ask;
+mod budget;
+mod cache;
+mod chat;
+mod config;
+mod doctor;
+mod keys;
+mod models;
+mod prices;
+mod stats;
+mod top;
+mod upkeep;
+
+pub(crate) use ask::ask;
+pub(crate) use budget::{budget, usual_thresholds};
+pub(crate) use cache::cache;
+pub(crate) use chat::chat;
+pub(crate) use config::config;
+pub(crate) use doctor::doctor;
+pub(crate) use keys::keys;
+pub(crate) use models::models;
+pub(crate) use prices::prices;
+pub(crate) use stats::stats;
+pub(crate) use top::top;
+pub(crate) use upkeep::{backup, reference, restore};
+
+use crate::client::Client;
+use crate::config::Config;
+use crate::failure::Failure;
+use crate::home::Home;
+use nunchi_core::Lang;
+use serde::Serialize;
+use std::io::Write;
+
+/// What every command has at hand.
+pub(crate) struct Desk {
+    pub(crate) home: Home,
+    pub(crate) config: Config,
+    pub(crate) client: Client,
+    pub(crate) lang: Lang,
+    pub(crate) json: bool,
+}
+
+impl Desk {
+    /// Shows a value: as JSON where that is wanted, else as text.
+    pub(crate) fn show(&self, value: &impl Serialize, text: impl FnOnce() -> String) -> Result<(), Failure> {
+        if self.json { print_json(value) } else { print_line(&text()) }
+    }
+}
+
+/// Prints a line; a reader who went away is no failure.
+pub(crate) fn print_line(text: &str) -> Result<(), Failure> {
+    let _reader_left = writeln!(std::io::stdout(), "{text}");
+    Ok(())
+}
+
+/// Prints a value as JSON.
+pub(crate) fn print_json(value: &impl Serialize) -> Result<(), Failure> {
+    let text = serde_json::to_string_pretty(value).map_err(|error| Failure::system("JSON", error))?;
+    print_line(&text)
+}
+
+/// A value safe to stand in a path or query.
+pub(crate) fn escaped(text: &str) -> String {
+    url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>().replace('+', "%20")
+}

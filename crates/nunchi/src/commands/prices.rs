@@ -1,0 +1,121 @@
+//! `prices`: the catalog, the owner's own lines, imports.
+
+use super::Desk;
+use crate::cli::PricesCommand;
+use crate::failure::Failure;
+use crate::prices::{Imported, PriceFile, import_litellm, read_owner_prices, usd_per_million, write_owner_prices};
+use crate::render::table;
+use http::Method;
+use nunchi_core::{ModelPrice, NanoUsd};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use std::path::Path;
+
+#[derive(Serialize, Deserialize)]
+struct Catalog {
+    version: String,
+    prices: Vec<ModelPrice>,
+}
+
+/// Runs a prices command.
+pub(crate) async fn prices(desk: &Desk, command: &PricesCommand) -> Result<(), Failure> {
+    match command {
+        PricesCommand::List { provider } => {
+            let mut catalog: Catalog = desk.client.get("/api/prices").await?;
+            catalog.prices.retain(|price| provider.as_ref().is_none_or(|provider| price.provider == *provider));
+            desk.show(&catalog, || list(desk, &catalog))
+        }
+        PricesCommand::Show { model } => {
+            let mut catalog: Catalog = desk.client.get("/api/prices").await?;
+            catalog.prices.retain(|price| price.model == *model || format!("{}/{}", price.provider, price.model) == *model);
+            if catalog.prices.is_empty() {
+                return Err(Failure::plain("price.unknown", format!("`{model}` has no price"), format!("`{model}`의 가격이 없습니다"))
+                    .with_hint("`nunchi prices set PROVIDER/MODEL --input USD --output USD` sets one.", "`nunchi prices set PROVIDER/MODEL --input USD --output USD`로 정하세요."));
+            }
+            desk.show(&catalog.prices, || list(desk, &catalog))
+        }
+        PricesCommand::Set { model, input, output, cache_read, cache_write } => {
+            let (provider, name) = model.split_once('/').ok_or_else(|| {
+                Failure::plain("price.model", format!("`{model}` must be PROVIDER/MODEL"), format!("`{model}`은(는) 제공자/모델이어야 합니다"))
+            })?;
+            let line = crate::prices::PriceLine {
+                provider: provider.to_owned(),
+                model: name.to_owned(),
+                input: checked(input)?,
+                output: checked(output)?,
+                cache_read: cache_read.as_deref().map(checked).transpose()?,
+                cache_write: cache_write.as_deref().map(checked).transpose()?,
+                ..crate::prices::PriceLine::default()
+            };
+            keep(desk, vec![line], "own").await?;
+            desk.show(&json!({ "set": model }), || desk.lang.pick(format!("{model} has its price."), format!("{model}의 가격을 정했습니다.")))
+        }
+        PricesCommand::Import { file } => import(desk, file).await,
+    }
+}
+
+fn checked(text: &str) -> Result<String, Failure> {
+    match usd_per_million(text) {
+        Some(_) => Ok(text.trim().trim_start_matches('$').to_owned()),
+        None => Err(Failure::plain("price.invalid", format!("`{text}` is no price"), format!("`{text}`은(는) 가격이 아닙니다"))
+            .with_hint("Dollars per million tokens, such as 0.25.", "백만 토큰당 달러, 예: 0.25")),
+    }
+}
+
+/// Writes lines to the home folder and puts them in force.
+async fn keep(desk: &Desk, lines: Vec<crate::prices::PriceLine>, version: &str) -> Result<(), Failure> {
+    let path = desk.home.file("prices.json");
+    let invalid = |text: String| Failure::plain("price.file", text.clone(), text);
+    let mut file = read_owner_prices(&path).map_err(invalid)?;
+    let prices = lines.iter().map(|line| line.price()).collect::<Result<Vec<_>, _>>().map_err(invalid)?;
+    lines.into_iter().for_each(|line| file.put(line));
+    file.version = version.to_owned();
+    write_owner_prices(&path, &file).map_err(invalid)?;
+    let _count: usize = desk.client.json(Method::PUT, "/api/prices", &prices).await?;
+    Ok(())
+}
+
+async fn import(desk: &Desk, path: &Path) -> Result<(), Failure> {
+    let text = std::fs::read_to_string(path).map_err(|error| Failure::system(&path.display().to_string(), error))?;
+    let imported = match PriceFile::parse(&text) {
+        Ok(ours) => Imported { lines: ours.models, ..Imported::default() },
+        Err(_) => import_litellm(&text).map_err(|error| {
+            let what = format!("{}: {error}", path.display());
+            Failure::plain("price.file", what.clone(), what)
+                .with_hint("A LiteLLM price file, or one of ours, is expected.", "LiteLLM 가격 파일이나 우리 형식의 파일이어야 합니다.")
+        })?,
+    };
+    let (taken, skipped) = (imported.lines.len(), imported.skipped.values().sum::<usize>());
+    let version = format!("import {}", jiff::Zoned::now().date());
+    keep(desk, imported.lines, &version).await?;
+    let value: Value = json!({ "taken": taken, "left_out": imported.skipped });
+    desk.show(&value, || {
+        let reasons: Vec<_> = imported.skipped.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
+        desk.lang.pick(
+            format!("Took {taken} prices; left out {skipped} ({}).", reasons.join(", ")),
+            format!("가격 {taken}개를 받았고 {skipped}개를 뺐습니다({}).", reasons.join(", ")),
+        )
+    })
+}
+
+fn list(desk: &Desk, catalog: &Catalog) -> String {
+    let headings = desk.lang.pick(
+        ["model", ">input", ">output", ">cache read", ">cache write", ">batch in", ">batch out", ">context"],
+        ["모델", ">입력", ">출력", ">캐시 읽기", ">캐시 쓰기", ">배치 입력", ">배치 출력", ">문맥"],
+    );
+    let money = |rate: NanoUsd| rate.to_string();
+    let rows = catalog.prices.iter().map(|price| {
+        vec![
+            format!("{}/{}", price.provider, price.model),
+            money(price.rates.input),
+            money(price.rates.output),
+            money(price.rates.cache_read),
+            money(price.rates.cache_write_5m),
+            price.batch.map(|rates| money(rates.input)).unwrap_or_default(),
+            price.batch.map(|rates| money(rates.output)).unwrap_or_default(),
+            price.context_window.map(|tokens| crate::render::grouped(tokens)).unwrap_or_default(),
+        ]
+    });
+    let note = desk.lang.pick("dollars per million tokens; catalog", "백만 토큰당 달러, 목록");
+    format!("{}\n{note} {}", table(&headings, rows), catalog.version)
+}

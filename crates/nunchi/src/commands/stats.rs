@@ -1,0 +1,134 @@
+//! `stats`: what was spent.
+
+use super::{Desk, escaped};
+use crate::cli::{GroupingArg, Stats};
+use crate::config::parse_time;
+use crate::failure::Failure;
+use crate::render::{bar, duration, grouped, local, table, usd};
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, ToSpan, Zoned};
+use nunchi_core::{Grouping, Total};
+use serde::{Deserialize, Serialize};
+
+#[derive(Serialize, Deserialize)]
+struct Answer {
+    by: Grouping,
+    groups: Vec<Total>,
+    total: Total,
+}
+
+/// Shows totals by group.
+pub(crate) async fn stats(desk: &Desk, flags: &Stats) -> Result<(), Failure> {
+    let (since, until) = period(&flags.period, &desk.config.time_zone)?;
+    let mut path = format!("/api/stats?by={}", name(flags.by));
+    for (key, time) in [("since", since), ("until", until)] {
+        if let Some(time) = time {
+            path.push_str(&format!("&{key}={}", escaped(&time.to_string())));
+        }
+    }
+    let answer: Answer = desk.client.get(&path).await?;
+    desk.show(&answer, || text(desk, flags, &answer))
+}
+
+fn text(desk: &Desk, flags: &Stats, answer: &Answer) -> String {
+    let lang = desk.lang;
+    if answer.total.calls == 0 {
+        return lang.pick("No calls in this period.", "이 기간에는 호출이 없습니다.").to_owned();
+    }
+    let headings = lang.pick(
+        [name(flags.by), ">calls", ">hits", ">failed", ">tokens in", ">out", ">cost", ">local", ">saved", ">p95", ""],
+        [name(flags.by), ">호출", ">적중", ">실패", ">입력 토큰", ">출력", ">비용", ">원화", ">절약", ">p95", ""],
+    );
+    let most = answer.groups.iter().map(|total| total.cost.0).max().unwrap_or(0).max(1);
+    let row = |total: &Total, share: i64| {
+        vec![
+            total.group.clone(),
+            grouped(total.calls),
+            grouped(total.cache_hits),
+            grouped(total.failed),
+            grouped(total.usage.prompt_tokens()),
+            grouped(total.usage.completion_tokens()),
+            usd(total.cost),
+            local(total.cost, &desk.config.currency),
+            usd(total.baseline_cost - total.cost),
+            duration(total.p95_latency_us),
+            bar(u64::try_from(share).unwrap_or(0)),
+        ]
+    };
+    let mut rows: Vec<_> = answer.groups.iter().map(|total| row(total, total.cost.0 * 100 / most)).collect();
+    let mut last = row(&answer.total, 0);
+    last[0] = lang.pick("total", "합계").to_owned();
+    last[10].clear();
+    rows.push(last);
+    table(&headings, rows)
+}
+
+const fn name(by: GroupingArg) -> &'static str {
+    match by {
+        GroupingArg::Provider => "provider",
+        GroupingArg::Model => "model",
+        GroupingArg::Session => "session",
+        GroupingArg::Phase => "phase",
+        GroupingArg::Task => "task",
+        GroupingArg::Key => "key",
+        GroupingArg::Tier => "tier",
+        GroupingArg::Day => "day",
+        GroupingArg::Outcome => "outcome",
+        GroupingArg::Cache => "cache",
+    }
+}
+
+type Period = (Option<Timestamp>, Option<Timestamp>);
+
+/// `today`, `week`, `month`, `all`, `24h`, `7d`, `2026-01-01..2026-02-01` (the second day is included).
+fn period(text: &str, zone: &TimeZone) -> Result<Period, Failure> {
+    let now = Timestamp::now().to_zoned(zone.clone());
+    let bad = || {
+        let (en, ko) = (format!("`{text}` is no period"), format!("`{text}`은(는) 기간이 아닙니다"));
+        Failure::plain("stats.period", en, ko)
+            .with_hint("today, week, month, all, 24h, 7d, or 2026-01-01..2026-01-31", "today, week, month, all, 24h, 7d 또는 2026-01-01..2026-01-31")
+    };
+    let midnight = |day: Date| day.to_zoned(zone.clone()).map(|zoned| zoned.timestamp());
+    let start = |zoned: Zoned| midnight(zoned.date()).map_err(|_| bad());
+    match text {
+        "all" => Ok((None, None)),
+        "today" => Ok((Some(start(now)?), None)),
+        "week" => {
+            let back = i64::from(now.weekday().to_monday_zero_offset());
+            Ok((Some(start(now.saturating_sub(back.days()))?), None))
+        }
+        "month" => Ok((Some(start(now.first_of_month().map_err(|_| bad())?)?), None)),
+        _ => match text.split_once("..") {
+            Some((from, to)) => {
+                let from: Date = from.parse().map_err(|_| bad())?;
+                let to: Date = to.parse().map_err(|_| bad())?;
+                let after = to.tomorrow().map_err(|_| bad())?;
+                Ok((Some(midnight(from).map_err(|_| bad())?), Some(midnight(after).map_err(|_| bad())?)))
+            }
+            None => {
+                let length = parse_time(text).filter(|length| !length.is_zero()).ok_or_else(bad)?;
+                Ok((Some(now.timestamp().checked_sub(length).map_err(|_| bad())?), None))
+            }
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn periods() {
+        let zone = TimeZone::get("Asia/Seoul").unwrap();
+        let (since, until) = period("2026-01-01..2026-01-31", &zone).unwrap();
+        assert_eq!(since.unwrap().to_string(), "2025-12-31T15:00:00Z");
+        assert_eq!(until.unwrap().to_string(), "2026-01-31T15:00:00Z");
+        for good in ["today", "week", "month", "all", "24h", "7d"] {
+            assert!(period(good, &zone).is_ok(), "{good}");
+        }
+        for bad in ["yesterdayish", "", "0h", "2026-13-01..2026-01-01", "7y"] {
+            assert!(period(bad, &zone).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! Every setting there is: its place, kind, default and meaning. Reading, checking and the reference page all use this table.
+
+/// What a value must be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Text.
+    Text,
+    /// A whole number from 0.
+    Count,
+    /// A decimal number.
+    Decimal,
+    /// Yes or no.
+    Flag,
+    /// A length of time: `30s`, `5m`, `24h`, `7d`.
+    Time,
+    /// A list of texts.
+    Texts,
+    /// One of these words.
+    OneOf(&'static [&'static str]),
+}
+
+/// One setting.
+pub(super) struct Field {
+    pub(super) section: &'static str,
+    pub(super) key: &'static str,
+    pub(super) kind: Kind,
+    pub(super) default: &'static str,
+    pub(super) meaning: &'static str,
+}
+
+const fn field(
+    section: &'static str,
+    key: &'static str,
+    kind: Kind,
+    default: &'static str,
+    meaning: &'static str,
+) -> Field {
+    Field { section, key, kind, default, meaning }
+}
+
+/// All settings of the plain sections.
+pub(super) const FIELDS: [Field; 41] = [
+    field("server", "listen", Kind::Text, "127.0.0.1:8484", "Address and port the server listens on."),
+    field("server", "body_limit_mb", Kind::Count, "32", "Largest request body, in MB."),
+    field("server", "cors_origins", Kind::Texts, "[]", "Web origins that may call from a browser."),
+    field("server", "lang", Kind::OneOf(&["en", "ko"]), "", "Language of messages; empty means the system's."),
+    field("server", "time_zone", Kind::Text, "", "IANA time zone of budget windows; empty means the system's."),
+    field("server", "shutdown_seconds", Kind::Count, "30", "How long streams may go on after a stop signal."),
+    field("tiers", "trivial", Kind::Texts, "[]", "Models for trivial requests, as provider/model; empty means chosen by what is there."),
+    field("tiers", "standard", Kind::Texts, "[]", "Models for standard requests."),
+    field("tiers", "complex", Kind::Texts, "[]", "Models for complex requests."),
+    field("tiers", "default_max_output", Kind::Count, "8192", "Output cap of callers that give none, in tokens; sent upstream."),
+    field("tiers", "embedder", Kind::Text, "", "Embedding model behind `auto`; empty means the embedded one."),
+    field("tiers", "baseline", Kind::Text, "", "Model that savings are counted against; empty means the first complex one."),
+    field("rules", "trivial", Kind::Texts, "[]", "Regular expressions; human text that matches is trivial. Tried before the built-in rules."),
+    field("rules", "standard", Kind::Texts, "[]", "Regular expressions for standard."),
+    field("rules", "complex", Kind::Texts, "[]", "Regular expressions for complex."),
+    field("cache", "enabled", Kind::Flag, "true", "Whether answers are looked up and stored."),
+    field("cache", "ttl", Kind::Time, "24h", "How long an answer is served."),
+    field("cache", "max_mb", Kind::Count, "500", "Disk space of stored answers, in MB; the least recently used go first."),
+    field("cache", "memory_mb", Kind::Count, "8", "Memory of answers held ready, in MB."),
+    field("cache", "scope", Kind::OneOf(&["key", "user", "everyone"]), "key", "Who shares answers."),
+    field("cache", "fold_case", Kind::Flag, "true", "Whether spacing and the first letter's case are folded in one-line questions."),
+    field("cache", "encrypt", Kind::Flag, "false", "Whether stored answers are encrypted; the key lies in the home folder."),
+    field("budget", "daily_cap_usd", Kind::Decimal, "5", "Daily cap made at the first start; afterwards `nunchi budget` rules."),
+    field("budget", "wait", Kind::Time, "10s", "How long a call waits while other calls hold the rest of a budget."),
+    field("limits", "chat_per_minute", Kind::Count, "100", "Chat requests of one key in a minute; 0 means no limit."),
+    field("retry", "attempts", Kind::Count, "3", "Attempts at one model before the next one is tried."),
+    field("retry", "first_pause", Kind::Time, "2s", "First pause between attempts; each further one is twice as long."),
+    field("retry", "longest_wait", Kind::Time, "10s", "A Retry-After up to this long is waited for."),
+    field("retry", "breaker_failures", Kind::Count, "5", "Failures in a row that open a circuit breaker."),
+    field("retry", "breaker_open", Kind::Time, "30s", "How long a breaker stays open before one call may probe."),
+    field("timeouts", "connect", Kind::Time, "10s", "Time to connect to a provider."),
+    field("timeouts", "first_byte", Kind::Time, "120s", "Time until a provider begins to answer."),
+    field("timeouts", "between_bytes", Kind::Time, "60s", "Longest silence within an answer."),
+    field("currency", "code", Kind::Text, "KRW", "Local currency shown beside dollars."),
+    field("currency", "per_usd", Kind::Decimal, "1390", "Units of it for one dollar."),
+    field("local", "enabled", Kind::Flag, "true", "Whether the embedded models are offered."),
+    field("local", "chat", Kind::Text, "smollm2-135m-instruct", "Embedded chat model."),
+    field("local", "encoder", Kind::Text, "use-multilingual-v3", "Embedded sentence encoder."),
+    field("local", "weights", Kind::Text, "", "Folder of weights; empty means the user's cache folder."),
+    field("log", "format", Kind::OneOf(&["text", "json"]), "text", "Shape of log lines."),
+    field("log", "level", Kind::Text, "info", "Least severe level, or a filter such as `info,nunchi_gateway=debug`."),
+];
+
+/// Keys of a `[[providers]]` table, with their meaning.
+pub(super) const PROVIDER_KEYS: [(&str, &str); 10] = [
+    ("name", "Name, the part before `/` of a model."),
+    ("dialect", "openai, openai_responses, anthropic, gemini, ollama, perplexity or compatible."),
+    ("base_url", "Where it is; may be left out where the dialect has a usual place."),
+    ("api_key_env", "Environment variable that holds its API key. The key itself never stands in a file."),
+    ("models", "Model ids it has; empty means any id is passed on."),
+    ("price_from", "Provider whose prices apply; its own name if left out."),
+    ("local", "Whether it runs on your machine and costs nothing."),
+    ("enabled", "Whether it is used."),
+    ("headers", "Further request headers, as a table; a value `env:NAME` is taken from the environment."),
+    ("timeout", "Time until it begins to answer."),
+];
+
+/// The nearest known word, for "did you mean".
+pub(super) fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let best = known.map(|candidate| (distance(word, candidate), candidate)).min_by_key(|(distance, _)| *distance)?;
+    (best.0 <= 2.max(word.len() / 3)).then_some(best.1)
+}
+
+/// Levenshtein distance.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, ca) in a.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, cb) in b.iter().enumerate() {
+            let above = row[j + 1];
+            row[j + 1] = (diagonal + usize::from(ca != *cb)).min(above + 1).min(row[j] + 1);
+            diagonal = above;
+        }
+    }
+    row[b.len()]
+}

@@ -1,0 +1,14 @@
+//! The configuration: as written in files and environment, and as resolved for the product.
+
+mod fields;
+mod layers;
+mod provider;
+mod reading;
+mod reference;
+mod resolved;
+
+pub(crate) use reading::{parse_time, shown_settings};
+pub(crate) use layers::{ConfigError, ConfigProblem, Layers, Origin};
+pub(crate) use provider::ProviderEntryConfig;
+pub(crate) use reference::reference;
+pub(crate) use resolved::{Config, Currency, LocalConfig, LogFormat};

@@ -1,0 +1,161 @@
+//! Providers: those in the file, and those whose keys stand in the environment.
+
+use super::layers::{ConfigProblem, Layers, Origin};
+use super::reading::{parse_time, plain, texts_of};
+use nunchi_providers::{ProviderKind, Secret};
+use std::collections::BTreeMap;
+use std::time::Duration;
+use toml_edit::Value;
+
+/// A provider as configured.
+#[derive(Clone, Debug)]
+pub(crate) struct ProviderEntryConfig {
+    pub(crate) name: String,
+    pub(crate) kind: ProviderKind,
+    pub(crate) base_url: String,
+    pub(crate) secret: Option<Secret>,
+    pub(crate) models: Vec<String>,
+    pub(crate) price_from: String,
+    pub(crate) local: bool,
+    pub(crate) headers: Vec<(String, Secret)>,
+    pub(crate) first_byte: Option<Duration>,
+    pub(crate) origin: Origin,
+}
+
+/// Dialects by the name used in the file.
+const KINDS: [(&str, ProviderKind); 7] = [
+    ("openai", ProviderKind::OpenAi),
+    ("openai_responses", ProviderKind::OpenAiResponses),
+    ("anthropic", ProviderKind::Anthropic),
+    ("gemini", ProviderKind::Gemini),
+    ("ollama", ProviderKind::Ollama),
+    ("perplexity", ProviderKind::Perplexity),
+    ("compatible", ProviderKind::Compatible),
+];
+
+/// Variables that bring a provider by themselves.
+const KEYS: [(&str, &str, ProviderKind); 4] = [
+    ("OPENAI_API_KEY", "openai", ProviderKind::OpenAi),
+    ("ANTHROPIC_API_KEY", "anthropic", ProviderKind::Anthropic),
+    ("GEMINI_API_KEY", "gemini", ProviderKind::Gemini),
+    ("PERPLEXITY_API_KEY", "perplexity", ProviderKind::Perplexity),
+];
+
+type Written = BTreeMap<String, (Value, Origin)>;
+
+impl Layers {
+    /// The providers in the file, then those of the environment that are not named there.
+    pub(super) fn read_providers(&mut self, variables: &BTreeMap<String, String>) -> Vec<ProviderEntryConfig> {
+        let mut providers: Vec<ProviderEntryConfig> = Vec::new();
+        let written = std::mem::take(&mut self.providers);
+        for (table, origin) in &written {
+            if let Some(provider) = self.read_provider(table, origin, variables) {
+                if providers.iter().any(|other| other.name == provider.name) {
+                    let setting = format!("providers.{}", provider.name);
+                    self.wrong(origin, &setting, "the name is used twice", "이름이 두 번 쓰였습니다");
+                    continue;
+                }
+                providers.push(provider);
+            }
+        }
+        for (variable, name, kind) in KEYS {
+            let value = variables.get(variable).filter(|value| !value.trim().is_empty());
+            if let Some(value) = value.filter(|_| providers.iter().all(|provider| provider.name != name)) {
+                providers.push(ProviderEntryConfig::of_environment(variable, name, kind, Some(Secret::new(value.as_str()))));
+            }
+        }
+        if let Some(host) = variables.get("OLLAMA_HOST").filter(|host| !host.trim().is_empty())
+            && providers.iter().all(|provider| provider.name != "ollama")
+        {
+            let mut ollama = ProviderEntryConfig::of_environment("OLLAMA_HOST", "ollama", ProviderKind::Ollama, None);
+            ollama.base_url = if host.contains("://") { host.clone() } else { format!("http://{host}") };
+            providers.push(ollama);
+        }
+        self.providers = written;
+        providers
+    }
+
+    fn read_provider(&mut self, table: &Written, origin: &Origin, variables: &BTreeMap<String, String>) -> Option<ProviderEntryConfig> {
+        let text = |key: &str| table.get(key).map(|(value, _)| plain(value));
+        let flag = |key: &str, default: bool| table.get(key).and_then(|(value, _)| value.as_bool()).unwrap_or(default);
+        if !flag("enabled", true) {
+            return None;
+        }
+        let mut missing = |key: &str, en: &str, ko: &str| self.wrong(origin, &format!("providers.{key}"), en, ko);
+        let name = text("name").filter(|name| !name.is_empty() && !name.contains('/'));
+        if name.is_none() {
+            missing("name", "a provider needs a name without `/`", "`/`가 없는 이름이 필요합니다");
+        }
+        let dialect = text("dialect").unwrap_or_default();
+        let kind = KINDS.iter().find(|(word, _)| *word == dialect).map(|(_, kind)| *kind);
+        if kind.is_none() {
+            let words = KINDS.map(|(word, _)| word).join(", ");
+            missing("dialect", &format!("it must be one of {words}"), &format!("{words} 중 하나여야 합니다"));
+        }
+        let (name, kind) = (name?, kind?);
+        let base_url = text("base_url").or_else(|| kind.default_base_url().map(str::to_owned));
+        let known_url = base_url.as_deref().is_some_and(|url| url.starts_with("http://") || url.starts_with("https://"));
+        if !known_url {
+            missing("base_url", "it must begin with http:// or https://", "http:// 또는 https://로 시작해야 합니다");
+        }
+        let secret = self.secret(table, variables);
+        let headers = self.headers(table, variables);
+        let local = flag("local", kind == ProviderKind::Ollama);
+        Some(ProviderEntryConfig {
+            price_from: text("price_from").unwrap_or_else(|| name.clone()),
+            name,
+            kind,
+            base_url: base_url?,
+            secret,
+            models: table.get("models").and_then(|(value, _)| texts_of(value)).unwrap_or_default(),
+            local,
+            headers,
+            first_byte: text("timeout").as_deref().and_then(parse_time),
+            origin: origin.clone(),
+        })
+    }
+
+    fn secret(&mut self, table: &Written, variables: &BTreeMap<String, String>) -> Option<Secret> {
+        let (value, origin) = table.get("api_key_env")?;
+        let name = plain(value);
+        let is_name = name.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_');
+        if !is_name || name.is_empty() {
+            let problem = ConfigProblem::new(
+                origin,
+                "providers.api_key_env",
+                "it must name an environment variable, in capital letters",
+                "대문자로 된 환경 변수 이름이어야 합니다",
+            );
+            let problem = problem.hint("a key itself never stands in a file", "키 자체는 파일에 적지 않습니다");
+            self.problems.push(problem);
+            return None;
+        }
+        variables.get(&name).map(|value| Secret::new(value.as_str()))
+    }
+
+    fn headers(&mut self, table: &Written, variables: &BTreeMap<String, String>) -> Vec<(String, Secret)> {
+        let Some((Value::InlineTable(headers), _)) = table.get("headers") else { return Vec::new() };
+        let value_of = |text: &str| match text.strip_prefix("env:") {
+            Some(name) => variables.get(name).cloned().unwrap_or_default(),
+            None => text.to_owned(),
+        };
+        headers.iter().filter_map(|(name, value)| Some((name.to_owned(), Secret::new(value_of(value.as_str()?))))).collect()
+    }
+}
+
+impl ProviderEntryConfig {
+    fn of_environment(variable: &str, name: &str, kind: ProviderKind, secret: Option<Secret>) -> Self {
+        Self {
+            name: name.to_owned(),
+            kind,
+            base_url: kind.default_base_url().unwrap_or_default().to_owned(),
+            secret,
+            models: Vec::new(),
+            price_from: name.to_owned(),
+            local: kind == ProviderKind::Ollama,
+            headers: Vec::new(),
+            first_byte: None,
+            origin: Origin::Environment(variable.to_owned()),
+        }
+    }
+}

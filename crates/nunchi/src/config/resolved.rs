@@ -1,0 +1,200 @@
+//! The configuration, resolved: every value has its type and its meaning.
+
+use super::layers::{ConfigError, Layers};
+use super::provider::ProviderEntryConfig;
+use super::reading::{plain, texts_of};
+use jiff::tz::TimeZone;
+use nunchi_core::{CacheScope, Lang, NanoUsd, Tier, TierRule, TierRules};
+use nunchi_gateway::{BreakerSettings, CacheSettings, LimitSettings, RetrySettings, TierModels};
+use regex::Regex;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// The shape of log lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LogFormat {
+    /// For people.
+    Text,
+    /// For machines.
+    Json,
+}
+
+/// The currency shown beside dollars.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub(crate) struct Currency {
+    pub(crate) code: String,
+    /// Thousandths of a unit for one dollar.
+    pub(crate) milli_units_per_usd: i64,
+}
+
+/// The embedded models.
+#[derive(Clone, Debug)]
+pub(crate) struct LocalConfig {
+    pub(crate) enabled: bool,
+    pub(crate) chat: String,
+    pub(crate) encoder: String,
+    pub(crate) weights: Option<PathBuf>,
+}
+
+/// Everything, resolved.
+#[derive(Clone, Debug)]
+pub(crate) struct Config {
+    pub(crate) listen: SocketAddr,
+    pub(crate) body_limit: usize,
+    pub(crate) cors_origins: Vec<String>,
+    pub(crate) lang: Option<Lang>,
+    pub(crate) time_zone: TimeZone,
+    pub(crate) shutdown: Duration,
+    pub(crate) tiers: TierModels,
+    pub(crate) default_max_output: u64,
+    pub(crate) embedder: Option<String>,
+    pub(crate) baseline: Option<String>,
+    pub(crate) rules: TierRules,
+    pub(crate) cache: CacheSettings,
+    pub(crate) cache_cap: u64,
+    pub(crate) encrypt_cache: bool,
+    pub(crate) daily_cap: NanoUsd,
+    pub(crate) hold_patience: Duration,
+    pub(crate) limits: LimitSettings,
+    pub(crate) retry: RetrySettings,
+    pub(crate) breaker: BreakerSettings,
+    pub(crate) connect: Duration,
+    pub(crate) first_byte: Duration,
+    pub(crate) between_bytes: Duration,
+    pub(crate) currency: Currency,
+    pub(crate) local: LocalConfig,
+    pub(crate) log_format: LogFormat,
+    pub(crate) log_level: String,
+    pub(crate) providers: Vec<ProviderEntryConfig>,
+    pub(crate) aliases: BTreeMap<String, String>,
+    pub(crate) fallbacks: BTreeMap<String, Vec<String>>,
+}
+
+impl Config {
+    /// Resolves the layers; all problems are reported at once.
+    pub(crate) fn resolve(mut layers: Layers, variables: &BTreeMap<String, String>) -> Result<Self, ConfigError> {
+        let providers = layers.read_providers(variables);
+        let config = Self {
+            listen: layers.address(),
+            body_limit: usize::try_from(layers.count("server.body_limit_mb").clamp(1, 1_024) << 20).unwrap_or(32 << 20),
+            cors_origins: layers.texts("server.cors_origins"),
+            lang: Some(layers.text("server.lang")).filter(|tag| !tag.is_empty()).map(|tag| Lang::from_tag(&tag)),
+            time_zone: layers.time_zone(),
+            shutdown: Duration::from_secs(layers.count("server.shutdown_seconds")),
+            tiers: TierModels {
+                trivial: layers.texts("tiers.trivial"),
+                standard: layers.texts("tiers.standard"),
+                complex: layers.texts("tiers.complex"),
+            },
+            default_max_output: layers.count("tiers.default_max_output").max(1),
+            embedder: Some(layers.text("tiers.embedder")).filter(|name| !name.is_empty()),
+            baseline: Some(layers.text("tiers.baseline")).filter(|name| !name.is_empty()),
+            rules: layers.tier_rules(),
+            cache: layers.cache(),
+            cache_cap: layers.count("cache.max_mb") << 20,
+            encrypt_cache: layers.flag_value("cache.encrypt"),
+            daily_cap: layers.decimal("budget.daily_cap_usd").parse().unwrap_or(NanoUsd::from_usd(5)),
+            hold_patience: layers.time("budget.wait"),
+            limits: LimitSettings { chat_per_minute: u32::try_from(layers.count("limits.chat_per_minute")).unwrap_or(u32::MAX) },
+            retry: RetrySettings {
+                attempts: u32::try_from(layers.count("retry.attempts").max(1)).unwrap_or(u32::MAX),
+                first_pause: layers.time("retry.first_pause"),
+                jitter: true,
+                longest_wait: layers.time("retry.longest_wait"),
+            },
+            breaker: BreakerSettings {
+                failures: u32::try_from(layers.count("retry.breaker_failures").max(1)).unwrap_or(u32::MAX),
+                open_for: layers.time("retry.breaker_open"),
+            },
+            connect: layers.time("timeouts.connect"),
+            first_byte: layers.time("timeouts.first_byte"),
+            between_bytes: layers.time("timeouts.between_bytes"),
+            currency: layers.currency(),
+            local: LocalConfig {
+                enabled: layers.flag_value("local.enabled"),
+                chat: layers.text("local.chat"),
+                encoder: layers.text("local.encoder"),
+                weights: Some(layers.text("local.weights")).filter(|path| !path.is_empty()).map(PathBuf::from),
+            },
+            log_format: if layers.text("log.format") == "json" { LogFormat::Json } else { LogFormat::Text },
+            log_level: layers.text("log.level"),
+            providers,
+            aliases: layers.map("aliases").into_iter().filter_map(|(k, v)| Some((k, v.into_iter().next()?))).collect(),
+            fallbacks: layers.map("fallbacks"),
+        };
+        if layers.problems.is_empty() { Ok(config) } else { Err(ConfigError(layers.problems)) }
+    }
+}
+
+impl Layers {
+    fn address(&mut self) -> SocketAddr {
+        let text = self.text("server.listen");
+        text.parse().unwrap_or_else(|_| {
+            let origin = self.origin("server.listen");
+            self.wrong(&origin, "server.listen", "it must be ADDRESS:PORT", "주소:포트 형식이어야 합니다");
+            SocketAddr::from(([127, 0, 0, 1], 8484))
+        })
+    }
+
+    fn time_zone(&mut self) -> TimeZone {
+        let name = self.text("server.time_zone");
+        if name.is_empty() {
+            return TimeZone::system();
+        }
+        TimeZone::get(&name).unwrap_or_else(|_| {
+            let origin = self.origin("server.time_zone");
+            self.wrong(&origin, "server.time_zone", "there is no such time zone", "그런 시간대가 없습니다");
+            TimeZone::UTC
+        })
+    }
+
+    fn cache(&mut self) -> CacheSettings {
+        CacheSettings {
+            enabled: self.flag_value("cache.enabled"),
+            ttl: self.time("cache.ttl"),
+            scope: match self.text("cache.scope").as_str() {
+                "everyone" => CacheScope::Everyone,
+                "user" => CacheScope::User,
+                _ => CacheScope::Key,
+            },
+            fold_case: self.flag_value("cache.fold_case"),
+            memory_bytes: self.count("cache.memory_mb") << 20,
+        }
+    }
+
+    fn currency(&mut self) -> Currency {
+        let per_usd = self.decimal("currency.per_usd");
+        let milli_units_per_usd = crate::prices::scaled_decimal(&per_usd, 3).unwrap_or(1_390_000);
+        Currency { code: self.text("currency.code"), milli_units_per_usd }
+    }
+
+    /// The owner's patterns before the built-in ones.
+    fn tier_rules(&mut self) -> TierRules {
+        let mut rules = Vec::new();
+        for tier in [Tier::Complex, Tier::Standard, Tier::Trivial] {
+            let setting = format!("rules.{tier}");
+            for text in self.texts(&setting) {
+                match Regex::new(&text) {
+                    Ok(pattern) => rules.push(TierRule { pattern, tier, name: format!("your rule {text}") }),
+                    Err(error) => {
+                        let (origin, what) = (self.origin(&setting), error.to_string());
+                        self.wrong(&origin, &setting, format!("`{text}`: {what}"), format!("`{text}`: {what}"));
+                    }
+                }
+            }
+        }
+        rules.extend(TierRules::built_in().rules);
+        TierRules { rules }
+    }
+
+    fn map(&self, section: &str) -> BTreeMap<String, Vec<String>> {
+        let prefix = format!("{section}.");
+        let entries = self.maps.iter().filter_map(|(setting, (value, _))| {
+            let key = setting.strip_prefix(&prefix)?;
+            Some((key.to_owned(), texts_of(value).unwrap_or_else(|| vec![plain(value)])))
+        });
+        entries.collect()
+    }
+}

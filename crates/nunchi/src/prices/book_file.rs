@@ -1,0 +1,152 @@
+//! Our price file: dollars per million tokens as decimal text, one line a model.
+
+use super::decimal::{scaled_decimal, usd_per_million};
+use nunchi_core::{ContextTier, ModelPrice, NanoUsd, Rates};
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+
+/// A versioned list of prices.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct PriceFile {
+    /// Usually a date.
+    pub(crate) version: String,
+    /// The lines.
+    pub(crate) models: Vec<PriceLine>,
+}
+
+/// A model's prices: dollars per million tokens, fees in dollars by the piece.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct PriceLine {
+    pub(crate) provider: String,
+    pub(crate) model: String,
+    pub(crate) input: String,
+    pub(crate) output: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) cache_read: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) cache_write: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) cache_write_1h: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) reasoning: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) batch_input: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) batch_output: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) batch_cache_read: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) above: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) above_input: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) above_output: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) above_cache_read: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) tool_use: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) request: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) context: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) max_output: Option<u64>,
+}
+
+impl PriceFile {
+    /// Reads a file's text.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        serde_json::from_str(text).map_err(|error| error.to_string())
+    }
+
+    /// The lines as prices.
+    pub(crate) fn prices(&self) -> Result<Vec<ModelPrice>, String> {
+        self.models.iter().map(PriceLine::price).collect()
+    }
+
+    /// Adds a line, replacing the one of the same model.
+    pub(crate) fn put(&mut self, line: PriceLine) {
+        self.models.retain(|old| (&old.provider, &old.model) != (&line.provider, &line.model));
+        self.models.push(line);
+    }
+}
+
+impl PriceLine {
+    /// The line as a price; an unnamed class costs what its nearest named one does, never less.
+    pub(crate) fn price(&self) -> Result<ModelPrice, String> {
+        let read = |text: &str| {
+            usd_per_million(text).ok_or_else(|| format!("{}/{}: \"{text}\" is no price", self.provider, self.model))
+        };
+        let or = |text: &Option<String>, other: NanoUsd| text.as_deref().map_or(Ok(other), read);
+        let (input, output) = (read(&self.input)?, read(&self.output)?);
+        let cache_write = or(&self.cache_write, input)?;
+        let rates = Rates {
+            input,
+            cache_read: or(&self.cache_read, input)?,
+            cache_write_5m: cache_write,
+            cache_write_1h: or(&self.cache_write_1h, cache_write)?,
+            output,
+            reasoning: or(&self.reasoning, output)?,
+        };
+        Ok(ModelPrice {
+            provider: self.provider.clone(),
+            model: self.model.clone(),
+            rates,
+            context_tiers: self.context_tier(rates)?.into_iter().collect(),
+            batch: self.batch(rates)?,
+            tool_use: self.fee(self.tool_use.as_ref())?,
+            request: self.fee(self.request.as_ref())?,
+            context_window: self.context,
+            max_output: self.max_output,
+        })
+    }
+
+    fn context_tier(&self, rates: Rates) -> Result<Option<ContextTier>, String> {
+        let Some(above_prompt_tokens) = self.above else { return Ok(None) };
+        let read = |text: &Option<String>, other: NanoUsd| {
+            text.as_deref().map_or(Ok(other), |text| usd_per_million(text).ok_or_else(|| format!("\"{text}\" is no price")))
+        };
+        let input = read(&self.above_input, rates.input)?;
+        let output = read(&self.above_output, rates.output)?;
+        let grown = |rate: NanoUsd| if rates.input.0 == 0 { rate } else { NanoUsd(rate.0.saturating_mul(input.0) / rates.input.0) };
+        let rates = Rates {
+            input,
+            cache_read: read(&self.above_cache_read, grown(rates.cache_read))?,
+            cache_write_5m: grown(rates.cache_write_5m),
+            cache_write_1h: grown(rates.cache_write_1h),
+            output,
+            reasoning: output.max(rates.reasoning),
+        };
+        Ok(Some(ContextTier { above_prompt_tokens, rates }))
+    }
+
+    fn batch(&self, rates: Rates) -> Result<Option<Rates>, String> {
+        let (Some(input), Some(output)) = (&self.batch_input, &self.batch_output) else { return Ok(None) };
+        let read = |text: &String| usd_per_million(text).ok_or_else(|| format!("\"{text}\" is no price"));
+        let (input, output) = (read(input)?, read(output)?);
+        let cache_read = self.batch_cache_read.as_ref().map_or(Ok(rates.cache_read.min(input)), read)?;
+        Ok(Some(Rates { input, cache_read, cache_write_5m: input, cache_write_1h: input, output, reasoning: output }))
+    }
+
+    fn fee(&self, text: Option<&String>) -> Result<NanoUsd, String> {
+        let Some(text) = text else { return Ok(NanoUsd::ZERO) };
+        scaled_decimal(text, 9).map(NanoUsd).ok_or_else(|| format!("\"{text}\" is no fee"))
+    }
+}
+
+/// The owner's lines; none when there is no file.
+pub(crate) fn read_owner_prices(path: &Path) -> Result<PriceFile, String> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => PriceFile::parse(&text).map_err(|error| format!("{}: {error}", path.display())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(PriceFile::default()),
+        Err(error) => Err(format!("{}: {error}", path.display())),
+    }
+}
+
+/// Writes the owner's lines, whole or not at all.
+pub(crate) fn write_owner_prices(path: &Path, file: &PriceFile) -> Result<(), String> {
+    let text = serde_json::to_string_pretty(file).map_err(|error| error.to_string())?;
+    let draft = path.with_extension("json.new");
+    std::fs::write(&draft, text).and_then(|()| std::fs::rename(&draft, path)).map_err(|error| format!("{}: {error}", path.display()))
+}

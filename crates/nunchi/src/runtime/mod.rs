@@ -1,0 +1,7 @@
+//! What the process runs on: named tasks, the clock, ids, signals.
+
+mod clock;
+mod tasks;
+
+pub(crate) use clock::{SystemClock, UuidIds};
+pub(crate) use tasks::Tasks;

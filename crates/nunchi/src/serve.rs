@@ -1,0 +1,172 @@
+//! `up`: the server, from its lock to its last stream.
+
+use crate::cli::Up;
+use crate::config::{Config, LogFormat};
+use crate::failure::Failure;
+use crate::home::Home;
+use crate::storage::HomeLock;
+use crate::wiring::Service;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use nunchi_api::WriteTimeout;
+use nunchi_core::{Lang, Spawn, TaskName};
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
+
+/// A reader that takes nothing for so long is given up.
+const WRITE_PATIENCE: Duration = Duration::from_secs(60);
+
+/// Runs the server until it is told to stop.
+pub(crate) async fn up(home: &Home, config: &Config, flags: &Up, lang: Lang) -> Result<(), Failure> {
+    start_log(config);
+    let _lock = HomeLock::acquire(home.path())?;
+    let listener = listen(config).await?;
+    let address = listener.local_addr().map_err(|error| Failure::system("the address", error))?;
+    let service = Service::build(home, config, lang).await?;
+    home.note_server(address)?;
+    greet(&service, address, lang);
+    if let Some(local) = &service.local {
+        local.fetch_in_background(&service.tasks, flags.offline, lang);
+    }
+    watch_signals(&service);
+    accept(&service, listener, config.shutdown).await;
+    home.forget_server();
+    close(service, config.shutdown).await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Log lines go to standard error.
+fn start_log(config: &Config) {
+    let filter = EnvFilter::try_new(&config.log_level).unwrap_or_else(|_| EnvFilter::new("info"));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A second start in one process (tests) keeps the first log.
+    let _already = match config.log_format {
+        LogFormat::Json => builder.json().try_init(),
+        LogFormat::Text => builder.with_target(false).try_init(),
+    };
+}
+
+async fn listen(config: &Config) -> Result<TcpListener, Failure> {
+    TcpListener::bind(config.listen).await.map_err(|error| {
+        let address = config.listen;
+        if error.kind() == std::io::ErrorKind::AddrInUse {
+            return Failure::plain("server.port_taken", format!("{address} is taken"), format!("{address}은(는) 이미 쓰이고 있습니다"))
+                .with_hint("Another program listens there; choose another with --listen ADDR:PORT.", "다른 프로그램이 쓰고 있습니다. --listen 주소:포트로 바꾸세요.");
+        }
+        Failure::plain("server.listen", format!("cannot listen on {address}: {error}"), format!("{address}에서 대기할 수 없습니다: {error}"))
+    })
+}
+
+/// What the owner sees first: where the console is, the key if it is new, a line to try.
+fn greet(service: &Service, address: std::net::SocketAddr, lang: Lang) {
+    let base = format!("http://{address}");
+    let mut text = lang.pick(format!("Nunchi is up. Console: {base}/\n"), format!("Nunchi가 시작되었습니다. 콘솔: {base}/\n"));
+    if let Some(key) = &service.first_key {
+        text.push_str(&lang.pick(
+            format!("Your API key, shown only now: {}\n", key.as_str()),
+            format!("API 키(지금만 보입니다): {}\n", key.as_str()),
+        ));
+    }
+    let key = service.first_key.as_ref().map_or("$NUNCHI_KEY", |key| key.as_str());
+    text.push_str(lang.pick("Try:\n", "시험:\n"));
+    text.push_str(&format!(
+        "  curl {base}/v1/chat/completions -H 'Authorization: Bearer {key}' -H 'Content-Type: application/json' \\\n    -d '{{\"model\": \"auto\", \"messages\": [{{\"role\": \"user\", \"content\": \"What is 2+2?\"}}]}}'"
+    ));
+    // A reader who went away is no failure.
+    let _reader_left = crate::commands::print_line(&text);
+}
+
+/// The first signal lets streams end; a second one ends at once.
+fn watch_signals(service: &Service) {
+    let stop = service.tasks.stopping();
+    service.tasks.spawn(
+        TaskName::Signals,
+        Box::pin(async move {
+            signal().await;
+            tracing::info!("stopping; streams may end");
+            stop.cancel();
+        }),
+    );
+}
+
+async fn signal() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let Ok(mut terminate) = signal(SignalKind::terminate()) else { return std::future::pending().await };
+        tokio::select! {
+            _ = tokio::signal::ctrl_c() => {}
+            _ = terminate.recv() => {}
+        }
+    }
+    #[cfg(not(unix))]
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// Accepts connections until told to stop, then waits for those under way.
+async fn accept(service: &Service, listener: TcpListener, patience: Duration) {
+    let stop: CancellationToken = service.tasks.stopping();
+    let graceful = GracefulShutdown::new();
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(Duration::from_secs(30)).pipeline_flush(true);
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = stop.cancelled() => break,
+        };
+        let stream = match accepted {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                // Out of file descriptors, mostly: others must end first.
+                tracing::warn!(%error, "cannot accept a connection");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                continue;
+            }
+        };
+        let _slower = stream.set_nodelay(true);
+        let handler = TowerToHyperService::new(service.router.clone());
+        let io = TokioIo::new(WriteTimeout::new(stream, WRITE_PATIENCE));
+        let connection = builder.serve_connection_with_upgrades(io, handler).into_owned();
+        let watched = graceful.watch(connection);
+        service.tasks.spawn(
+            TaskName::HttpServer,
+            Box::pin(async move {
+                if let Err(error) = watched.await {
+                    tracing::debug!(error = %error, "a connection broke off");
+                }
+            }),
+        );
+    }
+    drop(listener);
+    tokio::select! {
+        () = graceful.shutdown() => {}
+        () = tokio::time::sleep(patience) => tracing::warn!("some streams did not end in time"),
+        () = signal() => tracing::warn!("ended at once"),
+    }
+}
+
+/// Ends a service that had no socket.
+pub(crate) async fn close_quietly(service: Service) {
+    close(service, Duration::from_secs(5)).await;
+}
+
+/// Ends what is left, in order: calls settle, then the cache and the ledger write what they have.
+async fn close(service: Service, patience: Duration) {
+    let Service { gateway, storage, router, tasks, local, .. } = service;
+    if !tasks.finish(TaskName::Call, patience.max(Duration::from_secs(5))).await {
+        tracing::warn!("some calls did not end in time; they are settled at the next start");
+    }
+    drop((router, gateway));
+    tasks.finish(TaskName::CacheWriter, Duration::from_secs(5)).await;
+    storage.close().await;
+    if let Some(local) = local {
+        local.close();
+    }
+}

@@ -1,0 +1,59 @@
+//! Opens the durable state of a home folder.
+
+use crate::config::Config;
+use crate::failure::Failure;
+use crate::home::Home;
+use nunchi_core::{BudgetStore, CacheStore, Clock, KeyStore, Ledger, LedgerReader, Spawn};
+use nunchi_store::{CacheOptions, LedgerOptions, SqliteCache, SqliteLedger};
+use std::sync::Arc;
+
+pub(crate) use nunchi_store::HomeLock;
+
+/// The durable state, by port.
+pub(crate) struct Storage {
+    pub(crate) ledger: Arc<dyn Ledger>,
+    pub(crate) reader: Arc<dyn LedgerReader>,
+    pub(crate) budgets: Arc<dyn BudgetStore>,
+    pub(crate) keys: Arc<dyn KeyStore>,
+    pub(crate) cache: Arc<dyn CacheStore>,
+    database: SqliteLedger,
+}
+
+impl Storage {
+    /// Waits until everything is written; whoever else holds a port must have let go.
+    pub(crate) async fn close(self) {
+        let Self { database, ledger, reader, budgets, keys, cache } = self;
+        drop((ledger, reader, budgets, keys, cache));
+        database.close().await;
+    }
+}
+
+/// Opens the ledger and the cache; tells of calls that a crash left open.
+pub(crate) async fn open_storage(
+    home: &Home,
+    config: &Config,
+    clock: Arc<dyn Clock>,
+    spawn: Arc<dyn Spawn>,
+) -> Result<Storage, Failure> {
+    let encryption_key = if config.encrypt_cache { Some(*home.cache_key()?) } else { None };
+    let (ledger_path, cache_path) = (home.file("nunchi.db"), home.file("cache.db"));
+    let ledger_options = LedgerOptions { time_zone: config.time_zone.clone(), clock: Arc::clone(&clock), spawn };
+    let cache_options = CacheOptions { cap_bytes: config.cache_cap, encryption_key, clock };
+    let opened = tokio::task::spawn_blocking(move || {
+        let (ledger, report) = SqliteLedger::open(&ledger_path, ledger_options)?;
+        Ok::<_, nunchi_core::StorageError>((ledger, report, SqliteCache::open(&cache_path, cache_options)?))
+    });
+    let (database, report, cache) = opened.await.map_err(|error| Failure::system("the store", error))??;
+    if report.crashed_holds > 0 {
+        tracing::warn!(calls = report.crashed_holds, cost = %report.crashed_cost, "calls of a crash were booked as estimated");
+    }
+    let shared = Arc::new(database.clone());
+    Ok(Storage {
+        ledger: shared.clone(),
+        reader: shared.clone(),
+        budgets: shared.clone(),
+        keys: shared,
+        cache: Arc::new(cache),
+        database,
+    })
+}

@@ -1,0 +1,258 @@
+//! Puts the parts together: store, providers, embedded models, gateway, HTTP surface.
+
+use crate::config::{Config, ProviderEntryConfig};
+use crate::failure::Failure;
+use crate::home::Home;
+use crate::local_models::LocalModels;
+use crate::prices::{catalog, read_owner_prices};
+use crate::runtime::{SystemClock, Tasks, UuidIds};
+use crate::storage::{Storage, open_storage};
+use axum::Router;
+use nunchi_api::{AdminServices, ApiParts, ApiSettings, ApiState, ReadyCheck, router};
+use nunchi_core::{
+    AccessRole, Amount, Budget, BudgetId, BudgetScope, BudgetWindow, Clock, Dialect, Ids, Lang, NanoUsd, Spawn,
+};
+use nunchi_gateway::{Gateway, NewKey, Parts, ProviderEntry, Settings, TierModels};
+use nunchi_providers::{Provider, ProviderConfig, ProviderDeps, ProviderKind, Timeouts, Tls};
+use std::sync::Arc;
+use zeroize::Zeroizing;
+
+/// The running product, without a socket.
+pub(crate) struct Service {
+    pub(crate) gateway: Arc<Gateway>,
+    pub(crate) storage: Storage,
+    pub(crate) router: Router,
+    pub(crate) tasks: Arc<Tasks>,
+    pub(crate) local: Option<LocalModels>,
+    /// The administration's own key.
+    pub(crate) admin_key: Zeroizing<String>,
+    /// The key made at the very first start, to be shown once.
+    pub(crate) first_key: Option<Zeroizing<String>>,
+}
+
+impl Service {
+    /// Builds everything; the home folder must be locked by this process.
+    pub(crate) async fn build(home: &Home, config: &Config, lang: Lang) -> Result<Self, Failure> {
+        let tasks = Arc::new(Tasks::new());
+        let (clock, ids): (Arc<dyn Clock>, Arc<dyn Ids>) = (Arc::new(SystemClock::start()), Arc::new(UuidIds));
+        let spawn = Arc::clone(&tasks) as Arc<dyn Spawn>;
+        let storage = open_storage(home, config, Arc::clone(&clock), Arc::clone(&spawn)).await?;
+        let local = LocalModels::start(&config.local)?;
+        let mut providers = outside(config, &clock, &spawn)?;
+        providers.extend(local.iter().flat_map(LocalModels::entries));
+        let settings = settings(home, config, &providers)?;
+        let parts = Parts {
+            providers,
+            ledger: storage.ledger.clone(),
+            cache: storage.cache.clone(),
+            keys: storage.keys.clone(),
+            clock: Arc::clone(&clock),
+            ids: Arc::clone(&ids),
+            spawn,
+        };
+        let gateway = Gateway::new(parts, settings);
+        gateway.keys().load().await?;
+        let (admin_key, first_key) = first_start(home, config, &gateway, &storage, &*clock, &*ids).await?;
+        let router = surface(&gateway, &storage, config, lang, clock, ids);
+        Ok(Self { gateway, storage, router, tasks, local, admin_key, first_key })
+    }
+}
+
+/// Providers that answer over HTTP.
+fn outside(config: &Config, clock: &Arc<dyn Clock>, spawn: &Arc<dyn Spawn>) -> Result<Vec<ProviderEntry>, Failure> {
+    let tls = Tls::new();
+    config
+        .providers
+        .iter()
+        .map(|entry| {
+            let mut provider = ProviderConfig::new(entry.name.as_str(), entry.kind);
+            provider.base_url.clone_from(&entry.base_url);
+            provider.secret.clone_from(&entry.secret);
+            provider.extra_headers.clone_from(&entry.headers);
+            provider.timeouts = Timeouts {
+                connect: config.connect,
+                first_byte: entry.first_byte.unwrap_or(config.first_byte),
+                between_bytes: config.between_bytes,
+            };
+            let deps = ProviderDeps { clock: Arc::clone(clock), spawn: Arc::clone(spawn), tls: tls.clone() };
+            let built = Provider::new(provider, deps).map_err(|error| {
+                let what = format!("{}: provider {}: {error}", entry.origin, entry.name);
+                Failure::plain("config.provider", what.clone(), what)
+            })?;
+            Ok(provider_entry(entry, Arc::new(built)))
+        })
+        .collect()
+}
+
+fn provider_entry(entry: &ProviderEntryConfig, built: Arc<Provider>) -> ProviderEntry {
+    ProviderEntry {
+        name: entry.name.clone(),
+        dialect: dialect(entry.kind),
+        price_from: entry.price_from.clone(),
+        local: entry.local,
+        models: entry.models.clone(),
+        model: built.clone(),
+        embedder: Some(built.clone()),
+        list: Some(built),
+    }
+}
+
+const fn dialect(kind: ProviderKind) -> Dialect {
+    match kind {
+        ProviderKind::OpenAi | ProviderKind::Compatible | ProviderKind::Perplexity => Dialect::OpenAiChat,
+        ProviderKind::OpenAiResponses => Dialect::OpenAiResponses,
+        ProviderKind::Anthropic => Dialect::Anthropic,
+        ProviderKind::Gemini => Dialect::Gemini,
+        ProviderKind::Ollama => Dialect::Ollama,
+    }
+}
+
+/// Models by tier that are worth trying with a provider, best first: standard and complex.
+const USUAL: [(&str, &str, &str); 4] = [
+    ("gemini", "gemini-3.8-flash", "gemini-4-argon"),
+    ("anthropic", "claude-sonnet-5-5", "claude-opus-5-5"),
+    ("openai", "gpt-6-luna", "gpt-6.1-sol"),
+    ("perplexity", "sonar", "sonar-pro"),
+];
+
+/// The tiers as configured; an empty one is filled with what is there.
+fn tiers(config: &Config, providers: &[ProviderEntry]) -> TierModels {
+    let mut tiers = config.tiers.clone();
+    let has = |name: &str| providers.iter().any(|entry| entry.name == name);
+    let local: Vec<String> = providers
+        .iter()
+        .filter(|entry| entry.local)
+        .filter_map(|entry| Some(format!("{}/{}", entry.name, entry.models.first()?)))
+        .collect();
+    let usual = |pick: fn(&(&str, &str, &str)) -> String| -> Vec<String> {
+        USUAL.iter().filter(|(name, ..)| has(name)).map(pick).chain(local.iter().cloned()).collect()
+    };
+    if tiers.trivial.is_empty() {
+        tiers.trivial.clone_from(&local);
+    }
+    if tiers.standard.is_empty() {
+        tiers.standard = usual(|(name, standard, _)| format!("{name}/{standard}"));
+    }
+    if tiers.complex.is_empty() {
+        tiers.complex = usual(|(name, _, complex)| format!("{name}/{complex}"));
+    }
+    tiers
+}
+
+fn settings(home: &Home, config: &Config, providers: &[ProviderEntry]) -> Result<Settings, Failure> {
+    let invalid = |text: String| Failure::plain("price.file", text.clone(), text);
+    let owner = read_owner_prices(&home.file("prices.json")).map_err(invalid)?;
+    let tiers = tiers(config, providers);
+    let embedded = || {
+        let entry = providers.iter().find(|entry| entry.dialect == Dialect::Embedded && entry.embedder.is_some())?;
+        Some(format!("{}/{}", entry.name, config.local.encoder))
+    };
+    Ok(Settings {
+        baseline: config.baseline.clone().or_else(|| {
+            tiers.complex.iter().find(|name| USUAL.iter().any(|(provider, ..)| name.starts_with(provider))).cloned()
+        }),
+        embedder: config.embedder.clone().or_else(embedded),
+        tiers,
+        rules: config.rules.clone(),
+        fallbacks: config.fallbacks.clone(),
+        aliases: config.aliases.clone(),
+        default_max_output: config.default_max_output,
+        hold_patience: config.hold_patience,
+        retry: config.retry.clone(),
+        breaker: config.breaker.clone(),
+        cache: config.cache.clone(),
+        limits: config.limits.clone(),
+        prices: catalog(&owner).map_err(invalid)?,
+    })
+}
+
+type Keys = (Zeroizing<String>, Option<Zeroizing<String>>);
+
+/// What is made once: the daily cap, the administration's key, and the first key for clients.
+async fn first_start(
+    home: &Home,
+    config: &Config,
+    gateway: &Gateway,
+    storage: &Storage,
+    clock: &dyn Clock,
+    ids: &dyn Ids,
+) -> Result<Keys, Failure> {
+    let marker = home.file("started");
+    let first = !marker.exists();
+    if first && config.daily_cap > NanoUsd::ZERO {
+        let cap = Budget {
+            id: BudgetId(ids.new_id()),
+            name: "daily cap".into(),
+            scope: BudgetScope::Everything,
+            window: BudgetWindow::Day,
+            limit: Amount::Money(config.daily_cap),
+            thresholds: crate::commands::usual_thresholds(),
+            enabled: true,
+        };
+        if storage.budgets.budgets(clock.now()).await?.is_empty() {
+            storage.budgets.put_budget(cap).await?;
+        }
+    }
+    let known = home.admin_key().filter(|key| gateway.keys().authenticate(key).is_ok());
+    let admin_key = match known {
+        Some(key) => key,
+        None => {
+            let new = NewKey { name: "administration".into(), role: AccessRole::Admin, ..NewKey::default() };
+            let (_, secret) = gateway.keys().create(new).await?;
+            home.keep_admin_key(secret.reveal())?;
+            Zeroizing::new(secret.reveal().to_owned())
+        }
+    };
+    let first_key = if first {
+        let new = NewKey { name: "first".into(), role: AccessRole::Admin, ..NewKey::default() };
+        let (_, secret) = gateway.keys().create(new).await?;
+        std::fs::write(&marker, b"").map_err(|error| Failure::system("started", error))?;
+        Some(Zeroizing::new(secret.reveal().to_owned()))
+    } else {
+        None
+    };
+    Ok((admin_key, first_key))
+}
+
+/// The HTTP surface over the parts.
+fn surface(
+    gateway: &Arc<Gateway>,
+    storage: &Storage,
+    config: &Config,
+    lang: Lang,
+    clock: Arc<dyn Clock>,
+    ids: Arc<dyn Ids>,
+) -> Router {
+    let reader = storage.reader.clone();
+    let ready = Arc::new(move || {
+        let reader = reader.clone();
+        Box::pin(async move {
+            let found = reader.notices(1).await;
+            let detail = found.as_ref().err().map_or_else(|| "open".to_owned(), ToString::to_string);
+            vec![ReadyCheck { name: "ledger".into(), ok: found.is_ok(), detail }]
+        }) as nunchi_core::BoxFuture<'static, Vec<ReadyCheck>>
+    });
+    let metrics = crate::metrics::page();
+    let parts = ApiParts {
+        model: gateway.clone(),
+        embedder: gateway.clone(),
+        keys: gateway.clone(),
+        catalog: gateway.clone(),
+        ids,
+        clock,
+        admin: Some(AdminServices {
+            gateway: gateway.clone(),
+            ledger: storage.reader.clone(),
+            budgets: storage.budgets.clone(),
+        }),
+        metrics,
+        ready,
+        settings: ApiSettings {
+            max_body_bytes: config.body_limit,
+            cors_origins: config.cors_origins.clone(),
+            lang,
+            ..ApiSettings::default()
+        },
+    };
+    router(ApiState::new(parts))
+}

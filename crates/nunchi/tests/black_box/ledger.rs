@@ -1,0 +1,65 @@
+//! What was booked survives whatever happens to the process.
+
+use crate::support::{Home, one_provider};
+use nunchi_testkit::{Dialect, Turn, Upstream};
+use std::io::Read;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_server_leaves_a_whole_ledger() {
+    let upstream = Upstream::start(Dialect::OpenAi).await;
+    upstream.always(Turn::text("done"));
+    let home = Home::with_config(&one_provider(&upstream.base_url()));
+    let mut server = home.up();
+    let key = server.first_key();
+    for n in 0..20 {
+        assert_eq!(server.chat(&key, "up/gpt-5-mini", &format!("number {n}")).status, 200);
+    }
+    upstream.script([Turn::hang()]);
+    let open = server.open(
+        "POST",
+        "/v1/chat/completions",
+        &key,
+        &[],
+        &serde_json::json!({ "model": "up/gpt-5-mini", "messages": [{ "role": "user", "content": "the last one" }] }),
+    );
+    upstream.wait_until(|seen| seen.len() == 21).await;
+    server.child.kill().unwrap();
+    server.child.wait().unwrap();
+    drop(open);
+
+    let stats = home.json(&["stats", "--by", "outcome", "--period", "all"]);
+    let count = |outcome: &str| {
+        let groups = stats["groups"].as_array().unwrap();
+        groups.iter().find(|group| group["group"] == outcome).map_or(0, |group| group["calls"].as_u64().unwrap())
+    };
+    assert_eq!((count("ok"), count("crashed")), (20, 1), "{stats}");
+    let budgets = home.json(&["budget", "list"]);
+    assert_eq!(budgets[0]["state"]["held"], 0, "no hold leaks: {budgets}");
+    assert_eq!(budgets[0]["state"]["spent"], stats["total"]["cost"], "{budgets} {stats}");
+
+    // The next server takes the folder over.
+    let next = home.up();
+    assert!(!next.greeting.contains("nk-"), "a key is shown once: {}", next.greeting);
+    assert_eq!(next.chat(&key, "up/gpt-5-mini", "after").status, 200);
+    next.stop();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_who_leaves_is_settled() {
+    let upstream = Upstream::start(Dialect::OpenAi).await;
+    let home = Home::with_config(&one_provider(&upstream.base_url()));
+    let server = home.up();
+    let key = server.first_key();
+    upstream.script([Turn::text("one two three four five six seven eight").delay_between(200)]);
+    let body = serde_json::json!({ "model": "up/gpt-5-mini", "stream": true, "messages": [{ "role": "user", "content": "go" }] });
+    let mut open = server.open("POST", "/v1/chat/completions", &key, &[], &body);
+    let mut head = [0_u8; 512];
+    assert!(open.read(&mut head).unwrap() > 0, "it began");
+    drop(open);
+    server.stop();
+    let stats = home.json(&["stats", "--by", "outcome", "--period", "all"]);
+    assert_eq!(stats["total"]["calls"], 1, "{stats}");
+    let budgets = home.json(&["budget", "list"]);
+    assert_eq!(budgets[0]["state"]["held"], 0, "{budgets}");
+    assert_eq!(budgets[0]["state"]["spent"], stats["total"]["cost"], "{budgets} {stats}");
+}

@@ -1,0 +1,18 @@
+//! The real binary from outside: its commands, its files, its server, in a home folder of its own.
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "tests fail loudly"
+)]
+
+mod budgets;
+mod config;
+mod ledger;
+mod offline;
+mod prices;
+mod reference;
+mod server;
+mod stopping;
+mod support;
+mod usage;

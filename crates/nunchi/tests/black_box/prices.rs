@@ -1,0 +1,75 @@
+//! Prices: exact to the last digit, from the owner, from other people's files.
+
+use crate::support::Home;
+use serde_json::Value;
+
+/// An excerpt in the form of the LiteLLM file; its numbers have no exact float.
+const LITELLM: &str = r#"{
+    "sample_spec": {"litellm_provider": "one of these", "mode": "one of chat, embedding"},
+    "gpt-made-up": {"litellm_provider": "openai", "mode": "chat", "input_cost_per_token": 1.1e-07,
+        "output_cost_per_token": 4.4e-07, "cache_read_input_token_cost": 3.75e-08,
+        "max_input_tokens": 128000, "something_new": {"a": [1]}},
+    "gemini/gemini-made-up": {"litellm_provider": "gemini", "mode": "chat", "input_cost_per_token": 7e-08,
+        "output_cost_per_token": 0.0000003},
+    "far/away": {"litellm_provider": "bedrock", "mode": "chat", "input_cost_per_token": 1e-06},
+    "a-picture": {"litellm_provider": "openai", "mode": "image_generation"},
+    "broken": {"litellm_provider": "openai", "mode": "chat", "input_cost_per_token": "free"}
+}"#;
+
+/// One price of `prices show`, in billionths of a dollar per million tokens.
+fn rates(home: &Home, model: &str) -> Value {
+    let shown = home.json(&["prices", "show", model]);
+    let list = shown.as_array().cloned().unwrap_or_else(|| vec![shown.clone()]);
+    assert_eq!(list.len(), 1, "{model}: {shown}");
+    list[0]["rates"].clone()
+}
+
+#[test]
+fn a_litellm_file_is_taken_exactly() {
+    let home = Home::new();
+    home.write("litellm.json", LITELLM);
+    let file = home.path("litellm.json");
+    let told = home.run(["prices", "import", file.to_str().unwrap(), "--json"]);
+    assert_eq!(told.code, 0, "{}", told.err);
+    let made_up = rates(&home, "openai/gpt-made-up");
+    for (class, nanos) in [("input", 110_000_000), ("output", 440_000_000), ("cache_read", 37_500_000)] {
+        assert_eq!(made_up[class], nanos, "{class}");
+    }
+    let gemini = rates(&home, "gemini/gemini-made-up");
+    assert_eq!((gemini["input"].as_i64(), gemini["output"].as_i64()), (Some(70_000_000), Some(300_000_000)));
+    // Two were taken, four were left out, and it says why.
+    let told = told.json();
+    assert_eq!(told["taken"], 2, "{told}");
+    let left_out: u64 = told["left_out"].as_object().unwrap().values().filter_map(Value::as_u64).sum();
+    assert_eq!(left_out, 4, "{told}");
+}
+
+#[test]
+fn the_owners_price_wins_and_stays() {
+    let home = Home::new();
+    let shipped = rates(&home, "anthropic/claude-sonnet-4-5");
+    assert_eq!((shipped["input"].as_i64(), shipped["output"].as_i64()), (Some(3_000_000_000), Some(15_000_000_000)));
+    home.json(&["prices", "set", "anthropic/claude-sonnet-4-5", "--input", "0.0375", "--output", "$1.5"]);
+    let own = rates(&home, "anthropic/claude-sonnet-4-5");
+    assert_eq!((own["input"].as_i64(), own["output"].as_i64()), (Some(37_500_000), Some(1_500_000_000)));
+}
+
+#[test]
+fn nonsense_changes_nothing() {
+    let home = Home::new();
+    home.write("wrong.json", "[1, 2]");
+    let wrong = home.path("wrong.json");
+    for words in [
+        vec!["prices", "set", "openai/gpt-5", "--input", "cheap", "--output", "1"],
+        vec!["prices", "set", "openai/gpt-5", "--input=-1", "--output", "1"],
+        vec!["prices", "set", "gpt-5", "--input", "1", "--output", "1"],
+        vec!["prices", "import", wrong.to_str().unwrap()],
+        vec!["prices", "import", "/does/not/exist"],
+        vec!["prices", "show", "nobody/nothing"],
+    ] {
+        let ran = home.run(words.iter().chain(&["--json"]));
+        assert_eq!(ran.code, 1, "{words:?} {}", ran.out);
+        assert!(ran.error()["code"].is_string(), "{words:?}");
+    }
+    assert!(!home.path("prices.json").exists(), "nothing was kept");
+}

@@ -1,0 +1,134 @@
+//! A running server: a request end to end, what it says of it afterwards, and who may ask.
+
+use crate::support::{Home, one_provider};
+use nunchi_testkit::{Dialect, Turn, Upstream};
+use serde_json::{Value, json};
+
+fn asked(got: &crate::support::Got) -> String {
+    got.json()["choices"][0]["message"]["content"].as_str().unwrap_or_default().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn from_the_first_key_to_the_row_in_the_ledger() {
+    let upstream = Upstream::start(Dialect::OpenAi).await;
+    upstream.require_key("sk-upstream");
+    upstream.always(Turn::text("4"));
+    let home = Home::with_config(&one_provider(&upstream.base_url())).variable("UP_KEY", "sk-upstream");
+    let server = home.up();
+    let key = server.first_key();
+    assert!(server.greeting.contains("curl") && server.greeting.contains(&format!("http://{}/", server.address)));
+
+    let got = server.chat(&key, "up/gpt-5-mini", "What is 2+2?");
+    assert_eq!((got.status, asked(&got).as_str()), (200, "4"), "{}", got.body);
+    assert_eq!(got.header("x-nunchi-cache"), Some("miss"));
+    assert_eq!(got.header("x-nunchi-model"), Some("up/gpt-5-mini"));
+    assert!(got.header("x-nunchi-cost-usd").is_some_and(|cost| cost.starts_with("0.")), "{}", got.head);
+    let again = server.chat(&key, "up/gpt-5-mini", "What is 2+2?");
+    assert_eq!((again.header("x-nunchi-cache"), again.header("x-nunchi-cost-usd")), (Some("exact"), Some("0.000000000")));
+    assert_eq!(upstream.calls(), 1, "the second one came from the cache");
+
+    let stats = home.json(&["stats", "--by", "model"]);
+    assert_eq!((stats["total"]["calls"].as_u64(), stats["total"]["cache_hits"].as_u64()), (Some(2), Some(1)), "{stats}");
+    assert!(stats["total"]["cost"].as_i64().unwrap() > 0, "{stats}");
+    let cache = home.json(&["cache", "stats"]);
+    assert_eq!((cache["hits"].as_u64(), cache["lookups"].as_u64()), (Some(1), Some(2)), "{cache}");
+    let entries = home.json(&["cache", "list"]);
+    let entry = entries[0]["key"].as_str().unwrap();
+    home.json(&["cache", "rm", &entry[..12]]);
+    server.chat(&key, "up/gpt-5-mini", "What is 2+2?");
+    assert_eq!(upstream.calls(), 2, "what was removed is asked anew");
+    let top = home.json(&["top", "--once"]);
+    assert_eq!(top["recent"].as_array().unwrap().len(), 3, "{top}");
+    server.stop();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ask_goes_through_the_running_server() {
+    let upstream = Upstream::start(Dialect::OpenAi).await;
+    upstream.always(Turn::text("안녕하세요, streamed"));
+    let config = format!("{}\n[tiers]\ntrivial = [\"up/gpt-5-mini\"]\nstandard = [\"up/gpt-5-mini\"]\n", one_provider(&upstream.base_url()));
+    let home = Home::with_config(&config);
+    let without = home.run(["ask", "hello", "there", "--offline", "--no-cache"]);
+    assert_eq!((without.code, without.out.as_str()), (0, "안녕하세요, streamed\n"), "{}", without.err);
+    let server = home.up();
+    let with = home.run(["ask", "hello", "there", "--session", "s1", "--no-cache"]);
+    assert_eq!((with.code, with.out.as_str()), (0, "안녕하세요, streamed\n"), "{}", with.err);
+    let json = home.json(&["ask", "hello", "there", "--no-cache"]);
+    assert_eq!((&json["text"], &json["model"]), (&json!("안녕하세요, streamed"), &json!("up/gpt-5-mini")));
+    server.stop();
+    // One ledger, whoever wrote to it.
+    assert_eq!(home.json(&["stats", "--by", "session", "--period", "all"])["total"]["calls"], 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_work_at_once_and_end_at_once() {
+    let upstream = Upstream::start(Dialect::OpenAi).await;
+    let home = Home::with_config(&one_provider(&upstream.base_url()));
+    let server = home.up();
+    let made = home.json(&["keys", "create", "few", "--models", "up/gpt-5-mini"]);
+    let key = made["key"].as_str().unwrap();
+    assert_eq!(server.chat(key, "up/gpt-5-mini", "one").status, 200);
+    let refused = server.chat(key, "up/gpt-5", "two");
+    assert_eq!((refused.status, &refused.json()["error"]["code"]), (403, &json!("key.model_not_allowed")));
+    for path in ["/api/stats", "/api/keys", "/api/budgets", "/api/overview", "/api/prices", "/api/cache"] {
+        let refused = server.get(path, key);
+        assert_eq!((refused.status, &refused.json()["error"]["code"]), (403, &json!("key.not_admin")), "{path}");
+        assert_eq!(server.get(path, "nk-nobody").status, 401, "{path}");
+    }
+    home.json(&["keys", "revoke", "few"]);
+    assert_eq!(server.chat(key, "up/gpt-5-mini", "three").json()["error"]["code"], "key.revoked");
+    assert_eq!(server.chat("", "up/gpt-5-mini", "four").json()["error"]["code"], "key.missing");
+    server.stop();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_admin_api_refuses_nonsense() {
+    let home = Home::new();
+    let server = home.up();
+    let made = home.json(&["keys", "create", "boss", "--admin"]);
+    let key = made["key"].as_str().unwrap();
+    for (method, path, body, status) in [
+        ("GET", "/api/stats?by=colour", Value::Null, 400),
+        ("GET", "/api/stats?since=yesterday", Value::Null, 400),
+        ("GET", "/api/cache/xyz", Value::Null, 400),
+        ("DELETE", "/api/budgets/xyz", Value::Null, 400),
+        ("DELETE", "/api/keys/00000000000000000000000000000000", Value::Null, 404),
+        ("POST", "/api/keys", json!({}), 400),
+        ("POST", "/api/keys", json!({ "name": " " }), 400),
+        ("PUT", "/api/budgets", json!({ "name": "x", "scope": "everything", "window": "day", "limit": { "money": -1 }, "thresholds": [] }), 400),
+        ("PUT", "/api/budgets", json!({ "name": "x", "scope": "everything", "window": "day", "limit": { "money": 1 }, "thresholds": [{ "percent": 0, "action": "stop" }] }), 400),
+        ("PUT", "/api/prices", json!([{ "provider": "x" }]), 400),
+        ("GET", "/api/nothing", Value::Null, 404),
+        ("PATCH", "/api/budgets", json!({}), 405),
+    ] {
+        let got = server.send(method, path, key, &[], &body);
+        assert_eq!(got.status, status, "{method} {path}: {}", got.body);
+        let error = got.json()["error"].clone();
+        assert!(error["code"].is_string() && error["message"].is_string(), "{method} {path}: {}", got.body);
+    }
+    server.stop();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_metrics_page_is_described() {
+    let upstream = Upstream::start(Dialect::OpenAi).await;
+    let home = Home::with_config(&one_provider(&upstream.base_url()));
+    let server = home.up();
+    server.chat(&server.first_key(), "up/gpt-5-mini", "hello");
+    let page = server.get("/metrics", "");
+    let names: std::collections::BTreeSet<_> = page
+        .body
+        .lines()
+        .filter(|line| !line.starts_with('#') && !line.is_empty())
+        .map(|line| line.split(['{', ' ']).next().unwrap().trim_end_matches("_bucket").trim_end_matches("_sum").trim_end_matches("_count"))
+        .collect();
+    assert!(names.contains("nunchi_calls_total") && names.contains("nunchi_http_requests_total"), "{names:?}");
+    for name in names {
+        assert!(name.starts_with("nunchi_"), "{name}");
+        for kind in ["HELP", "TYPE"] {
+            assert!(page.body.contains(&format!("# {kind} {name} ")), "{name} has no {kind}");
+        }
+    }
+    assert!(!page.body.contains("gpt-5-mini"), "model names are the callers' choice and no label");
+    server.stop();
+}

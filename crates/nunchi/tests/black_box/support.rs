@@ -1,0 +1,235 @@
+//! Runs the binary and speaks HTTP to it, without any client library in between.
+
+use serde_json::Value;
+use std::ffi::OsStr;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::PathBuf;
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
+use std::time::Duration;
+
+/// Longest silence of the server that is waited for.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A home folder and the environment of the commands that use it.
+pub(crate) struct Home {
+    folder: tempfile::TempDir,
+    variables: Vec<(String, String)>,
+}
+
+/// How a command ended.
+pub(crate) struct Ran {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+impl Ran {
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {} {}", self.out, self.err))
+    }
+
+    /// The error object on standard error.
+    pub(crate) fn error(&self) -> Value {
+        let value: Value = serde_json::from_str(self.err.trim()).unwrap_or_else(|_| panic!("{}", self.err));
+        value["error"].clone()
+    }
+}
+
+impl Home {
+    pub(crate) fn new() -> Self {
+        Self { folder: tempfile::tempdir().expect("a folder"), variables: Vec::new() }
+    }
+
+    pub(crate) fn with_config(text: &str) -> Self {
+        let home = Self::new();
+        home.write("nunchi.toml", text);
+        home
+    }
+
+    pub(crate) fn variable(mut self, name: &str, value: &str) -> Self {
+        self.variables.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub(crate) fn write(&self, name: &str, text: &str) {
+        std::fs::write(self.path(name), text).expect("a file");
+    }
+
+    /// The command, with nothing of this machine's own settings in its environment.
+    pub(crate) fn command<S: AsRef<OsStr>>(&self, words: impl IntoIterator<Item = S>) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_nunchi"));
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        command.env_clear().env("PATH", path).env("LANG", "C.UTF-8");
+        command.env("HOME", self.folder.path()).env("NUNCHI_HOME", self.folder.path());
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
+        command.args(words).stdin(Stdio::null());
+        command
+    }
+
+    pub(crate) fn run<S: AsRef<OsStr>>(&self, words: impl IntoIterator<Item = S>) -> Ran {
+        ended(self.command(words).output().expect("the binary runs"))
+    }
+
+    /// Runs a command that must succeed, with `--json`.
+    pub(crate) fn json(&self, words: &[&str]) -> Value {
+        let ran = self.run(words.iter().chain(&["--json"]));
+        assert_eq!(ran.code, 0, "{words:?}: {} {}", ran.out, ran.err);
+        ran.json()
+    }
+
+    /// Starts the server on a free port and waits until it greets.
+    pub(crate) fn up(&self) -> Server {
+        let mut child = self
+            .command(["up", "--offline", "--listen", "127.0.0.1:0"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the binary runs");
+        let mut lines = BufReader::new(child.stdout.take().expect("its output"));
+        let mut greeting = String::new();
+        while !greeting.contains("/v1/chat/completions") {
+            let before = greeting.len();
+            lines.read_line(&mut greeting).expect("its greeting");
+            if greeting.len() == before {
+                let rest = ended(child.wait_with_output().expect("it ended"));
+                panic!("the server did not start: {greeting}{}", rest.err);
+            }
+        }
+        let address = greeting.split("http://").nth(1).and_then(|rest| rest.split('/').next()).expect("an address");
+        Server { address: address.parse().expect("an address"), child, greeting, lines }
+    }
+}
+
+fn ended(output: Output) -> Ran {
+    Ran {
+        code: output.status.code().unwrap_or(-1),
+        out: String::from_utf8(output.stdout).expect("UTF-8"),
+        err: String::from_utf8(output.stderr).expect("UTF-8"),
+    }
+}
+
+/// A running server; ended with the test if the test did not end it.
+pub(crate) struct Server {
+    pub(crate) address: SocketAddr,
+    pub(crate) child: Child,
+    /// What it printed when it started.
+    pub(crate) greeting: String,
+    lines: BufReader<ChildStdout>,
+}
+
+// drop: kills the child; it does not wait for more than its end.
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ended_before = self.child.kill();
+        let _ended_before = self.child.wait();
+    }
+}
+
+impl Server {
+    /// The key it showed.
+    pub(crate) fn first_key(&self) -> String {
+        let start = self.greeting.find("nk-").expect("a key");
+        self.greeting[start..].chars().take_while(|c| c.is_ascii_alphanumeric() || "-_".contains(*c)).collect()
+    }
+
+    pub(crate) fn get(&self, path: &str, key: &str) -> Got {
+        self.send("GET", path, key, &[], &Value::Null)
+    }
+
+    pub(crate) fn post(&self, path: &str, key: &str, body: &Value) -> Got {
+        self.send("POST", path, key, &[], body)
+    }
+
+    pub(crate) fn chat(&self, key: &str, model: &str, text: &str) -> Got {
+        let body = serde_json::json!({ "model": model, "messages": [{ "role": "user", "content": text }] });
+        self.post("/v1/chat/completions", key, &body)
+    }
+
+    pub(crate) fn send(&self, method: &str, path: &str, key: &str, headers: &[(&str, &str)], body: &Value) -> Got {
+        let mut text = Vec::new();
+        self.open(method, path, key, headers, body).read_to_end(&mut text).expect("an answer");
+        Got::of(&String::from_utf8(text).expect("UTF-8"))
+    }
+
+    /// Sends a request and leaves the answer in the socket. HTTP/1.0: no chunks, and the end is the end.
+    pub(crate) fn open(
+        &self,
+        method: &str,
+        path: &str,
+        key: &str,
+        headers: &[(&str, &str)],
+        body: &Value,
+    ) -> TcpStream {
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        let mut head = format!("{method} {path} HTTP/1.0\r\nhost: {}\r\n", self.address);
+        for (name, value) in [("content-type", "application/json"), ("authorization", &format!("Bearer {key}"))] {
+            head.push_str(&format!("{name}: {value}\r\n"));
+        }
+        for (name, value) in headers {
+            head.push_str(&format!("{name}: {value}\r\n"));
+        }
+        head.push_str(&format!("content-length: {}\r\n\r\n{body}", body.len()));
+        let mut socket = TcpStream::connect(self.address).expect("a connection");
+        socket.set_read_timeout(Some(PATIENCE)).expect("a patience");
+        socket.write_all(head.as_bytes()).expect("a request");
+        socket
+    }
+
+    /// Sends a signal, as `kill` does.
+    pub(crate) fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args([format!("-{name}"), self.child.id().to_string()]).status();
+        assert!(sent.expect("kill runs").success());
+    }
+
+    /// Waits for the end: exit code, and what was logged.
+    pub(crate) fn wait(mut self) -> Ran {
+        let mut out = String::new();
+        self.lines.read_to_string(&mut out).expect("its output");
+        let mut err = String::new();
+        self.child.stderr.take().expect("its log").read_to_string(&mut err).expect("its log");
+        let status = self.child.wait().expect("its end");
+        Ran { code: status.code().unwrap_or(-1), out, err }
+    }
+
+    /// Stops it and expects a clean end.
+    pub(crate) fn stop(self) {
+        self.signal("TERM");
+        let ran = self.wait();
+        assert_eq!(ran.code, 0, "{}", ran.err);
+    }
+}
+
+/// An HTTP answer.
+pub(crate) struct Got {
+    pub(crate) status: u16,
+    pub(crate) head: String,
+    pub(crate) body: String,
+}
+
+impl Got {
+    fn of(text: &str) -> Self {
+        let (head, body) = text.split_once("\r\n\r\n").expect("a head");
+        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
+        Self { status, head: head.to_ascii_lowercase(), body: body.to_owned() }
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.body))
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
+    }
+}
+
+/// One OpenAI provider at a base URL, as configuration; retries and limits of the route are off.
+pub(crate) fn one_provider(base_url: &str) -> String {
+    format!(
+        "[limits]\nchat_per_minute = 0\n\n[retry]\nattempts = 1\n\n[[providers]]\nname = \"up\"\ndialect = \"openai\"\nbase_url = \"{base_url}\"\napi_key_env = \"UP_KEY\"\nprice_from = \"openai\"\n"
+    )
+}

@@ -1,0 +1,297 @@
+//! The answer cache on SQLite, in a file of its own: damage to it never hurts the ledger.
+
+mod seal;
+
+use crate::sqlite::{connect, failure};
+use jiff::Timestamp;
+use nunchi_core::{
+    BoxFuture, CacheEntry, CacheFilter, CacheKey, CacheStats, CacheStore, Clock, StorageError,
+};
+use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
+use seal::{Sealer, checksum};
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+const MIGRATIONS: [&str; 1] = [include_str!("../../migrations/sqlite/cache_0001.sql")];
+
+/// What a cache is opened with.
+pub struct CacheOptions {
+    /// Bytes of stored answers; beyond it the least recently used go.
+    pub cap_bytes: u64,
+    /// Encrypts answers with this key.
+    pub encryption_key: Option<[u8; 32]>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// Stored answers. Cheap to clone.
+#[derive(Clone)]
+pub struct SqliteCache(Arc<Inner>);
+
+struct Inner {
+    connection: Mutex<Connection>,
+    /// The beginnings of all keys that are stored, so that a miss costs no query. May name keys that are gone.
+    known: Mutex<HashSet<u64>>,
+    cap_bytes: u64,
+    sealer: Sealer,
+}
+
+impl SqliteCache {
+    /// Opens or makes the cache at `path`. A file that cannot be read is set aside and a new one is made: a cache may be lost.
+    pub fn open(path: &Path, options: CacheOptions) -> Result<Self, StorageError> {
+        let connection = match Self::try_open(path) {
+            Ok(connection) => connection,
+            Err(error @ (StorageError::Damaged(_) | StorageError::TooNew(_))) => {
+                tracing::warn!(%error, "the answer cache cannot be read; a new one is made");
+                set_aside(path)?;
+                let connection = Self::try_open(path)?;
+                count(&connection, "damaged", 1)?;
+                connection
+            }
+            Err(error) => return Err(error),
+        };
+        let known = known_keys(&connection)?;
+        let inner = Inner {
+            connection: Mutex::new(connection),
+            known: Mutex::new(known),
+            cap_bytes: options.cap_bytes,
+            sealer: Sealer::new(options.encryption_key),
+        };
+        Ok(Self(Arc::new(inner)))
+    }
+
+    fn try_open(path: &Path) -> Result<Connection, StorageError> {
+        let connection = connect(path, &MIGRATIONS)?;
+        connection
+            .query_row("SELECT count(*) FROM counters", params![], |row| row.get::<_, i64>(0))
+            .map_err(failure)?;
+        Ok(connection)
+    }
+
+    /// Runs work off the async threads.
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Inner, &Connection) -> Result<T, StorageError> + Send + 'static,
+    ) -> Result<T, StorageError> {
+        let inner = Arc::clone(&self.0);
+        let done = tokio::task::spawn_blocking(move || {
+            let connection = inner.connection.lock().unwrap_or_else(PoisonError::into_inner);
+            work(&inner, &connection)
+        });
+        done.await.map_err(|error| StorageError::Other(error.to_string()))?
+    }
+}
+
+impl Inner {
+    fn known(&self) -> MutexGuard<'_, HashSet<u64>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn get(
+        &self,
+        connection: &Connection,
+        key: CacheKey,
+        now: Timestamp,
+    ) -> Result<Option<CacheEntry>, StorageError> {
+        let sql = "SELECT about, frames, checksum, hits FROM entries WHERE key = ? AND expires > ?";
+        let mut statement = connection.prepare_cached(sql).map_err(failure)?;
+        let row = statement
+            .query_row(params![key.0, now.as_microsecond()], |row| {
+                Ok((
+                    row.get::<_, String>(0)?,
+                    row.get::<_, Vec<u8>>(1)?,
+                    row.get::<_, Vec<u8>>(2)?,
+                    row.get::<_, i64>(3)?,
+                ))
+            })
+            .optional()
+            .map_err(failure)?;
+        let Some((about, sealed, stored_checksum, hits)) = row else { return Ok(None) };
+        let whole = checksum(&about, &sealed) == stored_checksum.as_slice();
+        let opened = if whole { self.sealer.open(&key, &sealed) } else { None };
+        let entry = opened.zip(serde_json::from_str::<CacheEntry>(&about).ok());
+        match entry {
+            Some((frames, entry)) => Ok(Some(CacheEntry {
+                frames: frames.into(),
+                hits: u64::try_from(hits).unwrap_or(0),
+                ..entry
+            })),
+            None => {
+                tracing::warn!(%key, "a damaged cache entry is dropped");
+                connection.execute("DELETE FROM entries WHERE key = ?", [key.0]).map_err(failure)?;
+                count(connection, "damaged", 1)?;
+                Ok(None)
+            }
+        }
+    }
+
+    fn put(&self, connection: &Connection, key: CacheKey, entry: &CacheEntry) -> Result<(), StorageError> {
+        let about = serde_json::to_string(entry).map_err(|error| StorageError::Other(error.to_string()))?;
+        let sealed = self.sealer.seal(&key, &entry.frames)?;
+        let sum = checksum(&about, &sealed);
+        let bytes = i64::try_from(about.len() + sealed.len() + 128).unwrap_or(i64::MAX);
+        let created = entry.created.as_microsecond();
+        let sql = "INSERT OR REPLACE INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, ?)";
+        let mut insert = connection.prepare_cached(sql).map_err(failure)?;
+        let row = params![
+            key.0,
+            about,
+            sealed,
+            sum,
+            entry.model,
+            created,
+            entry.expires.as_microsecond(),
+            created,
+            bytes
+        ];
+        insert.execute(row).map_err(failure)?;
+        self.known().insert(beginning(&key));
+        self.evict(connection)
+    }
+
+    /// Drops the least recently used entries until the cap holds, a tenth of it at once.
+    fn evict(&self, connection: &Connection) -> Result<(), StorageError> {
+        let size = stored_bytes(connection)?;
+        if size <= self.cap_bytes {
+            return Ok(());
+        }
+        let goal = i64::try_from(size - self.cap_bytes + self.cap_bytes / 10).unwrap_or(i64::MAX);
+        let sql = "DELETE FROM entries WHERE key IN (SELECT key FROM \
+            (SELECT key, sum(bytes) OVER (ORDER BY used, key) - bytes AS before FROM entries) WHERE before < ?)";
+        let gone = connection.execute(sql, [goal]).map_err(failure)?;
+        count(connection, "evicted", gone as u64)
+    }
+}
+
+impl CacheStore for SqliteCache {
+    fn get(&self, key: CacheKey, now: Timestamp) -> BoxFuture<'_, Result<Option<CacheEntry>, StorageError>> {
+        if !self.0.known().contains(&beginning(&key)) {
+            return Box::pin(std::future::ready(Ok(None)));
+        }
+        Box::pin(self.run(move |inner, connection| inner.get(connection, key, now)))
+    }
+
+    fn put(&self, key: CacheKey, entry: CacheEntry) -> BoxFuture<'_, Result<(), StorageError>> {
+        Box::pin(self.run(move |inner, connection| inner.put(connection, key, &entry)))
+    }
+
+    fn touch(&self, hits: Vec<(CacheKey, u64)>, now: Timestamp) -> BoxFuture<'_, Result<(), StorageError>> {
+        Box::pin(self.run(move |_, connection| {
+            let transaction = connection.unchecked_transaction().map_err(failure)?;
+            for (key, count) in hits {
+                let count = i64::try_from(count).unwrap_or(i64::MAX);
+                let sql = "UPDATE entries SET hits = hits + ?, used = ? WHERE key = ?";
+                transaction.execute(sql, params![count, now.as_microsecond(), key.0]).map_err(failure)?;
+            }
+            transaction.commit().map_err(failure)
+        }))
+    }
+
+    fn list(&self, filter: CacheFilter) -> BoxFuture<'_, Result<Vec<(CacheKey, CacheEntry)>, StorageError>> {
+        Box::pin(self.run(move |_, connection| {
+            let (condition, values) = condition(&filter);
+            let limit = filter.limit.unwrap_or(u32::MAX);
+            let sql = format!("SELECT key, about, hits FROM entries WHERE {condition} ORDER BY created DESC, key LIMIT {limit}");
+            let mut statement = connection.prepare(&sql).map_err(failure)?;
+            let rows = statement
+                .query_map(params_from_iter(values), |row| {
+                    Ok((row.get::<_, [u8; 32]>(0)?, row.get::<_, String>(1)?, row.get::<_, i64>(2)?))
+                })
+                .map_err(failure)?;
+            let mut found = Vec::new();
+            for row in rows {
+                let (key, about, hits) = row.map_err(failure)?;
+                if let Ok(entry) = serde_json::from_str::<CacheEntry>(&about) {
+                    found.push((CacheKey(key), CacheEntry { hits: u64::try_from(hits).unwrap_or(0), ..entry }));
+                }
+            }
+            Ok(found)
+        }))
+    }
+
+    fn remove(&self, key: CacheKey) -> BoxFuture<'_, Result<bool, StorageError>> {
+        Box::pin(self.run(move |_, connection| {
+            Ok(connection.execute("DELETE FROM entries WHERE key = ?", [key.0]).map_err(failure)? > 0)
+        }))
+    }
+
+    fn clear(&self, filter: CacheFilter) -> BoxFuture<'_, Result<u64, StorageError>> {
+        Box::pin(self.run(move |_, connection| {
+            let (condition, values) = condition(&filter);
+            let gone = connection
+                .execute(&format!("DELETE FROM entries WHERE {condition}"), params_from_iter(values));
+            Ok(gone.map_err(failure)? as u64)
+        }))
+    }
+
+    fn stats(&self) -> BoxFuture<'_, Result<CacheStats, StorageError>> {
+        Box::pin(self.run(move |inner, connection| {
+            let number = |sql: &str| -> Result<u64, StorageError> {
+                let found: Option<i64> =
+                    connection.query_row(sql, params![], |row| row.get(0)).optional().map_err(failure)?;
+                Ok(u64::try_from(found.unwrap_or(0)).unwrap_or(0))
+            };
+            Ok(CacheStats {
+                entries: number("SELECT count(*) FROM entries")?,
+                stored_bytes: stored_bytes(connection)?,
+                cap_bytes: inner.cap_bytes,
+                damaged: number("SELECT value FROM counters WHERE name = 'damaged'")?,
+                evicted: number("SELECT value FROM counters WHERE name = 'evicted'")?,
+                hits: number("SELECT coalesce(sum(hits), 0) FROM entries")?,
+            })
+        }))
+    }
+}
+
+fn stored_bytes(connection: &Connection) -> Result<u64, StorageError> {
+    let mut statement =
+        connection.prepare_cached("SELECT coalesce(sum(bytes), 0) FROM entries").map_err(failure)?;
+    let sum: i64 = statement.query_row(params![], |row| row.get(0)).map_err(failure)?;
+    Ok(u64::try_from(sum).unwrap_or(0))
+}
+
+fn count(connection: &Connection, name: &str, more: u64) -> Result<(), StorageError> {
+    let more = i64::try_from(more).unwrap_or(i64::MAX);
+    let sql = "INSERT INTO counters VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = value + ?2";
+    connection.execute(sql, params![name, more]).map_err(failure)?;
+    Ok(())
+}
+
+fn condition(filter: &CacheFilter) -> (String, Vec<Box<dyn rusqlite::ToSql>>) {
+    let mut sql = String::from("1");
+    let mut values: Vec<Box<dyn rusqlite::ToSql>> = Vec::new();
+    if let Some(model) = &filter.model {
+        sql.push_str(" AND model = ?");
+        values.push(Box::new(model.clone()));
+    }
+    if let Some(before) = filter.before {
+        sql.push_str(" AND created < ?");
+        values.push(Box::new(before.as_microsecond()));
+    }
+    if let Some(now) = filter.expired_at {
+        sql.push_str(" AND expires <= ?");
+        values.push(Box::new(now.as_microsecond()));
+    }
+    (sql, values)
+}
+
+fn known_keys(connection: &Connection) -> Result<HashSet<u64>, StorageError> {
+    let mut statement = connection.prepare("SELECT key FROM entries").map_err(failure)?;
+    let keys = statement.query_map(params![], |row| row.get::<_, [u8; 32]>(0)).map_err(failure)?;
+    keys.map(|key| key.map(|key| beginning(&CacheKey(key))).map_err(failure)).collect()
+}
+
+/// The first eight bytes of a key: enough to tell that it is not there.
+fn beginning(key: &CacheKey) -> u64 {
+    key.0.iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte))
+}
+
+fn set_aside(path: &Path) -> Result<(), StorageError> {
+    let aside = |suffix: &str| PathBuf::from(format!("{}{suffix}", path.display()));
+    for suffix in ["-wal", "-shm"] {
+        // They may not be there.
+        let _absent = std::fs::remove_file(aside(suffix));
+    }
+    std::fs::rename(path, aside(".damaged")).map_err(|error| StorageError::Other(error.to_string()))
+}

@@ -1,0 +1,54 @@
+//! How an answer lies on disk: compressed, perhaps encrypted, with a checksum.
+
+use chacha20poly1305::aead::{Aead, Generate, KeyInit, Payload};
+use chacha20poly1305::{XChaCha20Poly1305, XNonce};
+use nunchi_core::{CacheKey, StorageError};
+use sha2::{Digest, Sha256};
+
+/// Compression level: answers are written often and read seldom.
+const LEVEL: i32 = 1;
+/// Answers that would unpack to more are damaged.
+const MOST_BYTES: usize = 64 << 20;
+
+/// Packs and unpacks answers.
+pub(super) struct Sealer(Option<XChaCha20Poly1305>);
+
+impl Sealer {
+    pub(super) fn new(key: Option<[u8; 32]>) -> Self {
+        Self(key.map(|key| XChaCha20Poly1305::new(&key.into())))
+    }
+
+    /// Compresses, and encrypts where that is switched on. The key of the entry is bound to it, so that entries cannot be swapped.
+    pub(super) fn seal(&self, key: &CacheKey, frames: &[u8]) -> Result<Vec<u8>, StorageError> {
+        let failed = |error: String| StorageError::Other(error);
+        let packed = zstd::bulk::compress(frames, LEVEL).map_err(|error| failed(error.to_string()))?;
+        let Some(cipher) = &self.0 else { return Ok(std::iter::once(0).chain(packed).collect()) };
+        let nonce = XNonce::try_generate().map_err(|error| failed(error.to_string()))?;
+        let sealed = cipher
+            .encrypt(&nonce, Payload { msg: &packed, aad: &key.0 })
+            .map_err(|error| failed(error.to_string()))?;
+        Ok(std::iter::once(1).chain(nonce.iter().copied()).chain(sealed).collect())
+    }
+
+    /// Undoes [`Sealer::seal`]; `None` when it cannot be undone, for instance as the key is another one now.
+    pub(super) fn open(&self, key: &CacheKey, sealed: &[u8]) -> Option<Vec<u8>> {
+        let (kind, rest) = sealed.split_first()?;
+        let packed = match (kind, &self.0) {
+            (0, _) => rest.to_vec(),
+            (1, Some(cipher)) => {
+                let (nonce, body) = rest.split_at_checked(24)?;
+                let nonce = XNonce::try_from(nonce).ok()?;
+                cipher.decrypt(&nonce, Payload { msg: body, aad: &key.0 }).ok()?
+            }
+            _ => return None,
+        };
+        let size = zstd::zstd_safe::get_frame_content_size(&packed).ok()??;
+        let size = usize::try_from(size).ok().filter(|size| *size <= MOST_BYTES)?;
+        zstd::bulk::decompress(&packed, size).ok()
+    }
+}
+
+/// The checksum of an entry.
+pub(super) fn checksum(about: &str, sealed: &[u8]) -> Vec<u8> {
+    Sha256::new().chain_update(about).chain_update(sealed).finalize().to_vec()
+}
