@@ -101,6 +101,26 @@ fn options_are_honoured() {
 }
 
 #[test]
+fn json_objects_are_json() {
+    let (engine, _thread) = engine(defaults());
+    for (question, temperature) in [
+        ("Give the name and the population of Paris as JSON.", 0.0),
+        ("Tell me a joke.", 1.5),
+        ("안녕하세요", 1.0),
+    ] {
+        let options = GenerationOptions { json_object: true, temperature, seed: Some(3), ..short(300) };
+        let (texts, ends, _) = read(engine.submit(ask(question, options)).expect("queued")).expect("answers");
+        let value = serde_json::from_str::<serde_json::Value>(&texts[0]);
+        // Cut off at the cap it is a beginning; else it is an object.
+        if ends == [FinishReason::EndOfTurn] {
+            assert!(value.is_ok_and(|v| v.is_object()), "{texts:?}");
+        } else {
+            assert!(value.is_err_and(|e| e.is_eof()), "{texts:?}");
+        }
+    }
+}
+
+#[test]
 fn a_dropped_stream_frees_the_model_at_once() {
     let (engine, _thread) = engine(defaults());
     let long = ask("Write a very long story about a fox.", short(2_000));
@@ -124,9 +144,8 @@ fn a_full_queue_refuses_at_once() {
     engine.close();
     assert!(matches!(read(running), Err(LocalError::Stopped)));
     assert!(matches!(read(waiting), Err(LocalError::Stopped)));
+    thread.join().expect("ends cleanly although a handle is left");
     assert!(matches!(engine.submit(long()), Err(LocalError::Stopped)));
-    drop(engine);
-    thread.join().expect("ends cleanly");
 }
 
 #[test]

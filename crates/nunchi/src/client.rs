@@ -120,14 +120,18 @@ impl Client {
                 let request = request.body(Full::new(body)).map_err(bad)?;
                 let reply = pool.request(request).await.map_err(unreachable)?;
                 let (head, body) = reply.into_parts();
-                let pieces = body.into_data_stream().map(|piece| piece.map_err(|error| Failure::system("the answer", error)));
+                let pieces = body
+                    .into_data_stream()
+                    .map(|piece| piece.map_err(|error| Failure::system("the answer", error)));
                 Ok((head.status, head.headers, Box::pin(pieces)))
             }
             Door::Here(router) => {
                 let request = request.body(Body::from(body)).map_err(bad)?;
-                let reply = router.clone().oneshot(request).await.map_err(|never| match never {})?;
+                let Ok(reply) = router.clone().oneshot(request).await;
                 let (head, body) = reply.into_parts();
-                let pieces = body.into_data_stream().map(|piece| piece.map_err(|error| Failure::system("the answer", error)));
+                let pieces = body
+                    .into_data_stream()
+                    .map(|piece| piece.map_err(|error| Failure::system("the answer", error)));
                 Ok((head.status, head.headers, Box::pin(pieces)))
             }
         }
@@ -136,8 +140,12 @@ impl Client {
 
 fn unreachable(error: hyper_util::client::legacy::Error) -> Failure {
     let text = error.to_string();
-    Failure::plain("server.unreachable", format!("the server does not answer: {text}"), format!("서버가 응답하지 않습니다: {text}"))
-        .with_hint("Start it with `nunchi up`.", "`nunchi up`으로 시작하세요.")
+    Failure::plain(
+        "server.unreachable",
+        format!("the server does not answer: {text}"),
+        format!("서버가 응답하지 않습니다: {text}"),
+    )
+    .with_hint("Start it with `nunchi up`.", "`nunchi up`으로 시작하세요.")
 }
 
 async fn collect(mut pieces: Pieces) -> Result<Vec<u8>, Failure> {

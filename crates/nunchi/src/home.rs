@@ -25,12 +25,17 @@ impl Home {
             Some(folder) => folder.to_owned(),
             None => std::env::home_dir()
                 .ok_or_else(|| {
-                    Failure::plain("home.unknown", "this user has no home folder", "이 사용자의 홈 폴더를 알 수 없습니다")
-                        .with_hint("Name a folder with --home.", "--home으로 폴더를 지정하세요.")
+                    Failure::plain(
+                        "home.unknown",
+                        "this user has no home folder",
+                        "이 사용자의 홈 폴더를 알 수 없습니다",
+                    )
+                    .with_hint("Name a folder with --home.", "--home으로 폴더를 지정하세요.")
                 })?
                 .join(".nunchi"),
         };
-        std::fs::create_dir_all(&folder).map_err(|error| Failure::system(&folder.display().to_string(), error))?;
+        std::fs::create_dir_all(&folder)
+            .map_err(|error| Failure::system(&folder.display().to_string(), error))?;
         owner_only(&folder, 0o700);
         Ok(Self(folder))
     }

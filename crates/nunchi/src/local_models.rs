@@ -6,7 +6,9 @@ use crate::runtime::Tasks;
 use crate::weights;
 use nunchi_core::{Dialect, Explain, Lang, Spawn, TaskName};
 use nunchi_gateway::ProviderEntry;
-use nunchi_local::{ChatConfig, ChatEngine, EncoderEngine, LocalEmbedder, LocalError, LocalModel, WeightStore};
+use nunchi_local::{
+    ChatConfig, ChatEngine, EncoderEngine, LocalEmbedder, LocalError, LocalModel, WeightStore,
+};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
@@ -42,7 +44,8 @@ impl LocalModels {
         let chat_config = ChatConfig::new(config.chat.as_str());
         let context = chat_config.context;
         let (chat, chat_thread) = ChatEngine::start(chat_config, Arc::clone(&store))?;
-        let (encoder, encoder_thread) = EncoderEngine::start(config.encoder.as_str(), ENCODER_QUEUE, Arc::clone(&store))?;
+        let (encoder, encoder_thread) =
+            EncoderEngine::start(config.encoder.as_str(), ENCODER_QUEUE, Arc::clone(&store))?;
         Ok(Some(Self {
             store,
             chat_weights: config.chat.clone(),
@@ -56,8 +59,14 @@ impl LocalModels {
 
     /// The embedded provider, for the gateway.
     pub(crate) fn entries(&self) -> Vec<ProviderEntry> {
-        let model = LocalModel::new(self.chat.clone(), Arc::clone(&self.store), self.chat_weights.as_str(), self.context);
-        let embedder = LocalEmbedder::new(self.encoder.clone(), Arc::clone(&self.store), self.encoder_weights.as_str());
+        let model = LocalModel::new(
+            self.chat.clone(),
+            Arc::clone(&self.store),
+            self.chat_weights.as_str(),
+            self.context,
+        );
+        let embedder =
+            LocalEmbedder::new(self.encoder.clone(), Arc::clone(&self.store), self.encoder_weights.as_str());
         vec![ProviderEntry {
             name: PROVIDER.to_owned(),
             dialect: Dialect::Embedded,
@@ -72,7 +81,8 @@ impl LocalModels {
 
     /// Fetches missing weights while the server already answers; says what is missing where that fails.
     pub(crate) fn fetch_in_background(&self, tasks: &Tasks, offline: bool, lang: Lang) {
-        let (store, ids) = (Arc::clone(&self.store), [self.chat_weights.clone(), self.encoder_weights.clone()]);
+        let (store, ids) =
+            (Arc::clone(&self.store), [self.chat_weights.clone(), self.encoder_weights.clone()]);
         tasks.spawn(
             TaskName::WeightFetch,
             Box::pin(async move {
@@ -86,7 +96,11 @@ impl LocalModels {
     /// Fetches the chat model's weights and waits for them.
     pub(crate) async fn fetch_chat(&self, offline: bool, lang: Lang) {
         if !self.store.has(&self.chat_weights) {
-            report(&self.chat_weights, weights::fetch(&self.store, &self.chat_weights, offline, lang).await, lang);
+            report(
+                &self.chat_weights,
+                weights::fetch(&self.store, &self.chat_weights, offline, lang).await,
+                lang,
+            );
         }
     }
 

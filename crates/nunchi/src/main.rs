@@ -136,7 +136,9 @@ async fn command(desk: &Desk, command: &Command) -> Result<(), Failure> {
 /// The language of messages: the flag, else the system's.
 fn language(cli: &Cli) -> Lang {
     let system = || {
-        let set = ["LC_ALL", "LC_MESSAGES", "LANG"].iter().find_map(|name| std::env::var(name).ok().filter(|tag| !tag.is_empty()));
+        let set = ["LC_ALL", "LC_MESSAGES", "LANG"]
+            .iter()
+            .find_map(|name| std::env::var(name).ok().filter(|tag| !tag.is_empty()));
         set.map_or(Lang::En, |tag| Lang::from_tag(&tag))
     };
     cli.global.lang.map_or_else(system, LangArg::lang)

@@ -5,7 +5,8 @@ use nunchi_api::MetricsPage;
 use std::sync::{Arc, OnceLock};
 
 /// Bounds of call durations, in seconds.
-const SECONDS: [f64; 14] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0];
+const SECONDS: [f64; 14] =
+    [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0];
 
 /// Renders what was counted since the process began. The recorder is installed on first use; a process has one.
 pub(crate) fn page() -> MetricsPage {
@@ -16,10 +17,18 @@ pub(crate) fn page() -> MetricsPage {
 
 fn install() -> Option<PrometheusHandle> {
     let builder = PrometheusBuilder::new();
-    let builder = builder.set_buckets_for_metric(Matcher::Full("nunchi_call_duration_seconds".into()), &SECONDS).ok()?;
+    let builder = builder
+        .set_buckets_for_metric(Matcher::Full("nunchi_call_duration_seconds".into()), &SECONDS)
+        .ok()?;
     let handle = builder.install_recorder().ok()?;
-    metrics::describe_counter!("nunchi_calls_total", "Calls booked, by provider, outcome, cache verdict and tier");
-    metrics::describe_counter!("nunchi_cost_nano_usd_total", "Money spent, in billionths of a dollar, by provider");
+    metrics::describe_counter!(
+        "nunchi_calls_total",
+        "Calls booked, by provider, outcome, cache verdict and tier"
+    );
+    metrics::describe_counter!(
+        "nunchi_cost_nano_usd_total",
+        "Money spent, in billionths of a dollar, by provider"
+    );
     metrics::describe_counter!("nunchi_tokens_total", "Tokens booked, by kind");
     metrics::describe_histogram!("nunchi_call_duration_seconds", "Duration of calls, by cache verdict");
     Some(handle)

@@ -10,7 +10,7 @@ const BAR: usize = 20;
 /// A table; columns whose heading begins with `>` are aligned to the right.
 pub(crate) fn table(headings: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
     let mut table = Table::new();
-    table.load_preset(presets::UTF8_BORDERS_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
+    table.load_style(presets::UTF8_BORDERS_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
     table.set_header(headings.iter().map(|heading| Cell::new(heading.trim_start_matches('>'))));
     for row in rows {
         let cells = row.into_iter().zip(headings).map(|(text, heading)| {

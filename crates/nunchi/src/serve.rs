@@ -55,17 +55,31 @@ async fn listen(config: &Config) -> Result<TcpListener, Failure> {
     TcpListener::bind(config.listen).await.map_err(|error| {
         let address = config.listen;
         if error.kind() == std::io::ErrorKind::AddrInUse {
-            return Failure::plain("server.port_taken", format!("{address} is taken"), format!("{address}은(는) 이미 쓰이고 있습니다"))
-                .with_hint("Another program listens there; choose another with --listen ADDR:PORT.", "다른 프로그램이 쓰고 있습니다. --listen 주소:포트로 바꾸세요.");
+            return Failure::plain(
+                "server.port_taken",
+                format!("{address} is taken"),
+                format!("{address}은(는) 이미 쓰이고 있습니다"),
+            )
+            .with_hint(
+                "Another program listens there; choose another with --listen ADDR:PORT.",
+                "다른 프로그램이 쓰고 있습니다. --listen 주소:포트로 바꾸세요.",
+            );
         }
-        Failure::plain("server.listen", format!("cannot listen on {address}: {error}"), format!("{address}에서 대기할 수 없습니다: {error}"))
+        Failure::plain(
+            "server.listen",
+            format!("cannot listen on {address}: {error}"),
+            format!("{address}에서 대기할 수 없습니다: {error}"),
+        )
     })
 }
 
 /// What the owner sees first: where the console is, the key if it is new, a line to try.
 fn greet(service: &Service, address: std::net::SocketAddr, lang: Lang) {
     let base = format!("http://{address}");
-    let mut text = lang.pick(format!("Nunchi is up. Console: {base}/\n"), format!("Nunchi가 시작되었습니다. 콘솔: {base}/\n"));
+    let mut text = lang.pick(
+        format!("Nunchi is up. Console: {base}/\n"),
+        format!("Nunchi가 시작되었습니다. 콘솔: {base}/\n"),
+    );
     if let Some(key) = &service.first_key {
         text.push_str(&lang.pick(
             format!("Your API key, shown only now: {}\n", key.as_str()),
@@ -115,7 +129,11 @@ async fn accept(service: &Service, listener: TcpListener, patience: Duration) {
     let stop: CancellationToken = service.tasks.stopping();
     let graceful = GracefulShutdown::new();
     let mut builder = Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(Duration::from_secs(30)).pipeline_flush(true);
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(Duration::from_secs(30))
+        .pipeline_flush(true);
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,

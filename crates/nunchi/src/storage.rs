@@ -37,7 +37,8 @@ pub(crate) async fn open_storage(
 ) -> Result<Storage, Failure> {
     let encryption_key = if config.encrypt_cache { Some(*home.cache_key()?) } else { None };
     let (ledger_path, cache_path) = (home.file("nunchi.db"), home.file("cache.db"));
-    let ledger_options = LedgerOptions { time_zone: config.time_zone.clone(), clock: Arc::clone(&clock), spawn };
+    let ledger_options =
+        LedgerOptions { time_zone: config.time_zone.clone(), clock: Arc::clone(&clock), spawn };
     let cache_options = CacheOptions { cap_bytes: config.cache_cap, encryption_key, clock };
     let opened = tokio::task::spawn_blocking(move || {
         let (ledger, report) = SqliteLedger::open(&ledger_path, ledger_options)?;

@@ -68,7 +68,12 @@ pub(crate) fn remove(config: &LocalConfig, id: &str) -> Result<(), Failure> {
 }
 
 /// Makes weights present, with a bar on standard error where a person looks.
-pub(crate) async fn fetch(store: &WeightStore, id: &str, offline: bool, lang: Lang) -> Result<(), WeightsError> {
+pub(crate) async fn fetch(
+    store: &WeightStore,
+    id: &str,
+    offline: bool,
+    lang: Lang,
+) -> Result<(), WeightsError> {
     let options = FetchOptions { offline, ..FetchOptions::default() };
     let bar = ProgressBar::hidden();
     let style = ProgressStyle::with_template("{msg} {wide_bar} {bytes}/{total_bytes} {eta}");

@@ -10,7 +10,8 @@ use crate::storage::{Storage, open_storage};
 use axum::Router;
 use nunchi_api::{AdminServices, ApiParts, ApiSettings, ApiState, ReadyCheck, router};
 use nunchi_core::{
-    AccessRole, Amount, Budget, BudgetId, BudgetScope, BudgetWindow, Clock, Dialect, Ids, Lang, NanoUsd, Spawn,
+    AccessRole, Amount, Budget, BudgetId, BudgetScope, BudgetWindow, Clock, Dialect, Ids, Lang, NanoUsd,
+    Spawn,
 };
 use nunchi_gateway::{Gateway, NewKey, Parts, ProviderEntry, Settings, TierModels};
 use nunchi_providers::{Provider, ProviderConfig, ProviderDeps, ProviderKind, Timeouts, Tls};
@@ -34,7 +35,8 @@ impl Service {
     /// Builds everything; the home folder must be locked by this process.
     pub(crate) async fn build(home: &Home, config: &Config, lang: Lang) -> Result<Self, Failure> {
         let tasks = Arc::new(Tasks::new());
-        let (clock, ids): (Arc<dyn Clock>, Arc<dyn Ids>) = (Arc::new(SystemClock::start()), Arc::new(UuidIds));
+        let (clock, ids): (Arc<dyn Clock>, Arc<dyn Ids>) =
+            (Arc::new(SystemClock::start()), Arc::new(UuidIds));
         let spawn = Arc::clone(&tasks) as Arc<dyn Spawn>;
         let storage = open_storage(home, config, Arc::clone(&clock), Arc::clone(&spawn)).await?;
         let local = LocalModels::start(&config.local)?;
@@ -59,7 +61,11 @@ impl Service {
 }
 
 /// Providers that answer over HTTP.
-fn outside(config: &Config, clock: &Arc<dyn Clock>, spawn: &Arc<dyn Spawn>) -> Result<Vec<ProviderEntry>, Failure> {
+fn outside(
+    config: &Config,
+    clock: &Arc<dyn Clock>,
+    spawn: &Arc<dyn Spawn>,
+) -> Result<Vec<ProviderEntry>, Failure> {
     let tls = Tls::new();
     config
         .providers
@@ -144,12 +150,17 @@ fn settings(home: &Home, config: &Config, providers: &[ProviderEntry]) -> Result
     let owner = read_owner_prices(&home.file("prices.json")).map_err(invalid)?;
     let tiers = tiers(config, providers);
     let embedded = || {
-        let entry = providers.iter().find(|entry| entry.dialect == Dialect::Embedded && entry.embedder.is_some())?;
+        let entry =
+            providers.iter().find(|entry| entry.dialect == Dialect::Embedded && entry.embedder.is_some())?;
         Some(format!("{}/{}", entry.name, config.local.encoder))
     };
     Ok(Settings {
         baseline: config.baseline.clone().or_else(|| {
-            tiers.complex.iter().find(|name| USUAL.iter().any(|(provider, ..)| name.starts_with(provider))).cloned()
+            tiers
+                .complex
+                .iter()
+                .find(|name| USUAL.iter().any(|(provider, ..)| name.starts_with(provider)))
+                .cloned()
         }),
         embedder: config.embedder.clone().or_else(embedded),
         tiers,

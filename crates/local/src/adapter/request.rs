@@ -66,6 +66,7 @@ fn options(request: &ModelRequest) -> GenerationOptions {
         frequency_penalty: number(sampling.frequency_penalty, 0.0),
         stop: sampling.stop.clone(),
         choices: request.choices.max(1),
+        json_object: matches!(request.format, ResponseFormat::JsonObject),
     }
 }
 
@@ -93,7 +94,8 @@ mod tests {
     use super::translate;
     use crate::chat::{ChatMessage, ChatRole};
     use nunchi_core::{
-        Media, MediaSource, Message, ModelRequest, Part, ResponseFormat, Role, ToolChoice, ToolDefinition,
+        JsonSchemaFormat, Media, MediaSource, Message, ModelRequest, Part, ResponseFormat, Role, ToolChoice,
+        ToolDefinition,
     };
 
     /// A change to a request; some use the picture.
@@ -138,7 +140,12 @@ mod tests {
         let cases: [(&str, Change); 5] = [
             ("image", |r, image| r.messages[1].parts.push(Part::Media(image))),
             ("tools", |r, _| r.tools.push(tool())),
-            ("json", |r, _| r.format = ResponseFormat::JsonObject),
+            ("schema", |r, _| {
+                let schema = serde_json::value::RawValue::from_string("{}".to_owned()).expect("JSON");
+                let format =
+                    JsonSchemaFormat { name: "s".to_owned(), description: None, schema, strict: None };
+                r.format = ResponseFormat::JsonSchema(format);
+            }),
             ("choices", |r, _| r.choices = 9),
             ("tool result", |r, _| r.messages.push(Message::text(Role::Tool, "21"))),
         ];

@@ -57,6 +57,7 @@ impl ChatStream {
     }
 }
 
+#[derive(Debug)]
 struct Job {
     request: ChatRequest,
     events: Sender,
@@ -67,7 +68,8 @@ type Sender = UnboundedSender<Result<ChatEvent, LocalError>>;
 /// A handle on the engine; clones share it. The thread ends when the last handle is dropped or on [`ChatEngine::close`].
 #[derive(Clone, Debug)]
 pub struct ChatEngine {
-    jobs: SyncSender<Job>,
+    /// `None` only wakes the thread, so that it sees `closing`.
+    jobs: SyncSender<Option<Job>>,
     closing: Arc<AtomicBool>,
 }
 
@@ -91,16 +93,18 @@ impl ChatEngine {
         }
         // Unbounded, so that a slow reader never holds up the model; the context bounds it.
         let (events, receiver) = unbounded_channel();
-        match self.jobs.try_send(Job { request, events }) {
+        match self.jobs.try_send(Some(Job { request, events })) {
             Ok(()) => Ok(ChatStream { events: receiver }),
             Err(TrySendError::Full(_)) => Err(LocalError::Overloaded),
             Err(TrySendError::Disconnected(_)) => Err(LocalError::Stopped),
         }
     }
 
-    /// Ends the answer under way and refuses those that wait; the thread ends once all handles are dropped.
+    /// Ends the answer under way, refuses those that wait and ends the thread.
     pub fn close(&self) {
         self.closing.store(true, Ordering::Relaxed);
+        // A full queue needs no waking.
+        drop(self.jobs.try_send(None));
     }
 }
 
@@ -130,30 +134,31 @@ impl Listener for Channel<'_> {
 }
 
 impl Worker {
-    fn run(mut self, queue: &Receiver<Job>) {
+    fn run(mut self, queue: &Receiver<Option<Job>>) {
         while let Some(job) = self.next(queue) {
-            if job.events.is_closed() {
-                continue;
-            }
-            let outcome = self.serve(&job);
+            let outcome = if job.events.is_closed() { Ok(Flow::Continue) } else { self.serve(&job) };
             let last = match outcome {
-                Err(error) => Some(error),
-                Ok(Flow::Cancelled) => Some(LocalError::Stopped),
-                Ok(Flow::Continue) => None,
+                Err(error) => error,
+                Ok(Flow::Cancelled) => LocalError::Stopped,
+                Ok(Flow::Continue) => continue,
             };
-            if let Some(error) = last {
-                // Nobody may be there to hear it.
-                drop(job.events.send(Err(error)));
-            }
+            // Nobody may be there to hear it.
+            drop(job.events.send(Err(last)));
+        }
+        for job in queue.try_iter().flatten() {
+            drop(job.events.send(Err(LocalError::Stopped)));
         }
         tracing::debug!("the chat engine has ended");
     }
 
-    /// The next request; drops the weights when none comes for long.
-    fn next(&mut self, queue: &Receiver<Job>) -> Option<Job> {
+    /// The next request; `None` when there will be none. Drops the weights when none comes for long.
+    fn next(&mut self, queue: &Receiver<Option<Job>>) -> Option<Job> {
+        if self.closing.load(Ordering::Relaxed) {
+            return None;
+        }
         if let (Some(idle), true) = (self.config.idle_unload, self.model.is_some()) {
             match queue.recv_timeout(idle) {
-                Ok(job) => return Some(job),
+                Ok(job) => return job,
                 Err(RecvTimeoutError::Disconnected) => return None,
                 Err(RecvTimeoutError::Timeout) => {
                     tracing::info!(weights = self.config.weights, "unloading the idle chat model");
@@ -161,7 +166,7 @@ impl Worker {
                 }
             }
         }
-        queue.recv().ok()
+        queue.recv().ok().flatten()
     }
 
     fn serve(&mut self, job: &Job) -> Result<Flow, LocalError> {

@@ -2,6 +2,7 @@
 
 mod engine;
 mod gguf;
+mod json;
 mod model;
 mod sampler;
 mod template;

@@ -1,6 +1,7 @@
 //! A loaded chat model: network, tokenizer and the cache of the last conversation.
 
 use super::gguf::Gguf;
+use super::json::JsonGuard;
 use super::sampler::Sampler;
 use super::template::{default_instructions, prompt_tokens};
 use super::text::TextStream;
@@ -113,6 +114,16 @@ impl ChatModel {
         Ok(())
     }
 
+    /// The next token; with a guard, one that keeps the answer JSON (`None` if there is none).
+    fn choose(&mut self, sampler: &mut Sampler, guard: Option<&JsonGuard>) -> Option<u32> {
+        let Some(guard) = guard else { return Some(sampler.next(&mut self.logits)) };
+        let (tokenizer, specials) = (&self.tokenizer, self.tokenizer.specials());
+        let allowed = |token: u32| {
+            token != specials.start && !specials.ends(token) && guard.allows(tokenizer.token_bytes(token))
+        };
+        sampler.next_allowed(&mut self.logits, allowed)
+    }
+
     /// Generates one answer after the prompt; `None` when nobody listens any more.
     fn generate(
         &mut self,
@@ -127,19 +138,28 @@ impl ChatModel {
         let room = self.network.context() - self.cached.len();
         let most = options.max_tokens.unwrap_or(room).min(room);
         let mut reason = FinishReason::Length;
+        let mut guard = options.json_object.then(JsonGuard::new);
         for count in 1..=most {
-            let token = sampler.next(&mut self.logits);
+            let Some(token) = self.choose(&mut sampler, guard.as_ref()) else { break };
             *output += 1;
-            if token == specials.end || Some(token) == specials.end_of_text {
+            if specials.ends(token) {
                 reason = FinishReason::EndOfTurn;
                 break;
             }
-            let progress = stream.push(self.tokenizer.token_bytes(token));
+            let bytes = self.tokenizer.token_bytes(token);
+            let progress = stream.push(bytes);
+            if let Some(guard) = &mut guard {
+                guard.accept(bytes);
+            }
             if let Flow::Cancelled = hand_on(listener, choice, progress.text) {
                 return Ok(None);
             }
             if let Some(stop) = progress.stop {
                 return Ok(Some(FinishReason::Stop(stop)));
+            }
+            if guard.as_ref().is_some_and(JsonGuard::is_complete) {
+                reason = FinishReason::EndOfTurn;
+                break;
             }
             if count < most {
                 self.run(&[token], true)?;

@@ -4,6 +4,9 @@ use super::words::GenerationOptions;
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 
+/// Choices tried before the whole vocabulary is masked.
+const GUESSES: usize = 8;
+
 /// Chooses tokens as the options say; the same seed gives the same choices.
 #[derive(Debug)]
 pub(super) struct Sampler {
@@ -45,6 +48,26 @@ impl Sampler {
             *self.seen.entry(token).or_default() += 1;
         }
         token
+    }
+
+    /// The next token among those that are allowed; `None` when none is. Changes `scores`.
+    pub(super) fn next_allowed(&mut self, scores: &mut [f32], allowed: impl Fn(u32) -> bool) -> Option<u32> {
+        // Mostly the choice is allowed, and asking about every token of the vocabulary takes milliseconds.
+        for _ in 0..GUESSES {
+            let token = self.next(scores);
+            if allowed(token) {
+                return Some(token);
+            }
+            if let Some(score) = scores.get_mut(token as usize) {
+                *score = f32::NEG_INFINITY;
+            }
+        }
+        for (score, id) in scores.iter_mut().zip(0_u32..) {
+            if !allowed(id) {
+                *score = f32::NEG_INFINITY;
+            }
+        }
+        Some(self.next(scores)).filter(|token| allowed(*token))
     }
 
     fn draw(&mut self, scores: &[f32]) -> u32 {
@@ -123,6 +146,18 @@ mod tests {
         assert_ne!(draws(&options, 0), draws(&options, 1));
         let share = draws(&options, 0).iter().filter(|t| **t == 1).count();
         assert!((110..155).contains(&share), "softmax gives token 1 66 %, drawn {share} of 200");
+    }
+
+    #[test]
+    fn masks_are_kept() {
+        let warm = GenerationOptions { temperature: 1.0, seed: Some(7), ..Default::default() };
+        for options in [GenerationOptions::default(), warm] {
+            let mut sampler = Sampler::new(&options, 0);
+            let mut scores = vec![5.0; 100];
+            scores[98] = -5.0;
+            assert_eq!(sampler.next_allowed(&mut scores.clone(), |id| id == 98), Some(98));
+            assert_eq!(sampler.next_allowed(&mut scores, |_| false), None);
+        }
     }
 
     #[test]

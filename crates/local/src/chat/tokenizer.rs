@@ -37,6 +37,13 @@ pub(super) struct Specials {
     pub(super) end_of_text: Option<u32>,
 }
 
+impl Specials {
+    /// Whether a token ends the model's turn.
+    pub(super) fn ends(self, token: u32) -> bool {
+        token == self.end || Some(token) == self.end_of_text
+    }
+}
+
 fn broken(error: impl std::fmt::Display) -> LocalError {
     LocalError::Format(format!("vocabulary: {error}"))
 }

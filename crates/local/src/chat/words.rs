@@ -58,6 +58,8 @@ pub struct GenerationOptions {
     pub stop: Vec<String>,
     /// Alternative answers to generate, one after the other (at least 1).
     pub choices: u32,
+    /// The answer is one JSON object: tokens that would break it are never chosen. At the cap it may be cut off.
+    pub json_object: bool,
 }
 
 impl Default for GenerationOptions {
@@ -72,6 +74,7 @@ impl Default for GenerationOptions {
             frequency_penalty: 0.0,
             stop: Vec::new(),
             choices: 1,
+            json_object: false,
         }
     }
 }

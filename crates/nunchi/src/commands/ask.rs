@@ -77,7 +77,8 @@ pub(crate) async fn say(
     let mut lines = Lines::new(pieces);
     while let Some(line) = lines.next().await? {
         let Some(data) = line.strip_prefix("data: ").filter(|data| *data != "[DONE]") else { continue };
-        let chunk: Value = serde_json::from_str(data).map_err(|error| Failure::system("the answer", error))?;
+        let chunk: Value =
+            serde_json::from_str(data).map_err(|error| Failure::system("the answer", error))?;
         if let Some(message) = chunk["error"]["message"].as_str() {
             let text = |name: &str| chunk["error"][name].as_str().map(str::to_owned);
             let code = text("code").unwrap_or_else(|| "upstream.failed".into());
@@ -89,7 +90,8 @@ pub(crate) async fn say(
         }
         if let Some(usage) = chunk["usage"].as_object() {
             let count = |name: &str| usage.get(name).and_then(Value::as_u64).unwrap_or(0);
-            (answer.prompt_tokens, answer.completion_tokens) = (count("prompt_tokens"), count("completion_tokens"));
+            (answer.prompt_tokens, answer.completion_tokens) =
+                (count("prompt_tokens"), count("completion_tokens"));
         }
     }
     Ok(answer)
@@ -98,7 +100,10 @@ pub(crate) async fn say(
 /// Writes a piece at once.
 pub(crate) fn out(piece: &str) -> Result<(), Failure> {
     let mut stdout = std::io::stdout();
-    stdout.write_all(piece.as_bytes()).and_then(|()| stdout.flush()).map_err(|error| Failure::system("output", error))
+    stdout
+        .write_all(piece.as_bytes())
+        .and_then(|()| stdout.flush())
+        .map_err(|error| Failure::system("output", error))
 }
 
 /// The question: the words, or standard input for `-`, nothing, or a pipe.
@@ -108,7 +113,10 @@ fn question(flags: &Ask) -> Result<String, Failure> {
     let text = match words.as_str() {
         "-" | "" if piped || words == "-" => {
             let mut text = String::new();
-            std::io::stdin().take(MAX_INPUT).read_to_string(&mut text).map_err(|error| Failure::system("standard input", error))?;
+            std::io::stdin()
+                .take(MAX_INPUT)
+                .read_to_string(&mut text)
+                .map_err(|error| Failure::system("standard input", error))?;
             text
         }
         _ => words,
@@ -140,7 +148,9 @@ impl Lines {
             match self.pieces.next().await {
                 Some(piece) => self.buffer.extend_from_slice(&piece?),
                 None if self.buffer.is_empty() => return Ok(None),
-                None => return Ok(Some(String::from_utf8_lossy(&std::mem::take(&mut self.buffer)).into_owned())),
+                None => {
+                    return Ok(Some(String::from_utf8_lossy(&std::mem::take(&mut self.buffer)).into_owned()));
+                }
             }
         }
     }

@@ -3,7 +3,7 @@
 use super::{Desk, escaped};
 use crate::cli::BudgetCommand;
 use crate::failure::Failure;
-use crate::render::{bar, table, units, usd};
+use crate::render::{bar, table, units};
 use http::Method;
 use nunchi_core::{
     Amount, Budget, BudgetAction, BudgetNotice, BudgetScope, BudgetState, BudgetWindow, NanoUsd, Threshold,
@@ -28,17 +28,34 @@ pub(crate) async fn budget(desk: &Desk, command: &BudgetCommand) -> Result<(), F
             let scope = read_scope(scope, desk).await?;
             let body = wish(name, limit, window, &scope, at)?;
             let made: Budget = desk.client.json(Method::PUT, "/api/budgets", &body).await?;
-            desk.show(&made, || desk.lang.pick(format!("Budget \"{name}\" is in force."), format!("예산 \"{name}\"이(가) 적용됩니다.")))
+            desk.show(&made, || {
+                desk.lang.pick(
+                    format!("Budget \"{name}\" is in force."),
+                    format!("예산 \"{name}\"이(가) 적용됩니다."),
+                )
+            })
         }
         BudgetCommand::Remove { name } => {
             let all: Vec<Standing> = desk.client.get("/api/budgets").await?;
-            let found = all.iter().find(|standing| standing.budget.name == *name || standing.budget.id.to_string() == *name);
+            let found = all
+                .iter()
+                .find(|standing| standing.budget.name == *name || standing.budget.id.to_string() == *name);
             let Some(found) = found else {
-                return Err(Failure::plain("budget.unknown", format!("there is no budget `{name}`"), format!("예산 `{name}`이(가) 없습니다"))
-                    .with_hint("`nunchi budget list` shows them.", "`nunchi budget list`로 확인하세요."));
+                return Err(Failure::plain(
+                    "budget.unknown",
+                    format!("there is no budget `{name}`"),
+                    format!("예산 `{name}`이(가) 없습니다"),
+                )
+                .with_hint("`nunchi budget list` shows them.", "`nunchi budget list`로 확인하세요."));
             };
-            let gone: Value = desk.client.delete(&format!("/api/budgets/{}", escaped(&found.budget.id.to_string()))).await?;
-            desk.show(&gone, || desk.lang.pick(format!("Budget \"{name}\" is gone."), format!("예산 \"{name}\"을(를) 지웠습니다.")))
+            let gone: Value = desk
+                .client
+                .delete(&format!("/api/budgets/{}", escaped(&found.budget.id.to_string())))
+                .await?;
+            desk.show(&gone, || {
+                desk.lang
+                    .pick(format!("Budget \"{name}\" is gone."), format!("예산 \"{name}\"을(를) 지웠습니다."))
+            })
         }
         BudgetCommand::Notices => {
             let notices: Vec<BudgetNotice> = desk.client.get("/api/notices").await?;
@@ -53,7 +70,8 @@ fn list(desk: &Desk, all: &[Standing]) -> String {
         ["예산", "범위", "기간", ">한도", ">사용", ">예약", ">남음", ">%", "", "단계"],
     );
     let rows = all.iter().map(|Standing { budget, state }| {
-        let at: Vec<_> = budget.thresholds.iter().map(|t| format!("{}={}", t.percent, word(t.action))).collect();
+        let at: Vec<_> =
+            budget.thresholds.iter().map(|t| format!("{}={}", t.percent, word(t.action))).collect();
         vec![
             budget.name.clone(),
             scope_text(&budget.scope),
@@ -74,7 +92,9 @@ fn notices_text(desk: &Desk, notices: &[BudgetNotice]) -> String {
     if notices.is_empty() {
         return desk.lang.pick("No threshold was reached.", "도달한 단계가 없습니다.").to_owned();
     }
-    let headings = desk.lang.pick(["when", "budget", ">at %", "action", ">spent"], ["시각", "예산", ">%", "조치", ">사용"]);
+    let headings = desk
+        .lang
+        .pick(["when", "budget", ">at %", "action", ">spent"], ["시각", "예산", ">%", "조치", ">사용"]);
     let zone = &desk.config.time_zone;
     let rows = notices.iter().map(|notice| {
         vec![
@@ -89,11 +109,21 @@ fn notices_text(desk: &Desk, notices: &[BudgetNotice]) -> String {
 }
 
 /// The body of a budget to be set. Without thresholds: tell at 50 and 75, one tier lower at 90, local only at 100.
-pub(crate) fn wish(name: &str, limit: &str, window: &str, scope: &Value, at: &[String]) -> Result<Value, Failure> {
+pub(crate) fn wish(
+    name: &str,
+    limit: &str,
+    window: &str,
+    scope: &Value,
+    at: &[String],
+) -> Result<Value, Failure> {
     let amount = read_amount(limit).ok_or_else(|| bad("limit", limit, "5usd, 0.50usd, 200000tokens"))?;
-    let window: BudgetWindow =
-        serde_json::from_value(Value::from(window)).map_err(|_| bad("window", window, "day, week, month, total"))?;
-    let thresholds = if at.is_empty() { usual_thresholds() } else { at.iter().map(|text| threshold(text)).collect::<Result<_, _>>()? };
+    let window: BudgetWindow = serde_json::from_value(Value::from(window))
+        .map_err(|_| bad("window", window, "day, week, month, total"))?;
+    let thresholds = if at.is_empty() {
+        usual_thresholds()
+    } else {
+        at.iter().map(|text| threshold(text)).collect::<Result<_, _>>()?
+    };
     let mut body = json!({ "name": name, "window": window, "limit": amount, "thresholds": thresholds });
     if let (Some(body), Some(scope)) = (body.as_object_mut(), scope.as_object()) {
         body.extend(scope.clone());
@@ -122,7 +152,13 @@ pub(crate) fn read_amount(text: &str) -> Option<Amount> {
 fn threshold(text: &str) -> Result<Threshold, Failure> {
     let fail = || bad("at", text, "75=notify, 90=downgrade, 100=local_only, 100=stop");
     let (percent, action) = text.split_once('=').ok_or_else(fail)?;
-    let percent = percent.trim().trim_end_matches('%').parse().ok().filter(|percent| (1..=100).contains(percent)).ok_or_else(fail)?;
+    let percent = percent
+        .trim()
+        .trim_end_matches('%')
+        .parse()
+        .ok()
+        .filter(|percent| (1..=100).contains(percent))
+        .ok_or_else(fail)?;
     let action = serde_json::from_value(Value::from(action.trim().replace('-', "_"))).map_err(|_| fail())?;
     Ok(Threshold { percent, action })
 }
@@ -133,7 +169,8 @@ async fn read_scope(text: &str, desk: &Desk) -> Result<Value, Failure> {
     let Some((kind, value)) = text.split_once(':') else {
         return if text == "everything" { Ok(json!({ "scope": "everything" })) } else { Err(fail()) };
     };
-    let value = if kind == "key" { super::keys::find(desk, value).await?.id.to_string() } else { value.to_owned() };
+    let value =
+        if kind == "key" { super::keys::find(desk, value).await?.id.to_string() } else { value.to_owned() };
     let scope = json!({ "scope": kind, "of": value });
     serde_json::from_value::<BudgetScope>(scope.clone()).map(|_| scope).map_err(|_| fail())
 }
@@ -160,14 +197,6 @@ fn bad(what: &str, text: &str, examples: &str) -> Failure {
     )
 }
 
-/// A limit for people.
-pub(crate) fn amount_text(amount: Amount) -> String {
-    match amount {
-        Amount::Money(money) => usd(money),
-        Amount::Tokens(tokens) => format!("{tokens} tokens"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -180,7 +209,10 @@ mod tests {
         for bad in ["-1usd", "lots", "5 eur", "-3tokens"] {
             assert_eq!(read_amount(bad), None, "{bad}");
         }
-        assert_eq!(threshold("90%=local-only").unwrap(), Threshold { percent: 90, action: BudgetAction::LocalOnly });
+        assert_eq!(
+            threshold("90%=local-only").unwrap(),
+            Threshold { percent: 90, action: BudgetAction::LocalOnly }
+        );
         for bad in ["0=stop", "101=stop", "50", "50=explode"] {
             assert!(threshold(bad).is_err(), "{bad}");
         }

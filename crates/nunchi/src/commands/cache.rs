@@ -71,16 +71,31 @@ async fn entries(desk: &Desk, model: Option<&str>, limit: u32) -> Result<Vec<Key
 
 /// The one entry whose key begins so.
 async fn find(desk: &Desk, text: &str) -> Result<Keyed, Failure> {
-    let mut fits: Vec<_> = entries(desk, None, 10_000).await?.into_iter().filter(|entry| entry.key.starts_with(text)).collect();
+    let mut fits: Vec<_> =
+        entries(desk, None, 10_000).await?.into_iter().filter(|entry| entry.key.starts_with(text)).collect();
     match (fits.pop(), fits.is_empty()) {
         (Some(entry), true) => Ok(entry),
-        (None, _) => Err(Failure::plain("cache.unknown", format!("no stored answer begins with `{text}`"), format!("`{text}`(으)로 시작하는 답이 없습니다"))),
-        (Some(_), false) => Err(Failure::plain("cache.ambiguous", format!("several stored answers begin with `{text}`"), format!("`{text}`(으)로 시작하는 답이 여럿입니다"))),
+        (None, _) => Err(Failure::plain(
+            "cache.unknown",
+            format!("no stored answer begins with `{text}`"),
+            format!("`{text}`(으)로 시작하는 답이 없습니다"),
+        )),
+        (Some(_), false) => Err(Failure::plain(
+            "cache.ambiguous",
+            format!("several stored answers begin with `{text}`"),
+            format!("`{text}`(으)로 시작하는 답이 여럿입니다"),
+        )),
     }
 }
 
 fn before(text: &str) -> Result<Timestamp, Failure> {
-    let fail = || Failure::plain("cache.age", format!("`{text}` is no age such as 24h"), format!("`{text}`은(는) 24h 같은 기간이 아닙니다"));
+    let fail = || {
+        Failure::plain(
+            "cache.age",
+            format!("`{text}` is no age such as 24h"),
+            format!("`{text}`은(는) 24h 같은 기간이 아닙니다"),
+        )
+    };
     Timestamp::now().checked_sub(parse_time(text).ok_or_else(fail)?).map_err(|_| fail())
 }
 
@@ -108,7 +123,8 @@ fn list(desk: &Desk, entries: &[Keyed]) -> String {
 }
 
 fn show(desk: &Desk, Keyed { key, entry, bytes }: &Keyed) -> String {
-    let time = |at: Timestamp| at.to_zoned(desk.config.time_zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string();
+    let time =
+        |at: Timestamp| at.to_zoned(desk.config.time_zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string();
     let rows = [
         ("key", key.clone()),
         (desk.lang.pick("question", "질문"), entry.preview.clone()),
@@ -144,7 +160,10 @@ fn stats(desk: &Desk, figures: &Figures) -> String {
     let mib = |bytes: u64| format!("{} / {} MiB", bytes >> 20, figures.stored.cap_bytes >> 20);
     let full = (figures.stored.stored_bytes * 100).checked_div(figures.stored.cap_bytes).unwrap_or(0);
     let rows = [
-        (desk.lang.pick("hit rate", "적중률"), format!("{} {} %  ({} / {})", bar(rate(figures)), rate(figures), figures.hits, figures.lookups)),
+        (
+            desk.lang.pick("hit rate", "적중률"),
+            format!("{} {} %  ({} / {})", bar(rate(figures)), rate(figures), figures.hits, figures.lookups),
+        ),
         (desk.lang.pick("joined calls", "합류한 호출"), grouped(figures.joined)),
         (desk.lang.pick("bypassed", "우회"), grouped(figures.bypassed)),
         (desk.lang.pick("answers", "저장된 답"), grouped(figures.stored.entries)),

@@ -16,7 +16,8 @@ pub(crate) async fn chat(desk: &Desk, flags: &Chat) -> Result<(), Failure> {
     print_line(desk.lang.pick("/model NAME, /new, /quit", "/model 이름, /new, /quit"))?;
     loop {
         out("› ")?;
-        let Some(line) = lines.next_line().await.map_err(|error| Failure::system("standard input", error))? else {
+        let Some(line) = lines.next_line().await.map_err(|error| Failure::system("standard input", error))?
+        else {
             return Ok(());
         };
         match line.trim() {

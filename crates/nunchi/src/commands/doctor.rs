@@ -42,10 +42,14 @@ pub(crate) async fn doctor(desk: &Desk) -> Result<(), Failure> {
     checks.extend(ledger(desk).await);
     checks.extend(weight_checks(desk)?);
     for provider in &desk.config.providers {
-        checks.push(reach(desk, &provider.name, &provider.base_url, provider.secret.is_some() || provider.local).await);
+        checks.push(
+            reach(desk, &provider.name, &provider.base_url, provider.secret.is_some() || provider.local)
+                .await,
+        );
     }
     if desk.config.providers.is_empty() {
-        let (what, detail) = desk.lang.pick(("providers", "none is configured"), ("제공자", "설정된 것이 없습니다"));
+        let (what, detail) =
+            desk.lang.pick(("providers", "none is configured"), ("제공자", "설정된 것이 없습니다"));
         let hint = desk.lang.pick(
             "Set OPENAI_API_KEY, ANTHROPIC_API_KEY, GEMINI_API_KEY, PERPLEXITY_API_KEY or OLLAMA_HOST.",
             "OPENAI_API_KEY, ANTHROPIC_API_KEY, GEMINI_API_KEY, PERPLEXITY_API_KEY 또는 OLLAMA_HOST를 설정하세요.",
@@ -61,7 +65,11 @@ pub(crate) async fn doctor(desk: &Desk) -> Result<(), Failure> {
     if failed == 0 {
         return Ok(());
     }
-    Err(Failure::plain("doctor.failed", format!("{failed} check(s) failed"), format!("점검 {failed}개가 실패했습니다")))
+    Err(Failure::plain(
+        "doctor.failed",
+        format!("{failed} check(s) failed"),
+        format!("점검 {failed}개가 실패했습니다"),
+    ))
 }
 
 fn line(check: &Check) -> String {
@@ -78,13 +86,24 @@ fn server(desk: &Desk) -> Check {
     let what = desk.lang.pick("server", "서버");
     if desk.client.is_remote() {
         let address = desk.home.server().map(|note| note.address.to_string()).unwrap_or_default();
-        return Check::new(what, Verdict::Ok, desk.lang.pick(format!("runs at {address}"), format!("{address}에서 실행 중")));
+        return Check::new(
+            what,
+            Verdict::Ok,
+            desk.lang.pick(format!("runs at {address}"), format!("{address}에서 실행 중")),
+        );
     }
     match std::net::TcpListener::bind(desk.config.listen) {
-        Ok(_) => Check::new(what, Verdict::Ok, desk.lang.pick("not running; its port is free", "꺼져 있고 포트는 비어 있습니다")),
-        Err(error) => Check::new(what, Verdict::Warn, format!("{}: {error}", desk.config.listen)).hint(
-            desk.lang.pick("Another program listens there; choose another with --listen.", "다른 프로그램이 쓰고 있습니다. --listen으로 바꾸세요."),
+        Ok(_) => Check::new(
+            what,
+            Verdict::Ok,
+            desk.lang.pick("not running; its port is free", "꺼져 있고 포트는 비어 있습니다"),
         ),
+        Err(error) => {
+            Check::new(what, Verdict::Warn, format!("{}: {error}", desk.config.listen)).hint(desk.lang.pick(
+                "Another program listens there; choose another with --listen.",
+                "다른 프로그램이 쓰고 있습니다. --listen으로 바꾸세요.",
+            ))
+        }
     }
 }
 
@@ -94,8 +113,10 @@ fn home(desk: &Desk) -> Check {
     let shown = desk.home.path().display().to_string();
     match std::fs::write(&probe, b"probe").and_then(|()| std::fs::remove_file(&probe)) {
         Ok(()) => Check::new(what, Verdict::Ok, shown),
-        Err(error) => Check::new(what, Verdict::Fail, format!("{shown}: {error}"))
-            .hint(desk.lang.pick("It must be writable and the disk must have room.", "쓸 수 있어야 하고 디스크에 여유가 있어야 합니다.")),
+        Err(error) => Check::new(what, Verdict::Fail, format!("{shown}: {error}")).hint(desk.lang.pick(
+            "It must be writable and the disk must have room.",
+            "쓸 수 있어야 하고 디스크에 여유가 있어야 합니다.",
+        )),
     }
 }
 
@@ -125,9 +146,19 @@ async fn ledger(desk: &Desk) -> Vec<Check> {
             Check::new(check["name"].as_str().unwrap_or("?"), verdict, check["detail"].as_str().unwrap_or(""))
         })
         .collect();
-    for health in overview["health"].as_array().into_iter().flatten().filter(|health| health["breaker"] != "closed") {
-        let name = format!("{}/{}", health["provider"].as_str().unwrap_or("?"), health["model"].as_str().unwrap_or("?"));
-        checks.push(Check::new(name, Verdict::Warn, format!("circuit breaker {}", health["breaker"].as_str().unwrap_or("?"))));
+    for health in
+        overview["health"].as_array().into_iter().flatten().filter(|health| health["breaker"] != "closed")
+    {
+        let name = format!(
+            "{}/{}",
+            health["provider"].as_str().unwrap_or("?"),
+            health["model"].as_str().unwrap_or("?")
+        );
+        checks.push(Check::new(
+            name,
+            Verdict::Warn,
+            format!("circuit breaker {}", health["breaker"].as_str().unwrap_or("?")),
+        ));
     }
     checks
 }
@@ -155,7 +186,8 @@ async fn reach(desk: &Desk, name: &str, base_url: &str, has_key: bool) -> Check 
     let Some((host, port)) = host_of(base_url) else {
         return Check::new(name, Verdict::Fail, format!("{base_url} is no address"));
     };
-    let connect = tokio::time::timeout(Duration::from_secs(3), tokio::net::TcpStream::connect((host.as_str(), port)));
+    let connect =
+        tokio::time::timeout(Duration::from_secs(3), tokio::net::TcpStream::connect((host.as_str(), port)));
     let reached = match connect.await {
         Ok(Ok(_)) => Ok(()),
         Ok(Err(error)) => Err(error.to_string()),
@@ -163,8 +195,17 @@ async fn reach(desk: &Desk, name: &str, base_url: &str, has_key: bool) -> Check 
     };
     match (reached, has_key) {
         (Ok(()), true) => Check::new(name, Verdict::Ok, base_url),
-        (Ok(()), false) => Check::new(name, Verdict::Warn, desk.lang.pick("reached, but it has no API key", "연결되지만 API 키가 없습니다"))
-            .hint(desk.lang.pick("Set the variable that api_key_env names.", "api_key_env가 가리키는 변수를 설정하세요.")),
+        (Ok(()), false) => {
+            Check::new(
+                name,
+                Verdict::Warn,
+                desk.lang.pick("reached, but it has no API key", "연결되지만 API 키가 없습니다"),
+            )
+            .hint(desk.lang.pick(
+                "Set the variable that api_key_env names.",
+                "api_key_env가 가리키는 변수를 설정하세요.",
+            ))
+        }
         (Err(error), _) => Check::new(name, Verdict::Fail, format!("{base_url}: {error}"))
             .hint(desk.lang.pick("Check the network and the base_url.", "네트워크와 base_url을 확인하세요.")),
     }

@@ -44,11 +44,19 @@ pub(crate) async fn keys(desk: &Desk, command: &KeysCommand) -> Result<(), Failu
         KeysCommand::Revoke { key } => {
             let id = find(desk, key).await?.id.to_string();
             let gone: VirtualKey = desk.client.delete(&format!("/api/keys/{}", escaped(&id))).await?;
-            desk.show(&gone, || desk.lang.pick(format!("Key \"{}\" is revoked.", gone.name), format!("키 \"{}\"을(를) 폐기했습니다.", gone.name)))
+            desk.show(&gone, || {
+                desk.lang.pick(
+                    format!("Key \"{}\" is revoked.", gone.name),
+                    format!("키 \"{}\"을(를) 폐기했습니다.", gone.name),
+                )
+            })
         }
         KeysCommand::Rotate { key } => {
             let id = find(desk, key).await?.id.to_string();
-            let made: Made = desk.client.json(Method::POST, &format!("/api/keys/{}/rotate", escaped(&id)), &Value::Null).await?;
+            let made: Made = desk
+                .client
+                .json(Method::POST, &format!("/api/keys/{}/rotate", escaped(&id)), &Value::Null)
+                .await?;
             desk.show(&made, || shown_once(desk, &made))
         }
     }
@@ -57,17 +65,27 @@ pub(crate) async fn keys(desk: &Desk, command: &KeysCommand) -> Result<(), Failu
 /// The one key of that name, prefix or id; keys that work come before revoked ones.
 pub(crate) async fn find(desk: &Desk, text: &str) -> Result<VirtualKey, Failure> {
     let all: Vec<VirtualKey> = desk.client.get("/api/keys").await?;
-    let fits = |key: &&VirtualKey| key.name == text || key.prefix == text || key.id.to_string() == text || text.starts_with(&key.prefix);
+    let fits = |key: &&VirtualKey| {
+        key.name == text || key.prefix == text || key.id.to_string() == text || text.starts_with(&key.prefix)
+    };
     let mut found: Vec<_> = all.iter().filter(fits).collect();
     if found.iter().any(|key| key.revoked.is_none()) {
         found.retain(|key| key.revoked.is_none());
     }
     match found.as_slice() {
         [key] => Ok((*key).clone()),
-        [] => Err(Failure::plain("key.unknown", format!("there is no key `{text}`"), format!("키 `{text}`이(가) 없습니다"))
-            .with_hint("`nunchi keys list` shows them.", "`nunchi keys list`로 확인하세요.")),
-        _ => Err(Failure::plain("key.ambiguous", format!("`{text}` fits several keys"), format!("`{text}`에 맞는 키가 여럿입니다"))
-            .with_hint("Use the id.", "id를 쓰세요.")),
+        [] => Err(Failure::plain(
+            "key.unknown",
+            format!("there is no key `{text}`"),
+            format!("키 `{text}`이(가) 없습니다"),
+        )
+        .with_hint("`nunchi keys list` shows them.", "`nunchi keys list`로 확인하세요.")),
+        _ => Err(Failure::plain(
+            "key.ambiguous",
+            format!("`{text}` fits several keys"),
+            format!("`{text}`에 맞는 키가 여럿입니다"),
+        )
+        .with_hint("Use the id.", "id를 쓰세요.")),
     }
 }
 
@@ -88,7 +106,13 @@ fn split_budget(text: &str) -> Result<(String, String), Failure> {
 }
 
 fn expiry(text: &str) -> Result<Timestamp, Failure> {
-    let fail = || Failure::plain("key.expiry", format!("`{text}` is no length of time such as 30d"), format!("`{text}`은(는) 30d 같은 기간이 아닙니다"));
+    let fail = || {
+        Failure::plain(
+            "key.expiry",
+            format!("`{text}` is no length of time such as 30d"),
+            format!("`{text}`은(는) 30d 같은 기간이 아닙니다"),
+        )
+    };
     let length = parse_time(text).filter(|length| !length.is_zero()).ok_or_else(fail)?;
     Timestamp::now().checked_add(length).map_err(|_| fail())
 }
@@ -116,11 +140,14 @@ fn list(desk: &Desk, all: &[VirtualKey]) -> String {
         ];
         let state = match (key.revoked, key.expires) {
             (Some(at), _) => desk.lang.pick(format!("revoked {}", day(at)), format!("{} 폐기", day(at))),
-            (None, Some(at)) if at <= now => desk.lang.pick(format!("expired {}", day(at)), format!("{} 만료", day(at))),
+            (None, Some(at)) if at <= now => {
+                desk.lang.pick(format!("expired {}", day(at)), format!("{} 만료", day(at)))
+            }
             (None, Some(at)) => desk.lang.pick(format!("until {}", day(at)), format!("{}까지", day(at))),
             (None, None) => desk.lang.pick("works", "사용 중").to_owned(),
         };
-        let models = if key.allowed_models.is_empty() { "*".to_owned() } else { key.allowed_models.join(", ") };
+        let models =
+            if key.allowed_models.is_empty() { "*".to_owned() } else { key.allowed_models.join(", ") };
         let role = format!("{:?}", key.role).to_lowercase();
         let limits = limits.into_iter().flatten().collect::<Vec<_>>().join(", ");
         vec![key.name.clone(), format!("{}…", key.prefix), role, models, limits, day(key.created), state]

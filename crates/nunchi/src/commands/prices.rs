@@ -3,7 +3,9 @@
 use super::Desk;
 use crate::cli::PricesCommand;
 use crate::failure::Failure;
-use crate::prices::{Imported, PriceFile, import_litellm, read_owner_prices, usd_per_million, write_owner_prices};
+use crate::prices::{
+    Imported, PriceFile, import_litellm, read_owner_prices, usd_per_million, write_owner_prices,
+};
 use crate::render::table;
 use http::Method;
 use nunchi_core::{ModelPrice, NanoUsd};
@@ -22,21 +24,36 @@ pub(crate) async fn prices(desk: &Desk, command: &PricesCommand) -> Result<(), F
     match command {
         PricesCommand::List { provider } => {
             let mut catalog: Catalog = desk.client.get("/api/prices").await?;
-            catalog.prices.retain(|price| provider.as_ref().is_none_or(|provider| price.provider == *provider));
+            catalog
+                .prices
+                .retain(|price| provider.as_ref().is_none_or(|provider| price.provider == *provider));
             desk.show(&catalog, || list(desk, &catalog))
         }
         PricesCommand::Show { model } => {
             let mut catalog: Catalog = desk.client.get("/api/prices").await?;
-            catalog.prices.retain(|price| price.model == *model || format!("{}/{}", price.provider, price.model) == *model);
+            catalog.prices.retain(|price| {
+                price.model == *model || format!("{}/{}", price.provider, price.model) == *model
+            });
             if catalog.prices.is_empty() {
-                return Err(Failure::plain("price.unknown", format!("`{model}` has no price"), format!("`{model}`의 가격이 없습니다"))
-                    .with_hint("`nunchi prices set PROVIDER/MODEL --input USD --output USD` sets one.", "`nunchi prices set PROVIDER/MODEL --input USD --output USD`로 정하세요."));
+                return Err(Failure::plain(
+                    "price.unknown",
+                    format!("`{model}` has no price"),
+                    format!("`{model}`의 가격이 없습니다"),
+                )
+                .with_hint(
+                    "`nunchi prices set PROVIDER/MODEL --input USD --output USD` sets one.",
+                    "`nunchi prices set PROVIDER/MODEL --input USD --output USD`로 정하세요.",
+                ));
             }
             desk.show(&catalog.prices, || list(desk, &catalog))
         }
         PricesCommand::Set { model, input, output, cache_read, cache_write } => {
             let (provider, name) = model.split_once('/').ok_or_else(|| {
-                Failure::plain("price.model", format!("`{model}` must be PROVIDER/MODEL"), format!("`{model}`은(는) 제공자/모델이어야 합니다"))
+                Failure::plain(
+                    "price.model",
+                    format!("`{model}` must be PROVIDER/MODEL"),
+                    format!("`{model}`은(는) 제공자/모델이어야 합니다"),
+                )
             })?;
             let line = crate::prices::PriceLine {
                 provider: provider.to_owned(),
@@ -48,7 +65,9 @@ pub(crate) async fn prices(desk: &Desk, command: &PricesCommand) -> Result<(), F
                 ..crate::prices::PriceLine::default()
             };
             keep(desk, vec![line], "own").await?;
-            desk.show(&json!({ "set": model }), || desk.lang.pick(format!("{model} has its price."), format!("{model}의 가격을 정했습니다.")))
+            desk.show(&json!({ "set": model }), || {
+                desk.lang.pick(format!("{model} has its price."), format!("{model}의 가격을 정했습니다."))
+            })
         }
         PricesCommand::Import { file } => import(desk, file).await,
     }
@@ -57,8 +76,12 @@ pub(crate) async fn prices(desk: &Desk, command: &PricesCommand) -> Result<(), F
 fn checked(text: &str) -> Result<String, Failure> {
     match usd_per_million(text) {
         Some(_) => Ok(text.trim().trim_start_matches('$').to_owned()),
-        None => Err(Failure::plain("price.invalid", format!("`{text}` is no price"), format!("`{text}`은(는) 가격이 아닙니다"))
-            .with_hint("Dollars per million tokens, such as 0.25.", "백만 토큰당 달러, 예: 0.25")),
+        None => Err(Failure::plain(
+            "price.invalid",
+            format!("`{text}` is no price"),
+            format!("`{text}`은(는) 가격이 아닙니다"),
+        )
+        .with_hint("Dollars per million tokens, such as 0.25.", "백만 토큰당 달러, 예: 0.25")),
     }
 }
 
@@ -76,13 +99,16 @@ async fn keep(desk: &Desk, lines: Vec<crate::prices::PriceLine>, version: &str) 
 }
 
 async fn import(desk: &Desk, path: &Path) -> Result<(), Failure> {
-    let text = std::fs::read_to_string(path).map_err(|error| Failure::system(&path.display().to_string(), error))?;
+    let text =
+        std::fs::read_to_string(path).map_err(|error| Failure::system(&path.display().to_string(), error))?;
     let imported = match PriceFile::parse(&text) {
         Ok(ours) => Imported { lines: ours.models, ..Imported::default() },
         Err(_) => import_litellm(&text).map_err(|error| {
             let what = format!("{}: {error}", path.display());
-            Failure::plain("price.file", what.clone(), what)
-                .with_hint("A LiteLLM price file, or one of ours, is expected.", "LiteLLM 가격 파일이나 우리 형식의 파일이어야 합니다.")
+            Failure::plain("price.file", what.clone(), what).with_hint(
+                "A LiteLLM price file, or one of ours, is expected.",
+                "LiteLLM 가격 파일이나 우리 형식의 파일이어야 합니다.",
+            )
         })?,
     };
     let (taken, skipped) = (imported.lines.len(), imported.skipped.values().sum::<usize>());
@@ -90,7 +116,8 @@ async fn import(desk: &Desk, path: &Path) -> Result<(), Failure> {
     keep(desk, imported.lines, &version).await?;
     let value: Value = json!({ "taken": taken, "left_out": imported.skipped });
     desk.show(&value, || {
-        let reasons: Vec<_> = imported.skipped.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
+        let reasons: Vec<_> =
+            imported.skipped.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
         desk.lang.pick(
             format!("Took {taken} prices; left out {skipped} ({}).", reasons.join(", ")),
             format!("가격 {taken}개를 받았고 {skipped}개를 뺐습니다({}).", reasons.join(", ")),

@@ -37,8 +37,32 @@ fn text(desk: &Desk, flags: &Stats, answer: &Answer) -> String {
         return lang.pick("No calls in this period.", "이 기간에는 호출이 없습니다.").to_owned();
     }
     let headings = lang.pick(
-        [name(flags.by), ">calls", ">hits", ">failed", ">tokens in", ">out", ">cost", ">local", ">saved", ">p95", ""],
-        [name(flags.by), ">호출", ">적중", ">실패", ">입력 토큰", ">출력", ">비용", ">원화", ">절약", ">p95", ""],
+        [
+            name(flags.by),
+            ">calls",
+            ">hits",
+            ">failed",
+            ">tokens in",
+            ">out",
+            ">cost",
+            ">local",
+            ">saved",
+            ">p95",
+            "",
+        ],
+        [
+            name(flags.by),
+            ">호출",
+            ">적중",
+            ">실패",
+            ">입력 토큰",
+            ">출력",
+            ">비용",
+            ">원화",
+            ">절약",
+            ">p95",
+            "",
+        ],
     );
     let most = answer.groups.iter().map(|total| total.cost.0).max().unwrap_or(0).max(1);
     let row = |total: &Total, share: i64| {
@@ -86,8 +110,10 @@ fn period(text: &str, zone: &TimeZone) -> Result<Period, Failure> {
     let now = Timestamp::now().to_zoned(zone.clone());
     let bad = || {
         let (en, ko) = (format!("`{text}` is no period"), format!("`{text}`은(는) 기간이 아닙니다"));
-        Failure::plain("stats.period", en, ko)
-            .with_hint("today, week, month, all, 24h, 7d, or 2026-01-01..2026-01-31", "today, week, month, all, 24h, 7d 또는 2026-01-01..2026-01-31")
+        Failure::plain("stats.period", en, ko).with_hint(
+            "today, week, month, all, 24h, 7d, or 2026-01-01..2026-01-31",
+            "today, week, month, all, 24h, 7d 또는 2026-01-01..2026-01-31",
+        )
     };
     let midnight = |day: Date| day.to_zoned(zone.clone()).map(|zoned| zoned.timestamp());
     let start = |zoned: Zoned| midnight(zoned.date()).map_err(|_| bad());

@@ -30,7 +30,8 @@ pub(crate) async fn top(desk: &Desk, flags: &Top) -> Result<(), Failure> {
         if desk.json {
             return print_json(&value);
         }
-        let overview: Overview = serde_json::from_value(value).map_err(|error| Failure::system("the overview", error))?;
+        let overview: Overview =
+            serde_json::from_value(value).map_err(|error| Failure::system("the overview", error))?;
         return print_line(&plain(&overview));
     }
     let mut terminal = ratatui::try_init().map_err(|error| Failure::system("the terminal", error))?;
@@ -42,7 +43,9 @@ pub(crate) async fn top(desk: &Desk, flags: &Top) -> Result<(), Failure> {
 async fn watch(desk: &Desk, terminal: &mut DefaultTerminal) -> Result<(), Failure> {
     loop {
         let overview: Overview = desk.client.get("/api/overview").await?;
-        terminal.draw(|frame| draw(frame, desk, &overview)).map_err(|error| Failure::system("the terminal", error))?;
+        terminal
+            .draw(|frame| draw(frame, desk, &overview))
+            .map_err(|error| Failure::system("the terminal", error))?;
         let pressed = tokio::task::spawn_blocking(|| -> std::io::Result<Option<Event>> {
             if event::poll(PACE)? { event::read().map(Some) } else { Ok(None) }
         });
@@ -58,7 +61,8 @@ async fn watch(desk: &Desk, terminal: &mut DefaultTerminal) -> Result<(), Failur
 fn draw(frame: &mut Frame<'_>, desk: &Desk, overview: &Overview) {
     let gauges = u16::try_from(overview.budgets.len().min(6)).unwrap_or(6);
     let [head, budgets, calls] =
-        Layout::vertical([Constraint::Length(1), Constraint::Length(gauges + 2), Constraint::Min(5)]).areas(frame.area());
+        Layout::vertical([Constraint::Length(1), Constraint::Length(gauges + 2), Constraint::Min(5)])
+            .areas(frame.area());
     frame.render_widget(Paragraph::new(headline(desk, overview)), head);
     let block = Block::bordered().title(desk.lang.pick("budgets", "예산"));
     let inner = block.inner(budgets);
@@ -71,8 +75,12 @@ fn draw(frame: &mut Frame<'_>, desk: &Desk, overview: &Overview) {
             75..100 => Color::Yellow,
             _ => Color::Red,
         };
-        let label = format!("{}: {} / {}", state.name, units(state, state.spent), units(state, state.limit_units()));
-        frame.render_widget(Gauge::default().percent(percent).label(label).gauge_style(Style::new().fg(colour)), *area);
+        let label =
+            format!("{}: {} / {}", state.name, units(state, state.spent), units(state, state.limit_units()));
+        frame.render_widget(
+            Gauge::default().percent(percent).label(label).gauge_style(Style::new().fg(colour)),
+            *area,
+        );
     }
     let rows = overview.recent.iter().map(|call| Row::new(cells(call)));
     let widths = [12, 34, 10, 8, 14, 10, 40].map(Constraint::Length);
@@ -110,7 +118,12 @@ fn cells(call: &CallRecord) -> [String; 7] {
 
 fn plain(overview: &Overview) -> String {
     let budgets = overview.budgets.iter().map(|state| {
-        vec![state.name.clone(), bar(state.percent()), units(state, state.spent), units(state, state.limit_units())]
+        vec![
+            state.name.clone(),
+            bar(state.percent()),
+            units(state, state.spent),
+            units(state, state.limit_units()),
+        ]
     });
     let calls = overview.recent.iter().map(|call| cells(call).to_vec());
     format!("{}\n{}", table(&["budget", "", ">spent", ">limit"], budgets), table(&HEADINGS, calls))

@@ -108,7 +108,11 @@ pub(crate) struct Layers {
 
 impl Layers {
     /// Reads `nunchi.toml`, `nunchi.<environment>.toml` and the variables; problems are kept for the resolving.
-    pub(crate) fn read(home: &Path, environment: Option<&str>, variables: impl Iterator<Item = (String, String)>) -> Self {
+    pub(crate) fn read(
+        home: &Path,
+        environment: Option<&str>,
+        variables: impl Iterator<Item = (String, String)>,
+    ) -> Self {
         let mut layers = Self::default();
         layers.file(&home.join("nunchi.toml"));
         if let Some(name) = environment.filter(|name| !name.is_empty()) {
@@ -140,14 +144,19 @@ impl Layers {
         match Document::parse(text.as_str()) {
             Ok(document) => {
                 for (section, item) in document.iter() {
-                    let origin = Origin::File(path.to_owned(), line_of(item.span().map_or(0, |span| span.start)));
+                    let origin =
+                        Origin::File(path.to_owned(), line_of(item.span().map_or(0, |span| span.start)));
                     self.section(section, item, &origin, &|span| {
-                        Origin::File(path.to_owned(), line_of(span.map_or(0, |span: std::ops::Range<usize>| span.start)))
+                        Origin::File(
+                            path.to_owned(),
+                            line_of(span.map_or(0, |span: std::ops::Range<usize>| span.start)),
+                        )
                     });
                 }
             }
             Err(error) => {
-                let origin = Origin::File(path.to_owned(), line_of(error.span().map_or(0, |span| span.start)));
+                let origin =
+                    Origin::File(path.to_owned(), line_of(error.span().map_or(0, |span| span.start)));
                 let what = error.message().to_owned();
                 self.problems.push(ConfigProblem::new(&origin, "syntax", what.clone(), what));
             }
@@ -171,7 +180,12 @@ impl Layers {
                             Ok(value) if PROVIDER_KEYS.iter().any(|(known, _)| *known == key) => {
                                 provider.insert(key.to_owned(), (value, origin));
                             }
-                            _ => self.unknown(&origin, &format!("providers.{key}"), key, PROVIDER_KEYS.iter().map(|(k, _)| *k)),
+                            _ => self.unknown(
+                                &origin,
+                                &format!("providers.{key}"),
+                                key,
+                                PROVIDER_KEYS.iter().map(|(k, _)| *k),
+                            ),
                         }
                     }
                     self.providers.push((provider, place(table.span())));
@@ -193,20 +207,28 @@ impl Layers {
                             self.values.insert(setting, (value, place(item.span())));
                         }
                         _ => {
-                            let keys = FIELDS.iter().filter(|field| field.section == section).map(|field| field.key);
+                            let keys =
+                                FIELDS.iter().filter(|field| field.section == section).map(|field| field.key);
                             self.unknown(&place(item.span()), &setting, key, keys);
                         }
                     }
                 }
             }
             _ => {
-                let sections = FIELDS.iter().map(|field| field.section).chain(["providers", "aliases", "fallbacks"]);
+                let sections =
+                    FIELDS.iter().map(|field| field.section).chain(["providers", "aliases", "fallbacks"]);
                 self.unknown(origin, section, section, sections);
             }
         }
     }
 
-    fn unknown<'a>(&mut self, origin: &Origin, setting: &str, word: &str, known: impl Iterator<Item = &'a str>) {
+    fn unknown<'a>(
+        &mut self,
+        origin: &Origin,
+        setting: &str,
+        word: &str,
+        known: impl Iterator<Item = &'a str>,
+    ) {
         let problem = ConfigProblem::new(origin, setting, "there is no such setting", "그런 설정은 없습니다");
         self.problems.push(match nearest(word, known) {
             Some(near) => problem.hint(format!("did you mean `{near}`?"), format!("혹시 `{near}`인가요?")),
@@ -216,7 +238,9 @@ impl Layers {
 
     /// `NUNCHI_SECTION__KEY=value`.
     fn variable(&mut self, name: &str, text: &str) {
-        let Some((section, key)) = name.strip_prefix("NUNCHI_").and_then(|rest| rest.split_once("__")) else { return };
+        let Some((section, key)) = name.strip_prefix("NUNCHI_").and_then(|rest| rest.split_once("__")) else {
+            return;
+        };
         let (section, key) = (section.to_ascii_lowercase(), key.to_ascii_lowercase());
         let origin = Origin::Environment(name.to_owned());
         if FIELDS.iter().any(|field| field.section == section && field.key == key) {

@@ -7,8 +7,8 @@ mod reading;
 mod reference;
 mod resolved;
 
-pub(crate) use reading::{parse_time, shown_settings};
-pub(crate) use layers::{ConfigError, ConfigProblem, Layers, Origin};
+pub(crate) use layers::{ConfigError, Layers};
 pub(crate) use provider::ProviderEntryConfig;
+pub(crate) use reading::{parse_time, shown_settings};
 pub(crate) use reference::reference;
 pub(crate) use resolved::{Config, Currency, LocalConfig, LogFormat};

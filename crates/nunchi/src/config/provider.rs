@@ -45,7 +45,10 @@ type Written = BTreeMap<String, (Value, Origin)>;
 
 impl Layers {
     /// The providers in the file, then those of the environment that are not named there.
-    pub(super) fn read_providers(&mut self, variables: &BTreeMap<String, String>) -> Vec<ProviderEntryConfig> {
+    pub(super) fn read_providers(
+        &mut self,
+        variables: &BTreeMap<String, String>,
+    ) -> Vec<ProviderEntryConfig> {
         let mut providers: Vec<ProviderEntryConfig> = Vec::new();
         let written = std::mem::take(&mut self.providers);
         for (table, origin) in &written {
@@ -61,13 +64,19 @@ impl Layers {
         for (variable, name, kind) in KEYS {
             let value = variables.get(variable).filter(|value| !value.trim().is_empty());
             if let Some(value) = value.filter(|_| providers.iter().all(|provider| provider.name != name)) {
-                providers.push(ProviderEntryConfig::of_environment(variable, name, kind, Some(Secret::new(value.as_str()))));
+                providers.push(ProviderEntryConfig::of_environment(
+                    variable,
+                    name,
+                    kind,
+                    Some(Secret::new(value.as_str())),
+                ));
             }
         }
         if let Some(host) = variables.get("OLLAMA_HOST").filter(|host| !host.trim().is_empty())
             && providers.iter().all(|provider| provider.name != "ollama")
         {
-            let mut ollama = ProviderEntryConfig::of_environment("OLLAMA_HOST", "ollama", ProviderKind::Ollama, None);
+            let mut ollama =
+                ProviderEntryConfig::of_environment("OLLAMA_HOST", "ollama", ProviderKind::Ollama, None);
             ollama.base_url = if host.contains("://") { host.clone() } else { format!("http://{host}") };
             providers.push(ollama);
         }
@@ -75,13 +84,21 @@ impl Layers {
         providers
     }
 
-    fn read_provider(&mut self, table: &Written, origin: &Origin, variables: &BTreeMap<String, String>) -> Option<ProviderEntryConfig> {
+    fn read_provider(
+        &mut self,
+        table: &Written,
+        origin: &Origin,
+        variables: &BTreeMap<String, String>,
+    ) -> Option<ProviderEntryConfig> {
         let text = |key: &str| table.get(key).map(|(value, _)| plain(value));
-        let flag = |key: &str, default: bool| table.get(key).and_then(|(value, _)| value.as_bool()).unwrap_or(default);
+        let flag = |key: &str, default: bool| {
+            table.get(key).and_then(|(value, _)| value.as_bool()).unwrap_or(default)
+        };
         if !flag("enabled", true) {
             return None;
         }
-        let mut missing = |key: &str, en: &str, ko: &str| self.wrong(origin, &format!("providers.{key}"), en, ko);
+        let mut missing =
+            |key: &str, en: &str, ko: &str| self.wrong(origin, &format!("providers.{key}"), en, ko);
         let name = text("name").filter(|name| !name.is_empty() && !name.contains('/'));
         if name.is_none() {
             missing("name", "a provider needs a name without `/`", "`/`가 없는 이름이 필요합니다");
@@ -94,9 +111,14 @@ impl Layers {
         }
         let (name, kind) = (name?, kind?);
         let base_url = text("base_url").or_else(|| kind.default_base_url().map(str::to_owned));
-        let known_url = base_url.as_deref().is_some_and(|url| url.starts_with("http://") || url.starts_with("https://"));
+        let known_url =
+            base_url.as_deref().is_some_and(|url| url.starts_with("http://") || url.starts_with("https://"));
         if !known_url {
-            missing("base_url", "it must begin with http:// or https://", "http:// 또는 https://로 시작해야 합니다");
+            missing(
+                "base_url",
+                "it must begin with http:// or https://",
+                "http:// 또는 https://로 시작해야 합니다",
+            );
         }
         let secret = self.secret(table, variables);
         let headers = self.headers(table, variables);
@@ -118,7 +140,8 @@ impl Layers {
     fn secret(&mut self, table: &Written, variables: &BTreeMap<String, String>) -> Option<Secret> {
         let (value, origin) = table.get("api_key_env")?;
         let name = plain(value);
-        let is_name = name.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_');
+        let is_name =
+            name.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_');
         if !is_name || name.is_empty() {
             let problem = ConfigProblem::new(
                 origin,
@@ -126,7 +149,8 @@ impl Layers {
                 "it must name an environment variable, in capital letters",
                 "대문자로 된 환경 변수 이름이어야 합니다",
             );
-            let problem = problem.hint("a key itself never stands in a file", "키 자체는 파일에 적지 않습니다");
+            let problem =
+                problem.hint("a key itself never stands in a file", "키 자체는 파일에 적지 않습니다");
             self.problems.push(problem);
             return None;
         }
@@ -139,7 +163,10 @@ impl Layers {
             Some(name) => variables.get(name).cloned().unwrap_or_default(),
             None => text.to_owned(),
         };
-        headers.iter().filter_map(|(name, value)| Some((name.to_owned(), Secret::new(value_of(value.as_str()?))))).collect()
+        headers
+            .iter()
+            .filter_map(|(name, value)| Some((name.to_owned(), Secret::new(value_of(value.as_str()?)))))
+            .collect()
     }
 }
 

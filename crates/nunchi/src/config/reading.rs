@@ -19,9 +19,16 @@ impl Layers {
     pub(super) fn text(&mut self, setting: &str) -> String {
         let (value, origin) = self.value(setting);
         match (&value, kind_of(setting)) {
-            (Value::String(text), Kind::OneOf(words)) if !words.contains(&text.value().as_str()) && !text.value().is_empty() => {
+            (Value::String(text), Kind::OneOf(words))
+                if !words.contains(&text.value().as_str()) && !text.value().is_empty() =>
+            {
                 let list = words.join(", ");
-                self.wrong(&origin, setting, format!("it must be one of {list}"), format!("{list} 중 하나여야 합니다"));
+                self.wrong(
+                    &origin,
+                    setting,
+                    format!("it must be one of {list}"),
+                    format!("{list} 중 하나여야 합니다"),
+                );
                 default_of(setting).to_owned()
             }
             (Value::String(text), _) => text.value().clone(),
@@ -72,7 +79,12 @@ impl Layers {
     pub(super) fn time(&mut self, setting: &str) -> Duration {
         let (value, origin) = self.value(setting);
         parse_time(&plain(&value)).unwrap_or_else(|| {
-            self.wrong(&origin, setting, "it must be a time such as 30s, 5m, 24h or 7d", "30s, 5m, 24h, 7d 같은 시간이어야 합니다");
+            self.wrong(
+                &origin,
+                setting,
+                "it must be a time such as 30s, 5m, 24h or 7d",
+                "30s, 5m, 24h, 7d 같은 시간이어야 합니다",
+            );
             parse_time(default_of(setting)).unwrap_or_default()
         })
     }
@@ -85,7 +97,13 @@ impl Layers {
         })
     }
 
-    pub(super) fn wrong(&mut self, origin: &Origin, setting: &str, en: impl Into<String>, ko: impl Into<String>) {
+    pub(super) fn wrong(
+        &mut self,
+        origin: &Origin,
+        setting: &str,
+        en: impl Into<String>,
+        ko: impl Into<String>,
+    ) {
         self.problems.push(ConfigProblem::new(origin, setting, en, ko));
     }
 
@@ -119,7 +137,13 @@ fn find(setting: &str) -> Option<&'static super::fields::Field> {
 pub(super) fn texts_of(value: &Value) -> Option<Vec<String>> {
     match value {
         Value::Array(items) => items.iter().map(|item| item.as_str().map(str::to_owned)).collect(),
-        Value::String(text) => Some(text.value().split(',').map(|item| item.trim().to_owned()).filter(|item| !item.is_empty()).collect()),
+        Value::String(text) => Some(
+            text.value()
+                .split(',')
+                .map(|item| item.trim().to_owned())
+                .filter(|item| !item.is_empty())
+                .collect(),
+        ),
         _ => None,
     }
 }

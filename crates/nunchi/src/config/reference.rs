@@ -12,10 +12,12 @@ pub(crate) fn reference() -> String {
     for field in &FIELDS {
         if field.section != section {
             section = field.section;
-            let _infallible = write!(page, "\n## [{section}]\n\n| key | kind | default | meaning |\n|---|---|---|---|\n");
+            let _infallible =
+                write!(page, "\n## [{section}]\n\n| key | kind | default | meaning |\n|---|---|---|---|\n");
         }
         let default = if field.default.is_empty() { "-".to_owned() } else { format!("`{}`", field.default) };
-        let _infallible = writeln!(page, "| `{}` | {} | {default} | {} |", field.key, kind(field.kind), field.meaning);
+        let _infallible =
+            writeln!(page, "| `{}` | {} | {default} | {} |", field.key, kind(field.kind), field.meaning);
     }
     page.push_str("\n## [[providers]]\n\n| key | meaning |\n|---|---|\n");
     for (key, meaning) in PROVIDER_KEYS {

@@ -74,13 +74,19 @@ pub(crate) struct Config {
 
 impl Config {
     /// Resolves the layers; all problems are reported at once.
-    pub(crate) fn resolve(mut layers: Layers, variables: &BTreeMap<String, String>) -> Result<Self, ConfigError> {
+    pub(crate) fn resolve(
+        mut layers: Layers,
+        variables: &BTreeMap<String, String>,
+    ) -> Result<Self, ConfigError> {
         let providers = layers.read_providers(variables);
         let config = Self {
             listen: layers.address(),
-            body_limit: usize::try_from(layers.count("server.body_limit_mb").clamp(1, 1_024) << 20).unwrap_or(32 << 20),
+            body_limit: usize::try_from(layers.count("server.body_limit_mb").clamp(1, 1_024) << 20)
+                .unwrap_or(32 << 20),
             cors_origins: layers.texts("server.cors_origins"),
-            lang: Some(layers.text("server.lang")).filter(|tag| !tag.is_empty()).map(|tag| Lang::from_tag(&tag)),
+            lang: Some(layers.text("server.lang"))
+                .filter(|tag| !tag.is_empty())
+                .map(|tag| Lang::from_tag(&tag)),
             time_zone: layers.time_zone(),
             shutdown: Duration::from_secs(layers.count("server.shutdown_seconds")),
             tiers: TierModels {
@@ -97,7 +103,9 @@ impl Config {
             encrypt_cache: layers.flag_value("cache.encrypt"),
             daily_cap: layers.decimal("budget.daily_cap_usd").parse().unwrap_or(NanoUsd::from_usd(5)),
             hold_patience: layers.time("budget.wait"),
-            limits: LimitSettings { chat_per_minute: u32::try_from(layers.count("limits.chat_per_minute")).unwrap_or(u32::MAX) },
+            limits: LimitSettings {
+                chat_per_minute: u32::try_from(layers.count("limits.chat_per_minute")).unwrap_or(u32::MAX),
+            },
             retry: RetrySettings {
                 attempts: u32::try_from(layers.count("retry.attempts").max(1)).unwrap_or(u32::MAX),
                 first_pause: layers.time("retry.first_pause"),
@@ -116,12 +124,18 @@ impl Config {
                 enabled: layers.flag_value("local.enabled"),
                 chat: layers.text("local.chat"),
                 encoder: layers.text("local.encoder"),
-                weights: Some(layers.text("local.weights")).filter(|path| !path.is_empty()).map(PathBuf::from),
+                weights: Some(layers.text("local.weights"))
+                    .filter(|path| !path.is_empty())
+                    .map(PathBuf::from),
             },
             log_format: if layers.text("log.format") == "json" { LogFormat::Json } else { LogFormat::Text },
             log_level: layers.text("log.level"),
             providers,
-            aliases: layers.map("aliases").into_iter().filter_map(|(k, v)| Some((k, v.into_iter().next()?))).collect(),
+            aliases: layers
+                .map("aliases")
+                .into_iter()
+                .filter_map(|(k, v)| Some((k, v.into_iter().next()?)))
+                .collect(),
             fallbacks: layers.map("fallbacks"),
         };
         if layers.problems.is_empty() { Ok(config) } else { Err(ConfigError(layers.problems)) }
@@ -180,7 +194,12 @@ impl Layers {
                     Ok(pattern) => rules.push(TierRule { pattern, tier, name: format!("your rule {text}") }),
                     Err(error) => {
                         let (origin, what) = (self.origin(&setting), error.to_string());
-                        self.wrong(&origin, &setting, format!("`{text}`: {what}"), format!("`{text}`: {what}"));
+                        self.wrong(
+                            &origin,
+                            &setting,
+                            format!("`{text}`: {what}"),
+                            format!("`{text}`: {what}"),
+                        );
                     }
                 }
             }

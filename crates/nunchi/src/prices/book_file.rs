@@ -76,7 +76,8 @@ impl PriceLine {
     /// The line as a price; an unnamed class costs what its nearest named one does, never less.
     pub(crate) fn price(&self) -> Result<ModelPrice, String> {
         let read = |text: &str| {
-            usd_per_million(text).ok_or_else(|| format!("{}/{}: \"{text}\" is no price", self.provider, self.model))
+            usd_per_million(text)
+                .ok_or_else(|| format!("{}/{}: \"{text}\" is no price", self.provider, self.model))
         };
         let or = |text: &Option<String>, other: NanoUsd| text.as_deref().map_or(Ok(other), read);
         let (input, output) = (read(&self.input)?, read(&self.output)?);
@@ -105,11 +106,15 @@ impl PriceLine {
     fn context_tier(&self, rates: Rates) -> Result<Option<ContextTier>, String> {
         let Some(above_prompt_tokens) = self.above else { return Ok(None) };
         let read = |text: &Option<String>, other: NanoUsd| {
-            text.as_deref().map_or(Ok(other), |text| usd_per_million(text).ok_or_else(|| format!("\"{text}\" is no price")))
+            text.as_deref().map_or(Ok(other), |text| {
+                usd_per_million(text).ok_or_else(|| format!("\"{text}\" is no price"))
+            })
         };
         let input = read(&self.above_input, rates.input)?;
         let output = read(&self.above_output, rates.output)?;
-        let grown = |rate: NanoUsd| if rates.input.0 == 0 { rate } else { NanoUsd(rate.0.saturating_mul(input.0) / rates.input.0) };
+        let grown = |rate: NanoUsd| {
+            if rates.input.0 == 0 { rate } else { NanoUsd(rate.0.saturating_mul(input.0) / rates.input.0) }
+        };
         let rates = Rates {
             input,
             cache_read: read(&self.above_cache_read, grown(rates.cache_read))?,
@@ -126,7 +131,14 @@ impl PriceLine {
         let read = |text: &String| usd_per_million(text).ok_or_else(|| format!("\"{text}\" is no price"));
         let (input, output) = (read(input)?, read(output)?);
         let cache_read = self.batch_cache_read.as_ref().map_or(Ok(rates.cache_read.min(input)), read)?;
-        Ok(Some(Rates { input, cache_read, cache_write_5m: input, cache_write_1h: input, output, reasoning: output }))
+        Ok(Some(Rates {
+            input,
+            cache_read,
+            cache_write_5m: input,
+            cache_write_1h: input,
+            output,
+            reasoning: output,
+        }))
     }
 
     fn fee(&self, text: Option<&String>) -> Result<NanoUsd, String> {
@@ -148,5 +160,7 @@ pub(crate) fn read_owner_prices(path: &Path) -> Result<PriceFile, String> {
 pub(crate) fn write_owner_prices(path: &Path, file: &PriceFile) -> Result<(), String> {
     let text = serde_json::to_string_pretty(file).map_err(|error| error.to_string())?;
     let draft = path.with_extension("json.new");
-    std::fs::write(&draft, text).and_then(|()| std::fs::rename(&draft, path)).map_err(|error| format!("{}: {error}", path.display()))
+    std::fs::write(&draft, text)
+        .and_then(|()| std::fs::rename(&draft, path))
+        .map_err(|error| format!("{}: {error}", path.display()))
 }

@@ -14,7 +14,8 @@ pub(crate) fn scaled_decimal(text: &str, exponent: i32) -> Option<i64> {
     let value: i128 = if plain { digits.parse().ok()? } else { return None };
     let shift = power.checked_add(exponent)?.checked_sub(i32::try_from(fraction.len()).ok()?)?;
     let factor = 10_i128.checked_pow(shift.unsigned_abs())?;
-    let scaled = if shift >= 0 { value.checked_mul(factor)? } else { value.checked_add(factor - 1)? / factor };
+    let scaled =
+        if shift >= 0 { value.checked_mul(factor)? } else { value.checked_add(factor - 1)? / factor };
     i64::try_from(scaled).ok()
 }
 

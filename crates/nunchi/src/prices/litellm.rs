@@ -53,7 +53,8 @@ struct Entry<'a> {
 
 /// Reads the file's text. Entries of other providers or kinds are left out and counted, never fatal.
 pub(crate) fn import_litellm(text: &str) -> Result<Imported, String> {
-    let entries: BTreeMap<String, &RawValue> = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    let entries: BTreeMap<String, &RawValue> =
+        serde_json::from_str(text).map_err(|error| error.to_string())?;
     let mut imported = Imported::default();
     for (name, raw) in entries {
         match line(&name, raw) {
@@ -66,7 +67,11 @@ pub(crate) fn import_litellm(text: &str) -> Result<Imported, String> {
 
 fn line(name: &str, raw: &RawValue) -> Result<PriceLine, &'static str> {
     let entry: Entry<'_> = serde_json::from_str(raw.get()).map_err(|_| "not readable")?;
-    let provider = entry.litellm_provider.as_deref().filter(|provider| PROVIDERS.contains(provider)).ok_or("other provider")?;
+    let provider = entry
+        .litellm_provider
+        .as_deref()
+        .filter(|provider| PROVIDERS.contains(provider))
+        .ok_or("other provider")?;
     if !matches!(entry.mode.as_deref(), Some("chat" | "responses" | "embedding")) {
         return Err("not text");
     }

@@ -43,7 +43,11 @@ mod tests {
         assert_eq!(sonnet.rates.cache_read, NanoUsd(300_000_000));
         assert_eq!(sonnet.rates.cache_write_1h, NanoUsd::from_usd(6));
         for price in &catalog.prices {
-            assert!(price.rates.input > NanoUsd::ZERO || price.rates.output > NanoUsd::ZERO, "{}", price.model);
+            assert!(
+                price.rates.input > NanoUsd::ZERO || price.rates.output > NanoUsd::ZERO,
+                "{}",
+                price.model
+            );
         }
     }
 }

@@ -30,7 +30,12 @@ async fn a_keys_own_budget_counts_only_that_key() {
     let poor = home.json(&["keys", "create", "poor", "--budget", "1tokens/day"]);
     let rich = home.json(&["keys", "create", "rich"]);
     let refused = server.chat(poor["key"].as_str().unwrap(), "up/gpt-5-mini", "hello");
-    assert_eq!((refused.status, &refused.json()["error"]["code"]), (402, &json!("budget.exhausted")), "{}", refused.body);
+    assert_eq!(
+        (refused.status, &refused.json()["error"]["code"]),
+        (402, &json!("budget.exhausted")),
+        "{}",
+        refused.body
+    );
     assert_eq!(server.chat(rich["key"].as_str().unwrap(), "up/gpt-5-mini", "hello").status, 200);
     server.stop();
 }

@@ -89,7 +89,8 @@ fn the_last_layer_wins_and_says_where_it_is() {
 /// The part of the answer that is about one setting, as text.
 fn setting_of(shown: &Value, setting: &str) -> String {
     let settings = shown.as_array().or_else(|| shown["settings"].as_array()).expect("a list of settings");
-    let found = settings.iter().find(|one| one["setting"] == setting).unwrap_or_else(|| panic!("{setting}: {shown}"));
+    let found =
+        settings.iter().find(|one| one["setting"] == setting).unwrap_or_else(|| panic!("{setting}: {shown}"));
     found.to_string()
 }
 

@@ -30,7 +30,10 @@ async fn a_killed_server_leaves_a_whole_ledger() {
     let stats = home.json(&["stats", "--by", "outcome", "--period", "all"]);
     let count = |outcome: &str| {
         let groups = stats["groups"].as_array().unwrap();
-        groups.iter().find(|group| group["group"] == outcome).map_or(0, |group| group["calls"].as_u64().unwrap())
+        groups
+            .iter()
+            .find(|group| group["group"] == outcome)
+            .map_or(0, |group| group["calls"].as_u64().unwrap())
     };
     assert_eq!((count("ok"), count("crashed")), (20, 1), "{stats}");
     let budgets = home.json(&["budget", "list"]);

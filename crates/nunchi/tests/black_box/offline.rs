@@ -6,7 +6,17 @@ use serde_json::json;
 #[test]
 fn keys_live_from_creation_to_revocation() {
     let home = Home::new();
-    let made = home.json(&["keys", "create", "phone", "--models", "openai/*,auto", "--rpm", "30", "--expires", "30d"]);
+    let made = home.json(&[
+        "keys",
+        "create",
+        "phone",
+        "--models",
+        "openai/*,auto",
+        "--rpm",
+        "30",
+        "--expires",
+        "30d",
+    ]);
     let secret = made["key"].as_str().unwrap();
     assert!(secret.starts_with("nk-") && secret.len() > 40, "{secret}");
     let listed = home.json(&["keys", "list"]);
@@ -30,7 +40,10 @@ fn a_daily_cap_exists_from_the_first_start() {
     let budgets = home.json(&["budget", "list"]);
     let cap = &budgets.as_array().unwrap()[0];
     assert_eq!(cap["budget"]["limit"], json!({ "money": 5_000_000_000_i64 }), "{budgets}");
-    assert_eq!((&cap["budget"]["window"], &cap["budget"]["scope"]["scope"]), (&json!("day"), &json!("everything")));
+    assert_eq!(
+        (&cap["budget"]["window"], &cap["budget"]["scope"]["scope"]),
+        (&json!("day"), &json!("everything"))
+    );
 }
 
 #[test]
@@ -46,9 +59,31 @@ fn a_removed_cap_stays_removed() {
 #[test]
 fn budgets_are_set_by_name() {
     let home = Home::new();
-    let words = ["budget", "set", "mine", "--limit", "2usd", "--window", "month", "--at", "90=downgrade", "--at", "50=notify"];
+    let words = [
+        "budget",
+        "set",
+        "mine",
+        "--limit",
+        "2usd",
+        "--window",
+        "month",
+        "--at",
+        "90=downgrade",
+        "--at",
+        "50=notify",
+    ];
     home.json(&words);
-    home.json(&["budget", "set", "mine", "--limit", "300000tokens", "--window", "week", "--scope", "session:*"]);
+    home.json(&[
+        "budget",
+        "set",
+        "mine",
+        "--limit",
+        "300000tokens",
+        "--window",
+        "week",
+        "--scope",
+        "session:*",
+    ]);
     let all = home.json(&["budget", "list"]);
     let mine: Vec<_> = all.as_array().unwrap().iter().filter(|one| one["budget"]["name"] == "mine").collect();
     assert_eq!(mine.len(), 1, "the second one replaced the first: {all}");
@@ -82,7 +117,8 @@ fn empty_pages_say_so() {
         (["cache", "list"], "Nothing is stored", "저장된 답이 없습니다"),
         (["budget", "notices"], "No threshold", "도달한 단계가 없습니다"),
     ] {
-        let words: Vec<&str> = if words[1] == "--period" { vec!["stats", "--period", "all"] } else { words.to_vec() };
+        let words: Vec<&str> =
+            if words[1] == "--period" { vec!["stats", "--period", "all"] } else { words.to_vec() };
         for (lang, text) in [("en", en), ("ko", ko)] {
             let ran = home.run(words.iter().chain(&["--lang", lang]));
             assert_eq!(ran.code, 0, "{words:?}: {}", ran.err);

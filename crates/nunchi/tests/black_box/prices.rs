@@ -48,7 +48,10 @@ fn a_litellm_file_is_taken_exactly() {
 fn the_owners_price_wins_and_stays() {
     let home = Home::new();
     let shipped = rates(&home, "anthropic/claude-sonnet-4-5");
-    assert_eq!((shipped["input"].as_i64(), shipped["output"].as_i64()), (Some(3_000_000_000), Some(15_000_000_000)));
+    assert_eq!(
+        (shipped["input"].as_i64(), shipped["output"].as_i64()),
+        (Some(3_000_000_000), Some(15_000_000_000))
+    );
     home.json(&["prices", "set", "anthropic/claude-sonnet-4-5", "--input", "0.0375", "--output", "$1.5"]);
     let own = rates(&home, "anthropic/claude-sonnet-4-5");
     assert_eq!((own["input"].as_i64(), own["output"].as_i64()), (Some(37_500_000), Some(1_500_000_000)));

@@ -6,7 +6,10 @@ use crate::support::Home;
 fn pages() {
     let home = Home::new();
     for (page, words) in [
-        ("cli", &["nunchi up", "nunchi budget set", "nunchi keys rotate", "--json", "--home", "nunchi restore"][..]),
+        (
+            "cli",
+            &["nunchi up", "nunchi budget set", "nunchi keys rotate", "--json", "--home", "nunchi restore"][..],
+        ),
         ("config", &["## [server]", "`listen`", "[[providers]]", "`api_key_env`", "NUNCHI_SECTION__KEY"]),
         ("openapi", &["\"openapi\"", "/v1/chat/completions", "/v1/messages"]),
     ] {

@@ -16,7 +16,9 @@ async fn from_the_first_key_to_the_row_in_the_ledger() {
     let home = Home::with_config(&one_provider(&upstream.base_url())).variable("UP_KEY", "sk-upstream");
     let server = home.up();
     let key = server.first_key();
-    assert!(server.greeting.contains("curl") && server.greeting.contains(&format!("http://{}/", server.address)));
+    assert!(
+        server.greeting.contains("curl") && server.greeting.contains(&format!("http://{}/", server.address))
+    );
 
     let got = server.chat(&key, "up/gpt-5-mini", "What is 2+2?");
     assert_eq!((got.status, asked(&got).as_str()), (200, "4"), "{}", got.body);
@@ -24,11 +26,18 @@ async fn from_the_first_key_to_the_row_in_the_ledger() {
     assert_eq!(got.header("x-nunchi-model"), Some("up/gpt-5-mini"));
     assert!(got.header("x-nunchi-cost-usd").is_some_and(|cost| cost.starts_with("0.")), "{}", got.head);
     let again = server.chat(&key, "up/gpt-5-mini", "What is 2+2?");
-    assert_eq!((again.header("x-nunchi-cache"), again.header("x-nunchi-cost-usd")), (Some("exact"), Some("0.000000000")));
+    assert_eq!(
+        (again.header("x-nunchi-cache"), again.header("x-nunchi-cost-usd")),
+        (Some("exact"), Some("0.000000000"))
+    );
     assert_eq!(upstream.calls(), 1, "the second one came from the cache");
 
     let stats = home.json(&["stats", "--by", "model"]);
-    assert_eq!((stats["total"]["calls"].as_u64(), stats["total"]["cache_hits"].as_u64()), (Some(2), Some(1)), "{stats}");
+    assert_eq!(
+        (stats["total"]["calls"].as_u64(), stats["total"]["cache_hits"].as_u64()),
+        (Some(2), Some(1)),
+        "{stats}"
+    );
     assert!(stats["total"]["cost"].as_i64().unwrap() > 0, "{stats}");
     let cache = home.json(&["cache", "stats"]);
     assert_eq!((cache["hits"].as_u64(), cache["lookups"].as_u64()), (Some(1), Some(2)), "{cache}");
@@ -46,7 +55,10 @@ async fn from_the_first_key_to_the_row_in_the_ledger() {
 async fn ask_goes_through_the_running_server() {
     let upstream = Upstream::start(Dialect::OpenAi).await;
     upstream.always(Turn::text("안녕하세요, streamed"));
-    let config = format!("{}\n[tiers]\ntrivial = [\"up/gpt-5-mini\"]\nstandard = [\"up/gpt-5-mini\"]\n", one_provider(&upstream.base_url()));
+    let config = format!(
+        "{}\n[tiers]\ntrivial = [\"up/gpt-5-mini\"]\nstandard = [\"up/gpt-5-mini\"]\n",
+        one_provider(&upstream.base_url())
+    );
     let home = Home::with_config(&config);
     let without = home.run(["ask", "hello", "there", "--offline", "--no-cache"]);
     assert_eq!((without.code, without.out.as_str()), (0, "안녕하세요, streamed\n"), "{}", without.err);
@@ -72,7 +84,11 @@ async fn keys_work_at_once_and_end_at_once() {
     assert_eq!((refused.status, &refused.json()["error"]["code"]), (403, &json!("key.model_not_allowed")));
     for path in ["/api/stats", "/api/keys", "/api/budgets", "/api/overview", "/api/prices", "/api/cache"] {
         let refused = server.get(path, key);
-        assert_eq!((refused.status, &refused.json()["error"]["code"]), (403, &json!("key.not_admin")), "{path}");
+        assert_eq!(
+            (refused.status, &refused.json()["error"]["code"]),
+            (403, &json!("key.not_admin")),
+            "{path}"
+        );
         assert_eq!(server.get(path, "nk-nobody").status, 401, "{path}");
     }
     home.json(&["keys", "revoke", "few"]);
@@ -95,8 +111,18 @@ async fn the_admin_api_refuses_nonsense() {
         ("DELETE", "/api/keys/00000000000000000000000000000000", Value::Null, 404),
         ("POST", "/api/keys", json!({}), 400),
         ("POST", "/api/keys", json!({ "name": " " }), 400),
-        ("PUT", "/api/budgets", json!({ "name": "x", "scope": "everything", "window": "day", "limit": { "money": -1 }, "thresholds": [] }), 400),
-        ("PUT", "/api/budgets", json!({ "name": "x", "scope": "everything", "window": "day", "limit": { "money": 1 }, "thresholds": [{ "percent": 0, "action": "stop" }] }), 400),
+        (
+            "PUT",
+            "/api/budgets",
+            json!({ "name": "x", "scope": "everything", "window": "day", "limit": { "money": -1 }, "thresholds": [] }),
+            400,
+        ),
+        (
+            "PUT",
+            "/api/budgets",
+            json!({ "name": "x", "scope": "everything", "window": "day", "limit": { "money": 1 }, "thresholds": [{ "percent": 0, "action": "stop" }] }),
+            400,
+        ),
         ("PUT", "/api/prices", json!([{ "provider": "x" }]), 400),
         ("GET", "/api/nothing", Value::Null, 404),
         ("PATCH", "/api/budgets", json!({}), 405),
@@ -120,9 +146,19 @@ async fn the_metrics_page_is_described() {
         .body
         .lines()
         .filter(|line| !line.starts_with('#') && !line.is_empty())
-        .map(|line| line.split(['{', ' ']).next().unwrap().trim_end_matches("_bucket").trim_end_matches("_sum").trim_end_matches("_count"))
+        .map(|line| {
+            line.split(['{', ' '])
+                .next()
+                .unwrap()
+                .trim_end_matches("_bucket")
+                .trim_end_matches("_sum")
+                .trim_end_matches("_count")
+        })
         .collect();
-    assert!(names.contains("nunchi_calls_total") && names.contains("nunchi_http_requests_total"), "{names:?}");
+    assert!(
+        names.contains("nunchi_calls_total") && names.contains("nunchi_http_requests_total"),
+        "{names:?}"
+    );
     for name in names {
         assert!(name.starts_with("nunchi_"), "{name}");
         for kind in ["HELP", "TYPE"] {

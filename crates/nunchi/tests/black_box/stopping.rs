@@ -44,7 +44,11 @@ async fn streams_end_before_the_server_does() {
     assert_eq!(ran.code, 0, "{}", ran.err);
     assert!(!home.path("server.json").exists(), "the note is taken away");
     let stats = home.json(&["stats", "--by", "outcome", "--period", "all"]);
-    assert_eq!((&stats["groups"][0]["group"], &stats["total"]["calls"]), (&json!("ok"), &json!(1)), "{stats}");
+    assert_eq!(
+        (&stats["groups"][0]["group"], &stats["total"]["calls"]),
+        (&json!("ok"), &json!(1)),
+        "{stats}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -100,7 +100,8 @@ impl Home {
                 panic!("the server did not start: {greeting}{}", rest.err);
             }
         }
-        let address = greeting.split("http://").nth(1).and_then(|rest| rest.split('/').next()).expect("an address");
+        let address =
+            greeting.split("http://").nth(1).and_then(|rest| rest.split('/').next()).expect("an address");
         Server { address: address.parse().expect("an address"), child, greeting, lines }
     }
 }
@@ -134,7 +135,10 @@ impl Server {
     /// The key it showed.
     pub(crate) fn first_key(&self) -> String {
         let start = self.greeting.find("nk-").expect("a key");
-        self.greeting[start..].chars().take_while(|c| c.is_ascii_alphanumeric() || "-_".contains(*c)).collect()
+        self.greeting[start..]
+            .chars()
+            .take_while(|c| c.is_ascii_alphanumeric() || "-_".contains(*c))
+            .collect()
     }
 
     pub(crate) fn get(&self, path: &str, key: &str) -> Got {
@@ -150,7 +154,14 @@ impl Server {
         self.post("/v1/chat/completions", key, &body)
     }
 
-    pub(crate) fn send(&self, method: &str, path: &str, key: &str, headers: &[(&str, &str)], body: &Value) -> Got {
+    pub(crate) fn send(
+        &self,
+        method: &str,
+        path: &str,
+        key: &str,
+        headers: &[(&str, &str)],
+        body: &Value,
+    ) -> Got {
         let mut text = Vec::new();
         self.open(method, path, key, headers, body).read_to_end(&mut text).expect("an answer");
         Got::of(&String::from_utf8(text).expect("UTF-8"))
@@ -167,7 +178,9 @@ impl Server {
     ) -> TcpStream {
         let body = if body.is_null() { String::new() } else { body.to_string() };
         let mut head = format!("{method} {path} HTTP/1.0\r\nhost: {}\r\n", self.address);
-        for (name, value) in [("content-type", "application/json"), ("authorization", &format!("Bearer {key}"))] {
+        for (name, value) in
+            [("content-type", "application/json"), ("authorization", &format!("Bearer {key}"))]
+        {
             head.push_str(&format!("{name}: {value}\r\n"));
         }
         for (name, value) in headers {

@@ -23,7 +23,9 @@ fn exit_codes() {
 #[test]
 fn errors_have_code_message_and_hint_in_both_languages() {
     let home = Home::new();
-    for (lang, message, hint) in [("en", "there is no key `nobody`", "keys list"), ("ko", "키 `nobody`", "keys list")] {
+    for (lang, message, hint) in
+        [("en", "there is no key `nobody`", "keys list"), ("ko", "키 `nobody`", "keys list")]
+    {
         let words = ["keys", "revoke", "nobody", "--lang", lang];
         let text = home.run(words);
         assert!(text.err.contains(message) && text.err.contains("key.unknown"), "{}", text.err);
