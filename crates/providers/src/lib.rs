@@ -1,5 +1,6 @@
 //! Outbound model dialects: the providers that answer over HTTP, each behind core's ports.
 
+mod anthropic;
 mod codec;
 mod config_error;
 mod notes;

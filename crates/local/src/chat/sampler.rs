@@ -38,36 +38,56 @@ impl Sampler {
 
     /// The next token. Changes `scores` where penalties apply.
     pub(super) fn next(&mut self, scores: &mut [f32]) -> u32 {
-        for (token, times) in &self.seen {
-            if let Some(score) = scores.get_mut(*token as usize) {
-                *score -= self.presence_penalty + self.frequency_penalty * *times as f32;
-            }
-        }
-        let token = if self.temperature <= 0.0 { likeliest(scores) } else { self.draw(scores) };
-        if self.presence_penalty != 0.0 || self.frequency_penalty != 0.0 {
-            *self.seen.entry(token).or_default() += 1;
-        }
+        self.penalise(scores);
+        let token = self.pick(scores);
+        self.remember(token);
         token
     }
 
     /// The next token among those that are allowed; `None` when none is. Changes `scores`.
     pub(super) fn next_allowed(&mut self, scores: &mut [f32], allowed: impl Fn(u32) -> bool) -> Option<u32> {
+        self.penalise(scores);
+        let mut token = self.pick(scores);
         // Mostly the choice is allowed, and asking about every token of the vocabulary takes milliseconds.
         for _ in 0..GUESSES {
-            let token = self.next(scores);
             if allowed(token) {
-                return Some(token);
+                break;
             }
             if let Some(score) = scores.get_mut(token as usize) {
                 *score = f32::NEG_INFINITY;
             }
+            token = self.pick(scores);
         }
-        for (score, id) in scores.iter_mut().zip(0_u32..) {
-            if !allowed(id) {
-                *score = f32::NEG_INFINITY;
+        if !allowed(token) {
+            for (score, id) in scores.iter_mut().zip(0_u32..) {
+                if !allowed(id) {
+                    *score = f32::NEG_INFINITY;
+                }
+            }
+            token = self.pick(scores);
+        }
+        allowed(token).then(|| {
+            self.remember(token);
+            token
+        })
+    }
+
+    fn penalise(&self, scores: &mut [f32]) {
+        for (token, times) in &self.seen {
+            if let Some(score) = scores.get_mut(*token as usize) {
+                *score -= self.presence_penalty + self.frequency_penalty * *times as f32;
             }
         }
-        Some(self.next(scores)).filter(|token| allowed(*token))
+    }
+
+    fn remember(&mut self, token: u32) {
+        if self.presence_penalty != 0.0 || self.frequency_penalty != 0.0 {
+            *self.seen.entry(token).or_default() += 1;
+        }
+    }
+
+    fn pick(&mut self, scores: &[f32]) -> u32 {
+        if self.temperature <= 0.0 { likeliest(scores) } else { self.draw(scores) }
     }
 
     fn draw(&mut self, scores: &[f32]) -> u32 {

@@ -51,7 +51,8 @@ impl ProviderKind {
             Self::OpenAiResponses => Box::new(OpenAiResponses),
             Self::Perplexity => Box::new(OpenAiChat::perplexity()),
             Self::Compatible => Box::new(OpenAiChat::compatible()),
-            Self::Anthropic | Self::Gemini | Self::Ollama => return Err(ConfigError::NoDialect(self)),
+            Self::Anthropic => Box::new(crate::anthropic::Anthropic),
+            Self::Gemini | Self::Ollama => return Err(ConfigError::NoDialect(self)),
         })
     }
 }
