@@ -2,7 +2,6 @@
 
 import json
 import os
-import pathlib
 import socket
 import subprocess
 import time
@@ -12,7 +11,8 @@ import pytest
 
 NUNCHI = os.environ["NUNCHI_BIN"]
 UPSTREAM = os.environ["SCRIPTED_UPSTREAM_BIN"]
-DIALECTS = ["openai", "anthropic", "gemini", "ollama", "perplexity"]
+UPSTREAMS = 5
+DIALECTS = ["openai", "anthropic", "perplexity"]
 
 
 def free_port():
@@ -69,7 +69,7 @@ def clean_env():
 @pytest.fixture(scope="session")
 def upstreams():
     process = subprocess.Popen([UPSTREAM, "--all"], stdout=subprocess.PIPE, text=True)
-    yield dict(process.stdout.readline().split() for _ in DIALECTS)
+    yield dict(process.stdout.readline().split() for _ in range(UPSTREAMS))
     process.kill()
     process.wait()
 
@@ -103,7 +103,3 @@ def seen(upstreams, name):
     origin = upstreams[name].removesuffix("/v1")
     with urllib.request.urlopen(origin + "/__seen", timeout=5) as reply:
         return json.load(reply)
-
-
-def repository():
-    return pathlib.Path(__file__).resolve().parents[2]

@@ -1,4 +1,5 @@
 //! The call path against scripted models, under paused time.
+#![expect(clippy::expect_used, clippy::unwrap_used, reason = "tests fail loudly")]
 
 mod bench;
 mod cache;

@@ -140,7 +140,7 @@ fn list(desk: &Desk, catalog: &Catalog) -> String {
             money(price.rates.cache_write_5m),
             price.batch.map(|rates| money(rates.input)).unwrap_or_default(),
             price.batch.map(|rates| money(rates.output)).unwrap_or_default(),
-            price.context_window.map(|tokens| crate::render::grouped(tokens)).unwrap_or_default(),
+            price.context_window.map(crate::render::grouped).unwrap_or_default(),
         ]
     });
     let note = desk.lang.pick("dollars per million tokens; catalog", "백만 토큰당 달러, 목록");

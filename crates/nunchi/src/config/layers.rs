@@ -94,13 +94,16 @@ impl Explain for ConfigError {
     }
 }
 
+/// Values by key, each with the place it was written.
+pub(super) type Written = BTreeMap<String, (Value, Origin)>;
+
 /// The values as written.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Layers {
     /// Values of the plain sections, by `section.key`.
     pub(super) values: BTreeMap<String, (Value, Origin)>,
     /// `[[providers]]`, in order.
-    pub(super) providers: Vec<(BTreeMap<String, (Value, Origin)>, Origin)>,
+    pub(super) providers: Vec<(Written, Origin)>,
     /// `[aliases]` and `[fallbacks]`.
     pub(super) maps: BTreeMap<String, (Value, Origin)>,
     pub(super) problems: Vec<ConfigProblem>,

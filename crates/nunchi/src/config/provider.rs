@@ -1,6 +1,6 @@
 //! Providers: those in the file, and those whose keys stand in the environment.
 
-use super::layers::{ConfigProblem, Layers, Origin};
+use super::layers::{ConfigProblem, Layers, Origin, Written};
 use super::reading::{parse_time, plain, texts_of};
 use nunchi_providers::{ProviderKind, Secret};
 use std::collections::BTreeMap;
@@ -40,8 +40,6 @@ const KEYS: [(&str, &str, ProviderKind); 4] = [
     ("GEMINI_API_KEY", "gemini", ProviderKind::Gemini),
     ("PERPLEXITY_API_KEY", "perplexity", ProviderKind::Perplexity),
 ];
-
-type Written = BTreeMap<String, (Value, Origin)>;
 
 impl Layers {
     /// The providers in the file, then those of the environment that are not named there.

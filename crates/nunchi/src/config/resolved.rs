@@ -103,19 +103,9 @@ impl Config {
             encrypt_cache: layers.flag_value("cache.encrypt"),
             daily_cap: layers.decimal("budget.daily_cap_usd").parse().unwrap_or(NanoUsd::from_usd(5)),
             hold_patience: layers.time("budget.wait"),
-            limits: LimitSettings {
-                chat_per_minute: u32::try_from(layers.count("limits.chat_per_minute")).unwrap_or(u32::MAX),
-            },
-            retry: RetrySettings {
-                attempts: u32::try_from(layers.count("retry.attempts").max(1)).unwrap_or(u32::MAX),
-                first_pause: layers.time("retry.first_pause"),
-                jitter: true,
-                longest_wait: layers.time("retry.longest_wait"),
-            },
-            breaker: BreakerSettings {
-                failures: u32::try_from(layers.count("retry.breaker_failures").max(1)).unwrap_or(u32::MAX),
-                open_for: layers.time("retry.breaker_open"),
-            },
+            limits: LimitSettings { chat_per_minute: layers.small("limits.chat_per_minute") },
+            retry: layers.retry(),
+            breaker: layers.breaker(),
             connect: layers.time("timeouts.connect"),
             first_byte: layers.time("timeouts.first_byte"),
             between_bytes: layers.time("timeouts.between_bytes"),
@@ -162,6 +152,27 @@ impl Layers {
             self.wrong(&origin, "server.time_zone", "there is no such time zone", "그런 시간대가 없습니다");
             TimeZone::UTC
         })
+    }
+
+    /// A count that fits 32 bits; larger ones stay at the end.
+    fn small(&mut self, setting: &str) -> u32 {
+        u32::try_from(self.count(setting)).unwrap_or(u32::MAX)
+    }
+
+    fn retry(&mut self) -> RetrySettings {
+        RetrySettings {
+            attempts: self.small("retry.attempts").max(1),
+            first_pause: self.time("retry.first_pause"),
+            jitter: true,
+            longest_wait: self.time("retry.longest_wait"),
+        }
+    }
+
+    fn breaker(&mut self) -> BreakerSettings {
+        BreakerSettings {
+            failures: self.small("retry.breaker_failures").max(1),
+            open_for: self.time("retry.breaker_open"),
+        }
     }
 
     fn cache(&mut self) -> CacheSettings {
