@@ -91,7 +91,7 @@ def provider(name, dialect, url):
 def server(upstreams, tmp_path_factory):
     home = tmp_path_factory.mktemp("home")
     config = CONFIG + "".join(provider(name, name, upstreams[name]) for name in DIALECTS)
-    config += provider("openai-responses", "openai_responses", upstreams["openai"])
+    config += provider("openai-responses", "openai_responses", upstreams["openai"]) + 'price_from = "openai"\n'
     (home / "nunchi.toml").write_text(config)
     running = Server(home, clean_env() | {"SCRIPTED_KEY": "sk-scripted"}, "--offline")
     yield running

@@ -4,10 +4,13 @@ mod cli;
 mod client;
 mod commands;
 mod config;
+mod discovery;
 mod failure;
 mod home;
 mod local_models;
+mod logging;
 mod metrics;
+mod owner;
 mod prices;
 mod render;
 mod runtime;
@@ -25,9 +28,9 @@ use config::{Config, Layers};
 use failure::Failure;
 use home::Home;
 use nunchi_core::Lang;
+use owner::Owner;
 use std::collections::BTreeMap;
 use std::process::ExitCode;
-use storage::HomeLock;
 use wiring::Service;
 
 #[global_allocator]
@@ -82,7 +85,7 @@ async fn run(cli: Cli, lang: Lang) -> Result<(), Failure> {
     let config = Config::resolve(layers, &variables)?;
     let lang = cli.global.lang.map_or_else(|| config.lang.unwrap_or(lang), LangArg::lang);
     match &cli.command {
-        Command::Up(flags) => serve::up(&home, &config, flags, lang).await,
+        Command::Up(flags) => serve::up(&home, &config, flags, (lang, cli.global.json)).await,
         Command::Restore { file } => commands::restore(&home, file, lang),
         Command::Backup { file, salvage } => commands::backup(&home, file, *salvage, lang),
         _ => at_the_desk(cli, home, config, lang).await,
@@ -92,22 +95,17 @@ async fn run(cli: Cli, lang: Lang) -> Result<(), Failure> {
 /// Runs a command that speaks to the HTTP surface: of the running server, or built here for the occasion.
 async fn at_the_desk(cli: Cli, home: Home, config: Config, lang: Lang) -> Result<(), Failure> {
     let json = cli.global.json;
-    let lock = HomeLock::acquire(home.path());
-    let running = match &lock {
-        Err(_) => home.server().zip(home.admin_key()),
-        Ok(_) => None,
+    let _lock = match owner::find(&home).await? {
+        Owner::Server(address, key) => {
+            let client = Client::remote(format!("http://{address}"), key, lang);
+            return command(&Desk { home, config, client, lang, json }, &cli.command).await;
+        }
+        Owner::Me(lock) => lock,
     };
-    if let Some((note, key)) = running {
-        let client = Client::remote(format!("http://{}", note.address), key, lang);
-        return command(&Desk { home, config, client, lang, json }, &cli.command).await;
-    }
-    let _lock = lock?;
-    let mut service = Service::build(&home, &config, lang).await?;
-    // The first key is only ever shown by `up`.
-    service.first_key = None;
-    if let (Command::Ask(_) | Command::Chat(_), Some(local)) = (&cli.command, &service.local) {
+    let service = Service::build(&home, &config, lang).await?;
+    if let Command::Ask(_) | Command::Chat(_) = &cli.command {
         let offline = matches!(&cli.command, Command::Ask(flags) if flags.offline);
-        local.fetch_chat(offline, lang).await;
+        make_ready(&service, offline, lang).await;
     }
     let client = Client::here(service.router.clone(), service.admin_key.clone(), lang);
     let desk = Desk { home, config, client, lang, json };
@@ -115,6 +113,16 @@ async fn at_the_desk(cli: Cli, home: Home, config: Config, lang: Lang) -> Result
     drop(desk);
     serve::close_quietly(service).await;
     outcome
+}
+
+/// Looks for models on this machine; the embedded one is fetched where no other could answer.
+async fn make_ready(service: &Service, offline: bool, lang: Lang) {
+    service.discovery.look(&service.gateway).await;
+    let tiers = service.gateway.tiers();
+    let others = [tiers.trivial, tiers.standard].concat().iter().any(|name| !name.starts_with("embedded/"));
+    if let Some(local) = service.local.as_ref().filter(|_| !others) {
+        local.fetch_chat(offline, lang).await;
+    }
 }
 
 async fn command(desk: &Desk, command: &Command) -> Result<(), Failure> {

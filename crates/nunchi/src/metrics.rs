@@ -3,6 +3,10 @@
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use nunchi_api::MetricsPage;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+/// Time between two folds.
+const UPKEEP_EVERY: Duration = Duration::from_secs(5);
 
 /// Bounds of call durations, in seconds.
 const SECONDS: [f64; 14] =
@@ -10,9 +14,22 @@ const SECONDS: [f64; 14] =
 
 /// Renders what was counted since the process began. The recorder is installed on first use; a process has one.
 pub(crate) fn page() -> MetricsPage {
-    static HANDLE: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
-    let handle = HANDLE.get_or_init(install).clone();
+    let handle = handle();
     Arc::new(move || handle.as_ref().map(PrometheusHandle::render).unwrap_or_default())
+}
+
+/// Folds measured durations into their buckets now and then; else they would pile up until somebody reads the page.
+pub(crate) async fn upkeep() {
+    let Some(handle) = handle() else { return };
+    loop {
+        tokio::time::sleep(UPKEEP_EVERY).await;
+        handle.run_upkeep();
+    }
+}
+
+fn handle() -> Option<PrometheusHandle> {
+    static HANDLE: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
+    HANDLE.get_or_init(install).clone()
 }
 
 fn install() -> Option<PrometheusHandle> {
@@ -30,6 +47,7 @@ fn install() -> Option<PrometheusHandle> {
         "Money spent, in billionths of a dollar, by provider"
     );
     metrics::describe_counter!("nunchi_tokens_total", "Tokens booked, by kind");
+    metrics::describe_counter!("nunchi_http_requests_total", "HTTP requests, by route and status");
     metrics::describe_histogram!("nunchi_call_duration_seconds", "Duration of calls, by cache verdict");
     Some(handle)
 }

@@ -1,7 +1,7 @@
 //! `up`: the server, from its lock to its last stream.
 
 use crate::cli::Up;
-use crate::config::{Config, LogFormat};
+use crate::config::Config;
 use crate::failure::Failure;
 use crate::home::Home;
 use crate::storage::HomeLock;
@@ -12,43 +12,38 @@ use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use nunchi_api::WriteTimeout;
 use nunchi_core::{Lang, Spawn, TaskName};
+use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use tracing_subscriber::EnvFilter;
+use zeroize::Zeroizing;
 
 /// A reader that takes nothing for so long is given up.
 const WRITE_PATIENCE: Duration = Duration::from_secs(60);
 
 /// Runs the server until it is told to stop.
-pub(crate) async fn up(home: &Home, config: &Config, flags: &Up, lang: Lang) -> Result<(), Failure> {
-    start_log(config);
+pub(crate) async fn up(home: &Home, config: &Config, flags: &Up, told: (Lang, bool)) -> Result<(), Failure> {
+    let (lang, json) = told;
+    crate::logging::start(config);
+    let mut signals = Signals::listen().map_err(|error| Failure::system("signals", error))?;
     let _lock = HomeLock::acquire(home.path())?;
     let listener = listen(config).await?;
     let address = listener.local_addr().map_err(|error| Failure::system("the address", error))?;
     let service = Service::build(home, config, lang).await?;
     home.note_server(address)?;
-    greet(&service, address, lang);
+    greet(service.first_key().await?, address, lang, json)?;
     if let Some(local) = &service.local {
         local.fetch_in_background(&service.tasks, flags.offline, lang);
     }
-    watch_signals(&service);
-    accept(&service, listener, config.shutdown).await;
+    let discovery = service.discovery.clone().run(service.gateway.clone());
+    service.tasks.spawn(TaskName::ModelDiscovery, Box::pin(discovery));
+    service.tasks.spawn(TaskName::MetricsUpkeep, Box::pin(crate::metrics::upkeep()));
+    accept(&service, &listener, &mut signals).await;
+    tracing::info!("stopping; streams may end");
     home.forget_server();
     close(service, config.shutdown).await;
     tracing::info!("stopped");
     Ok(())
-}
-
-/// Log lines go to standard error.
-fn start_log(config: &Config) {
-    let filter = EnvFilter::try_new(&config.log_level).unwrap_or_else(|_| EnvFilter::new("info"));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    // A second start in one process (tests) keeps the first log.
-    let _already = match config.log_format {
-        LogFormat::Json => builder.json().try_init(),
-        LogFormat::Text => builder.with_target(false).try_init(),
-    };
 }
 
 async fn listen(config: &Config) -> Result<TcpListener, Failure> {
@@ -74,54 +69,35 @@ async fn listen(config: &Config) -> Result<TcpListener, Failure> {
 }
 
 /// What the owner sees first: where the console is, the key if it is new, a line to try.
-fn greet(service: &Service, address: std::net::SocketAddr, lang: Lang) {
+fn greet(
+    new_key: Option<Zeroizing<String>>,
+    address: SocketAddr,
+    lang: Lang,
+    json: bool,
+) -> Result<(), Failure> {
     let base = format!("http://{address}");
+    let key = new_key.as_ref().map(|key| key.as_str());
+    if json {
+        return crate::commands::print_json(
+            &serde_json::json!({ "console": format!("{base}/"), "key": key }),
+        );
+    }
     let mut text = lang.pick(
         format!("Nunchi is up. Console: {base}/\n"),
         format!("Nunchi가 시작되었습니다. 콘솔: {base}/\n"),
     );
-    if let Some(key) = &service.first_key {
+    if let Some(key) = key {
         text.push_str(&lang.pick(
-            format!("Your API key, shown only now: {}\n", key.as_str()),
-            format!("API 키(지금만 보입니다): {}\n", key.as_str()),
+            format!("Your API key, shown only now: {key}\n"),
+            format!("API 키(지금만 보입니다): {key}\n"),
         ));
     }
-    let key = service.first_key.as_ref().map_or("$NUNCHI_KEY", |key| key.as_str());
+    let key = key.unwrap_or("$NUNCHI_KEY");
     text.push_str(lang.pick("Try:\n", "시험:\n"));
     text.push_str(&format!(
-        "  curl {base}/v1/chat/completions -H 'Authorization: Bearer {key}' -H 'Content-Type: application/json' \\\n    -d '{{\"model\": \"auto\", \"messages\": [{{\"role\": \"user\", \"content\": \"What is 2+2?\"}}]}}'"
+        "  curl {base}/v1/chat/completions -H \"Authorization: Bearer {key}\" -H 'Content-Type: application/json' \\\n    -d '{{\"model\": \"auto\", \"messages\": [{{\"role\": \"user\", \"content\": \"What is 2+2?\"}}]}}'"
     ));
-    // A reader who went away is no failure.
-    let _reader_left = crate::commands::print_line(&text);
-}
-
-/// The first signal lets streams end; a second one ends at once.
-fn watch_signals(service: &Service) {
-    let stop = service.tasks.stopping();
-    service.tasks.spawn(
-        TaskName::Signals,
-        Box::pin(async move {
-            signal().await;
-            tracing::info!("stopping; streams may end");
-            stop.cancel();
-        }),
-    );
-}
-
-async fn signal() {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        let Ok(mut terminate) = signal(SignalKind::terminate()) else { return std::future::pending().await };
-        tokio::select! {
-            _ = tokio::signal::ctrl_c() => {}
-            _ = terminate.recv() => {}
-        }
-    }
-    #[cfg(not(unix))]
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending::<()>().await;
-    }
+    crate::commands::print_line(&text)
 }
 
 /// Accepts connections until told to stop, then waits for those under way.
@@ -168,6 +144,7 @@ async fn accept(service: &Service, listener: TcpListener, patience: Duration) {
         () = tokio::time::sleep(patience) => tracing::warn!("some streams did not end in time"),
         () = signal() => tracing::warn!("ended at once"),
     }
+    service.tasks.end_connections();
 }
 
 /// Ends a service that had no socket.

@@ -1,6 +1,7 @@
 //! Puts the parts together: store, providers, embedded models, gateway, HTTP surface.
 
 use crate::config::{Config, ProviderEntryConfig};
+use crate::discovery::{Discovery, Listed};
 use crate::failure::Failure;
 use crate::home::Home;
 use crate::local_models::LocalModels;
@@ -10,8 +11,8 @@ use crate::storage::{Storage, open_storage};
 use axum::Router;
 use nunchi_api::{AdminServices, ApiParts, ApiSettings, ApiState, ReadyCheck, router};
 use nunchi_core::{
-    AccessRole, Amount, Budget, BudgetId, BudgetScope, BudgetWindow, Clock, Dialect, Ids, Lang, NanoUsd,
-    Spawn,
+    AccessRole, Amount, Budget, BudgetId, BudgetScope, BudgetWindow, Clock, Dialect, Explain, Ids, Lang,
+    NanoUsd, Spawn,
 };
 use nunchi_gateway::{Gateway, NewKey, Parts, ProviderEntry, Settings, TierModels};
 use nunchi_providers::{Provider, ProviderConfig, ProviderDeps, ProviderKind, Timeouts, Tls};
@@ -27,8 +28,8 @@ pub(crate) struct Service {
     pub(crate) local: Option<LocalModels>,
     /// The administration's own key.
     pub(crate) admin_key: Zeroizing<String>,
-    /// The key made at the very first start, to be shown once.
-    pub(crate) first_key: Option<Zeroizing<String>>,
+    /// Looks for models on this machine.
+    pub(crate) discovery: Discovery,
 }
 
 impl Service {
@@ -41,8 +42,10 @@ impl Service {
         let storage = open_storage(home, config, Arc::clone(&clock), Arc::clone(&spawn)).await?;
         let local = LocalModels::start(&config.local)?;
         let mut providers = outside(config, &clock, &spawn)?;
+        let listed = listed(&providers);
         providers.extend(local.iter().flat_map(LocalModels::entries));
         let settings = settings(home, config, &providers)?;
+        let discovery = Discovery::new(config, listed, settings.tiers.clone());
         let parts = Parts {
             providers,
             ledger: storage.ledger.clone(),
@@ -54,10 +57,32 @@ impl Service {
         };
         let gateway = Gateway::new(parts, settings);
         gateway.keys().load().await?;
-        let (admin_key, first_key) = first_start(home, config, &gateway, &storage, &*clock, &*ids).await?;
+        first_start(home, config, &storage, &*clock, &*ids).await?;
+        let admin_key = admin_key(home, &gateway).await?;
         let router = surface(&gateway, &storage, config, lang, clock, ids);
-        Ok(Self { gateway, storage, router, tasks, local, admin_key, first_key })
+        Ok(Self { gateway, storage, router, tasks, local, admin_key, discovery })
     }
+
+    /// The key for clients, made by the first server that finds none; its secret is known only now.
+    pub(crate) async fn first_key(&self) -> Result<Option<Zeroizing<String>>, Failure> {
+        let keys = self.gateway.keys().list().await?;
+        if keys.iter().any(|key| key.name != ADMINISTRATION) {
+            return Ok(None);
+        }
+        let new = NewKey { name: "first".into(), role: AccessRole::Admin, ..NewKey::default() };
+        let (_, secret) = self.gateway.keys().create(new).await?;
+        Ok(Some(Zeroizing::new(secret.reveal().to_owned())))
+    }
+}
+
+/// The name of the key that this machine's own commands use.
+const ADMINISTRATION: &str = "administration";
+
+/// Providers on this machine that can be asked which models they have.
+fn listed(providers: &[ProviderEntry]) -> Vec<Listed> {
+    let open = providers.iter().filter(|entry| entry.local && entry.models.is_empty());
+    open.filter_map(|entry| Some(Listed { provider: entry.name.clone(), list: entry.list.clone()? }))
+        .collect()
 }
 
 /// Providers that answer over HTTP.
@@ -66,28 +91,32 @@ fn outside(
     clock: &Arc<dyn Clock>,
     spawn: &Arc<dyn Spawn>,
 ) -> Result<Vec<ProviderEntry>, Failure> {
-    let tls = Tls::new();
-    config
-        .providers
-        .iter()
-        .map(|entry| {
-            let mut provider = ProviderConfig::new(entry.name.as_str(), entry.kind);
-            provider.base_url.clone_from(&entry.base_url);
-            provider.secret.clone_from(&entry.secret);
-            provider.extra_headers.clone_from(&entry.headers);
-            provider.timeouts = Timeouts {
-                connect: config.connect,
-                first_byte: entry.first_byte.unwrap_or(config.first_byte),
-                between_bytes: config.between_bytes,
-            };
-            let deps = ProviderDeps { clock: Arc::clone(clock), spawn: Arc::clone(spawn), tls: tls.clone() };
-            let built = Provider::new(provider, deps).map_err(|error| {
-                let what = format!("{}: provider {}: {error}", entry.origin, entry.name);
-                Failure::plain("config.provider", what.clone(), what)
-            })?;
-            Ok(provider_entry(entry, Arc::new(built)))
-        })
-        .collect()
+    let deps = ProviderDeps { clock: Arc::clone(clock), spawn: Arc::clone(spawn), tls: Tls::new() };
+    let written = config.providers.iter().map(|entry| build(config, entry, deps.clone()));
+    let mut providers = written.collect::<Result<Vec<_>, _>>()?;
+    if let Some(usual) = config.usual_ollama() {
+        // Nobody asked for it: where it cannot be had, it is left out.
+        providers.extend(build(config, &usual, deps));
+    }
+    Ok(providers)
+}
+
+fn build(config: &Config, entry: &ProviderEntryConfig, deps: ProviderDeps) -> Result<ProviderEntry, Failure> {
+    let mut provider = ProviderConfig::new(entry.name.as_str(), entry.kind);
+    provider.base_url.clone_from(&entry.base_url);
+    provider.secret.clone_from(&entry.secret);
+    provider.extra_headers.clone_from(&entry.headers);
+    provider.timeouts = Timeouts {
+        connect: config.connect,
+        first_byte: entry.first_byte.unwrap_or(config.first_byte),
+        between_bytes: config.between_bytes,
+    };
+    let built = Provider::new(provider, deps).map_err(|error| {
+        let place = format!("{}: provider {}", entry.origin, entry.name);
+        let [en, ko] = [Lang::En, Lang::Ko].map(|lang| format!("{place}: {}", error.message(lang)));
+        Failure::plain("config.provider", en, ko)
+    })?;
+    Ok(provider_entry(entry, Arc::new(built)))
 }
 
 fn provider_entry(entry: &ProviderEntryConfig, built: Arc<Provider>) -> ProviderEntry {
@@ -177,20 +206,20 @@ fn settings(home: &Home, config: &Config, providers: &[ProviderEntry]) -> Result
     })
 }
 
-type Keys = (Zeroizing<String>, Option<Zeroizing<String>>);
-
-/// What is made once: the daily cap, the administration's key, and the first key for clients.
+/// What is made once: the daily cap. A cap that was removed does not come back.
 async fn first_start(
     home: &Home,
     config: &Config,
-    gateway: &Gateway,
     storage: &Storage,
     clock: &dyn Clock,
     ids: &dyn Ids,
-) -> Result<Keys, Failure> {
+) -> Result<(), Failure> {
     let marker = home.file("started");
-    let first = !marker.exists();
-    if first && config.daily_cap > NanoUsd::ZERO {
+    if marker.exists() {
+        return Ok(());
+    }
+    let wanted = config.daily_cap > NanoUsd::ZERO;
+    if wanted && storage.budgets.budgets(clock.now()).await?.is_empty() {
         let cap = Budget {
             id: BudgetId(ids.new_id()),
             name: "daily cap".into(),
@@ -200,29 +229,20 @@ async fn first_start(
             thresholds: crate::commands::usual_thresholds(),
             enabled: true,
         };
-        if storage.budgets.budgets(clock.now()).await?.is_empty() {
-            storage.budgets.put_budget(cap).await?;
-        }
+        storage.budgets.put_budget(cap).await?;
     }
-    let known = home.admin_key().filter(|key| gateway.keys().authenticate(key).is_ok());
-    let admin_key = match known {
-        Some(key) => key,
-        None => {
-            let new = NewKey { name: "administration".into(), role: AccessRole::Admin, ..NewKey::default() };
-            let (_, secret) = gateway.keys().create(new).await?;
-            home.keep_admin_key(secret.reveal())?;
-            Zeroizing::new(secret.reveal().to_owned())
-        }
-    };
-    let first_key = if first {
-        let new = NewKey { name: "first".into(), role: AccessRole::Admin, ..NewKey::default() };
-        let (_, secret) = gateway.keys().create(new).await?;
-        std::fs::write(&marker, b"").map_err(|error| Failure::system("started", error))?;
-        Some(Zeroizing::new(secret.reveal().to_owned()))
-    } else {
-        None
-    };
-    Ok((admin_key, first_key))
+    std::fs::write(&marker, b"").map_err(|error| Failure::system("started", error))
+}
+
+/// The key of this machine's own commands; made anew when the file is gone or the key was revoked.
+async fn admin_key(home: &Home, gateway: &Gateway) -> Result<Zeroizing<String>, Failure> {
+    if let Some(key) = home.admin_key().filter(|key| gateway.keys().authenticate(key).is_ok()) {
+        return Ok(key);
+    }
+    let new = NewKey { name: ADMINISTRATION.into(), role: AccessRole::Admin, ..NewKey::default() };
+    let (_, secret) = gateway.keys().create(new).await?;
+    home.keep_admin_key(secret.reveal())?;
+    Ok(Zeroizing::new(secret.reveal().to_owned()))
 }
 
 /// The HTTP surface over the parts.

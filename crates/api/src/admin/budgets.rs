@@ -1,9 +1,10 @@
 //! Budgets: listed, set by name, removed.
 
 use super::guard::{Admin, Refused};
+use super::read::{Body, Path};
 use crate::state::ApiState;
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use nunchi_core::{Amount, Budget, BudgetId, BudgetScope, BudgetState, BudgetWindow, NanoUsd, Threshold};
 use serde::{Deserialize, Serialize};
 
@@ -39,7 +40,7 @@ pub(crate) async fn list(
 pub(crate) async fn put(
     admin: Admin,
     State(state): State<ApiState>,
-    Json(new): Json<NewBudget>,
+    Body(new): Body<NewBudget>,
 ) -> Result<Json<Budget>, Refused> {
     if new.name.trim().is_empty() {
         return Err(admin.invalid("name", "a budget needs a name"));

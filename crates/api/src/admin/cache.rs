@@ -1,8 +1,8 @@
 //! The answer cache: listed, shown, cleared.
 
 use super::guard::{Admin, Refused};
+use super::read::{Path, Query};
 use axum::Json;
-use axum::extract::{Path, Query};
 use jiff::Timestamp;
 use nunchi_core::{CacheEntry, CacheFilter, CacheKey, StorageError};
 use nunchi_gateway::CacheFigures;

@@ -20,6 +20,13 @@ pub(crate) struct Admin {
 /// A failed admin request.
 pub(crate) struct Refused(Box<Failure>);
 
+impl Refused {
+    /// A failure of the request itself.
+    pub(crate) fn of(failure: Failure) -> Self {
+        Self(Box::new(failure))
+    }
+}
+
 impl IntoResponse for Refused {
     fn into_response(self) -> Response {
         self.0.response(Shape::OpenAi, None)

@@ -1,8 +1,8 @@
 //! Virtual keys: made, listed, rotated, revoked. A secret is shown once, when it is made.
 
 use super::guard::{Admin, Refused};
+use super::read::{Body, Path};
 use axum::Json;
-use axum::extract::Path;
 use jiff::Timestamp;
 use nunchi_core::{AccessRole, KeyId, KeyLimits, VirtualKey};
 use nunchi_gateway::{NewKey, Secret};
@@ -43,7 +43,7 @@ pub(crate) async fn list(admin: Admin) -> Result<Json<Vec<VirtualKey>>, Refused>
 }
 
 /// `POST /api/keys`
-pub(crate) async fn create(admin: Admin, Json(wish): Json<KeyWish>) -> Result<Json<Made>, Refused> {
+pub(crate) async fn create(admin: Admin, Body(wish): Body<KeyWish>) -> Result<Json<Made>, Refused> {
     let name = wish.name.trim().to_owned();
     if name.is_empty() || name.chars().count() > 100 {
         return Err(admin.invalid("name", "a key needs a name of at most 100 characters"));

@@ -1,8 +1,8 @@
 //! What was booked: rows, totals, notices.
 
 use super::guard::{Admin, Refused};
+use super::read::Query;
 use axum::Json;
-use axum::extract::Query;
 use jiff::Timestamp;
 use nunchi_core::{BudgetNotice, CallFilter, CallRecord, Grouping, KeyId, Outcome, Total};
 use serde::{Deserialize, Serialize};

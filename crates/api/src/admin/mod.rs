@@ -7,6 +7,7 @@ mod keys;
 mod ledger;
 mod overview;
 mod prices;
+mod read;
 
 use crate::state::ApiState;
 use axum::Router;

@@ -48,6 +48,8 @@ pub enum TaskName {
     WeightFetch,
     /// Writes when keys were last used; safe to cancel.
     KeyUse,
+    /// Folds what was measured into the metrics' buckets; safe to cancel.
+    MetricsUpkeep,
     /// Waits for a signal to stop.
     Signals,
 }
@@ -67,6 +69,7 @@ impl TaskName {
             Self::ModelDiscovery => "model_discovery",
             Self::WeightFetch => "weight_fetch",
             Self::KeyUse => "key_use",
+            Self::MetricsUpkeep => "metrics_upkeep",
             Self::Signals => "signals",
         }
     }

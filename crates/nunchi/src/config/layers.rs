@@ -233,6 +233,13 @@ impl Layers {
         known: impl Iterator<Item = &'a str>,
     ) {
         let problem = ConfigProblem::new(origin, setting, "there is no such setting", "그런 설정은 없습니다");
+        if setting == "providers.api_key" || setting == "providers.key" {
+            let (en, ko) = (
+                "a key itself never stands in a file; `api_key_env` names the variable that holds it",
+                "키 자체는 파일에 적지 않습니다. `api_key_env`에 환경 변수 이름을 적으세요",
+            );
+            return self.problems.push(problem.hint(en, ko));
+        }
         self.problems.push(match nearest(word, known) {
             Some(near) => problem.hint(format!("did you mean `{near}`?"), format!("혹시 `{near}`인가요?")),
             None => problem,

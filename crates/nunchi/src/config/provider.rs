@@ -2,6 +2,7 @@
 
 use super::layers::{ConfigProblem, Layers, Origin, Written};
 use super::reading::{parse_time, plain, texts_of};
+use super::resolved::Config;
 use nunchi_providers::{ProviderKind, Secret};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -59,7 +60,7 @@ impl Layers {
                 providers.push(provider);
             }
         }
-        for (variable, name, kind) in KEYS {
+        for (variable, name, kind) in KEYS.into_iter().filter(|(_, _, kind)| kind.is_spoken()) {
             let value = variables.get(variable).filter(|value| !value.trim().is_empty());
             if let Some(value) = value.filter(|_| providers.iter().all(|provider| provider.name != name)) {
                 providers.push(ProviderEntryConfig::of_environment(
@@ -71,6 +72,7 @@ impl Layers {
             }
         }
         if let Some(host) = variables.get("OLLAMA_HOST").filter(|host| !host.trim().is_empty())
+            && ProviderKind::Ollama.is_spoken()
             && providers.iter().all(|provider| provider.name != "ollama")
         {
             let mut ollama =
@@ -122,7 +124,8 @@ impl Layers {
         let headers = self.headers(table, variables);
         let local = flag("local", kind == ProviderKind::Ollama);
         Some(ProviderEntryConfig {
-            price_from: text("price_from").unwrap_or_else(|| name.clone()),
+            price_from: text("price_from")
+                .unwrap_or_else(|| usual_price_list(kind, base_url.as_deref(), &name)),
             name,
             kind,
             base_url: base_url?,
@@ -165,6 +168,26 @@ impl Layers {
             .iter()
             .filter_map(|(name, value)| Some((name.to_owned(), Secret::new(value_of(value.as_str()?)))))
             .collect()
+    }
+}
+
+/// Whose prices apply when nothing is said: the real provider's at its usual place, else those under the entry's own name.
+fn usual_price_list(kind: ProviderKind, base_url: Option<&str>, name: &str) -> String {
+    let real = KEYS
+        .iter()
+        .find(|(_, _, known)| *known == kind || kind == ProviderKind::OpenAiResponses)
+        .map(|(_, name, _)| *name);
+    let at_home = base_url.is_some() && base_url == kind.default_base_url();
+    real.filter(|_| at_home).unwrap_or(name).to_owned()
+}
+
+impl Config {
+    /// Ollama at its usual place, unless it is configured: it may be started at any time.
+    pub(crate) fn usual_ollama(&self) -> Option<ProviderEntryConfig> {
+        let named = self.providers.iter().any(|provider| provider.name == "ollama");
+        let usual =
+            || ProviderEntryConfig::of_environment("OLLAMA_HOST", "ollama", ProviderKind::Ollama, None);
+        (self.local.enabled && !named && ProviderKind::Ollama.is_spoken()).then(usual)
     }
 }
 

@@ -13,17 +13,28 @@ pub(crate) struct Tasks {
     runtime: Handle,
     groups: Mutex<HashMap<TaskName, TaskTracker>>,
     stop: CancellationToken,
+    end: CancellationToken,
 }
 
 impl Tasks {
     /// Tasks on the current runtime.
     pub(crate) fn new() -> Self {
-        Self { runtime: Handle::current(), groups: Mutex::default(), stop: CancellationToken::new() }
+        Self {
+            runtime: Handle::current(),
+            groups: Mutex::default(),
+            stop: CancellationToken::new(),
+            end: CancellationToken::new(),
+        }
     }
 
     /// Is cancelled when the process shuts down.
     pub(crate) fn stopping(&self) -> CancellationToken {
         self.stop.clone()
+    }
+
+    /// Ends the connections that are still open; their calls settle for what was streamed.
+    pub(crate) fn end_connections(&self) {
+        self.end.cancel();
     }
 
     /// Waits until every task of a name has ended, at most so long; tells whether all have.
@@ -40,7 +51,7 @@ impl Tasks {
 
 impl Spawn for Tasks {
     fn spawn(&self, name: TaskName, future: BoxFuture<'static, ()>) {
-        let stop = self.stop.clone();
+        let stop = if carries_streams(name) { self.end.clone() } else { self.stop.clone() };
         let group = self.group(name);
         if ends_by_itself(name) {
             group.spawn_on(future, &self.runtime);
@@ -56,7 +67,12 @@ impl Spawn for Tasks {
     }
 }
 
+/// Whether streams that may still end run over a task: it stays until the connections are ended.
+fn carries_streams(name: TaskName) -> bool {
+    matches!(name, TaskName::HttpServer | TaskName::UpstreamConnection)
+}
+
 /// Whether a task must run to its own end; the others are dropped at shutdown.
 fn ends_by_itself(name: TaskName) -> bool {
-    matches!(name, TaskName::Call | TaskName::HttpServer | TaskName::LedgerWriter | TaskName::CacheWriter)
+    matches!(name, TaskName::Call | TaskName::LedgerWriter | TaskName::CacheWriter)
 }

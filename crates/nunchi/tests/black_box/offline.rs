@@ -142,11 +142,7 @@ fn models_can_be_listed_without_weights_or_providers() {
 fn a_damaged_ledger_is_not_guessed_about() {
     let home = Home::new();
     home.json(&["keys", "create", "phone"]);
-    let ledger = std::fs::read_dir(home.path(""))
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .find(|path| path.extension().is_some_and(|kind| kind == "db"))
-        .expect("a ledger");
+    let ledger = home.path("nunchi.db");
     let mut bytes = std::fs::read(&ledger).unwrap();
     let end = bytes.len().min(64 << 10);
     bytes[100..end].fill(0x5a);

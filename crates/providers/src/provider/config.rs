@@ -44,6 +44,11 @@ impl ProviderKind {
         })
     }
 
+    /// Whether this build speaks the provider's dialect.
+    pub fn is_spoken(self) -> bool {
+        self.codec().is_ok()
+    }
+
     /// The one place where a dialect is entered.
     pub(super) fn codec(self) -> Result<Box<dyn Codec>, ConfigError> {
         Ok(match self {

@@ -2,7 +2,8 @@
 
 use super::connection::{connect, failure};
 use nunchi_core::StorageError;
-use rusqlite::{Connection, OpenFlags, params};
+use rusqlite::types::Value;
+use rusqlite::{Connection, OpenFlags, params, params_from_iter};
 use std::path::Path;
 
 /// Writes a whole, checked copy of the database at `path` to `copy`, which must not exist yet.
@@ -31,23 +32,23 @@ pub fn salvage_to(path: &Path, copy: &Path) -> Result<Vec<(String, u64)>, Storag
     Ok(saved.to_vec())
 }
 
-/// Copies a table row by row; a page that cannot be read ends it.
+/// Copies a table row by row from both its ends; a page that cannot be read ends each way.
 fn salvage_table(target: &Connection, table: &str) -> u64 {
-    let whole = target
-        .execute(&format!("INSERT OR IGNORE INTO main.{table} SELECT * FROM broken.{table}"), params![]);
-    if let Ok(rows) = whole {
-        return rows as u64;
+    ["1", "1 DESC"].iter().map(|order| copy_rows(target, table, order).unwrap_or(0)).sum()
+}
+
+fn copy_rows(target: &Connection, table: &str, order: &str) -> rusqlite::Result<u64> {
+    let mut select = target.prepare(&format!("SELECT * FROM broken.{table} ORDER BY {order}"))?;
+    let columns = select.column_count();
+    let places = vec!["?"; columns].join(", ");
+    let mut insert = target.prepare(&format!("INSERT OR IGNORE INTO main.{table} VALUES ({places})"))?;
+    let mut rows = select.query(params![])?;
+    let mut saved = 0;
+    while let Ok(Some(row)) = rows.next() {
+        let values = (0..columns).map(|at| row.get::<_, Value>(at)).collect::<rusqlite::Result<Vec<_>>>()?;
+        saved += insert.execute(params_from_iter(values))? as u64;
     }
-    let mut saved = 0_u64;
-    loop {
-        let sql = format!(
-            "INSERT OR IGNORE INTO main.{table} SELECT * FROM broken.{table} LIMIT 100 OFFSET {saved}"
-        );
-        match target.execute(&sql, params![]) {
-            Ok(rows) if rows > 0 => saved += rows as u64,
-            _ => return saved,
-        }
-    }
+    Ok(saved)
 }
 
 fn refuse_present(copy: &Path) -> Result<(), StorageError> {

@@ -43,6 +43,7 @@ impl SqliteLedger {
     /// [`StorageError::Damaged`] and [`StorageError::TooNew`] leave the file untouched.
     pub fn open(path: &Path, options: LedgerOptions) -> Result<(Self, OpenReport), StorageError> {
         let connection = connect(path, &MIGRATIONS)?;
+        check(&connection, path)?;
         let now = options.clock.now();
         let mut book = BudgetBook::new(options.time_zone.clone());
         for budget in read_budgets(&connection)? {
@@ -65,6 +66,17 @@ impl SqliteLedger {
         };
         Ok((ledger, report))
     }
+}
+
+/// Looks for damage. Large files are checked by `backup`: a start must not take seconds.
+fn check(connection: &Connection, path: &Path) -> Result<(), StorageError> {
+    const CHECKED_BYTES: u64 = 16 << 20;
+    if std::fs::metadata(path).is_ok_and(|about| about.len() > CHECKED_BYTES) {
+        return Ok(());
+    }
+    let verdict: String =
+        connection.query_row("PRAGMA quick_check(1)", params![], |row| row.get(0)).map_err(failure)?;
+    if verdict == "ok" { Ok(()) } else { Err(StorageError::Damaged(verdict)) }
 }
 
 /// All budgets, in the order in which they were made.

@@ -1,0 +1,7 @@
+//! The store on real files: what is acknowledged stays, whatever happens in between.
+#![expect(clippy::expect_used, clippy::unwrap_used, reason = "tests fail loudly")]
+
+mod cache;
+mod crash;
+mod ledger;
+mod support;

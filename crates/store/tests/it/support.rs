@@ -1,0 +1,83 @@
+//! A ledger in a temporary folder, and rows to put into it.
+
+use nunchi_core::{
+    Amount, Budget, BudgetId, BudgetScope, BudgetWindow, CacheVerdict, CallId, CallRecord, Clock,
+    HoldRequest, NanoUsd, Outcome, RequestId, SpendScope, Usage,
+};
+use nunchi_store::{LedgerOptions, OpenReport, SqliteLedger};
+use nunchi_testkit::{SequentialIds, TokioClock, TokioSpawn};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use uuid::Uuid;
+
+pub(crate) fn open(folder: &Path) -> (SqliteLedger, OpenReport) {
+    let options = LedgerOptions {
+        time_zone: jiff::tz::TimeZone::UTC,
+        clock: Arc::new(TokioClock::start()),
+        spawn: Arc::new(TokioSpawn::new()),
+    };
+    SqliteLedger::open(&folder.join("ledger.db"), options).unwrap()
+}
+
+pub(crate) fn call_id(number: u64) -> CallId {
+    CallId(SequentialIds::nth(number))
+}
+
+pub(crate) fn row(number: u64, cost: i64) -> CallRecord {
+    CallRecord {
+        id: call_id(number),
+        request: RequestId(Uuid::nil()),
+        started: jiff::Timestamp::from_microsecond(1_767_225_600_000_001).unwrap(),
+        latency_us: 1_000 * number,
+        first_event_us: Some(10),
+        provider: "p".into(),
+        model: "m".into(),
+        requested_model: "auto".into(),
+        tier: None,
+        reason: "왜냐하면".into(),
+        cache: CacheVerdict::Miss,
+        outcome: Outcome::Ok,
+        error_code: None,
+        usage: Usage { input: 10, output: 5, ..Usage::default() },
+        usage_estimated: false,
+        batch: false,
+        cost: NanoUsd(cost),
+        baseline_cost: NanoUsd(cost * 2),
+        price_version: "v".into(),
+        principal: "me".into(),
+        key: None,
+        user: None,
+        session: Some("세션".into()),
+        run: None,
+        step: None,
+        phase: Some("plan".into()),
+        task: None,
+        tags: vec!["a".to_owned(), "b".to_owned()].into(),
+        notes: vec!["top_k: left out".into()],
+    }
+}
+
+pub(crate) fn wish(number: u64, money: i64, patience: Duration) -> HoldRequest {
+    HoldRequest {
+        call: call_id(number),
+        scope: SpendScope { provider: "p".into(), model: "m".into(), ..SpendScope::default() },
+        money: NanoUsd(money),
+        tokens: 100,
+        at: TokioClock::start().now(),
+        patience,
+        if_lost: Box::new(row(number, 0)),
+    }
+}
+
+pub(crate) fn cap(limit: i64) -> Budget {
+    Budget {
+        id: BudgetId(Uuid::max()),
+        name: "cap".into(),
+        scope: BudgetScope::Everything,
+        window: BudgetWindow::Total,
+        limit: Amount::Money(NanoUsd(limit)),
+        thresholds: Vec::new(),
+        enabled: true,
+    }
+}
