@@ -4,6 +4,7 @@ use crate::cli::Up;
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::home::Home;
+use crate::runtime::Signals;
 use crate::storage::HomeLock;
 use crate::wiring::Service;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -15,11 +16,13 @@ use nunchi_core::{Lang, Spawn, TaskName};
 use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
 /// A reader that takes nothing for so long is given up.
 const WRITE_PATIENCE: Duration = Duration::from_secs(60);
+
+/// What a call needs at most to be settled once nobody listens any more.
+const SETTLE_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Runs the server until it is told to stop.
 pub(crate) async fn up(home: &Home, config: &Config, flags: &Up, told: (Lang, bool)) -> Result<(), Failure> {
@@ -38,10 +41,10 @@ pub(crate) async fn up(home: &Home, config: &Config, flags: &Up, told: (Lang, bo
     let discovery = service.discovery.clone().run(service.gateway.clone());
     service.tasks.spawn(TaskName::ModelDiscovery, Box::pin(discovery));
     service.tasks.spawn(TaskName::MetricsUpkeep, Box::pin(crate::metrics::upkeep()));
-    accept(&service, &listener, &mut signals).await;
-    tracing::info!("stopping; streams may end");
+    let open = accept(&service, listener, &mut signals).await;
+    let patience = wind_down(&service, open, config.shutdown, &mut signals).await;
     home.forget_server();
-    close(service, config.shutdown).await;
+    close(service, patience).await;
     tracing::info!("stopped");
     Ok(())
 }
@@ -83,8 +86,8 @@ fn greet(
         );
     }
     let mut text = lang.pick(
-        format!("Nunchi is up. Console: {base}/\n"),
-        format!("Nunchi가 시작되었습니다. 콘솔: {base}/\n"),
+        format!("Nunchi is up at {base}\n"),
+        format!("Nunchi가 {base} 에서 시작되었습니다.\n"),
     );
     if let Some(key) = key {
         text.push_str(&lang.pick(
@@ -100,10 +103,9 @@ fn greet(
     crate::commands::print_line(&text)
 }
 
-/// Accepts connections until told to stop, then waits for those under way.
-async fn accept(service: &Service, listener: TcpListener, patience: Duration) {
-    let stop: CancellationToken = service.tasks.stopping();
-    let graceful = GracefulShutdown::new();
+/// Accepts connections until a signal comes; the port is free again when this returns.
+async fn accept(service: &Service, listener: TcpListener, signals: &mut Signals) -> GracefulShutdown {
+    let open = GracefulShutdown::new();
     let mut builder = Builder::new(TokioExecutor::new());
     builder
         .http1()
@@ -113,7 +115,7 @@ async fn accept(service: &Service, listener: TcpListener, patience: Duration) {
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            () = stop.cancelled() => break,
+            () = signals.next() => return open,
         };
         let stream = match accepted {
             Ok((stream, _)) => stream,
@@ -127,35 +129,49 @@ async fn accept(service: &Service, listener: TcpListener, patience: Duration) {
         let _slower = stream.set_nodelay(true);
         let handler = TowerToHyperService::new(service.router.clone());
         let io = TokioIo::new(WriteTimeout::new(stream, WRITE_PATIENCE));
-        let connection = builder.serve_connection_with_upgrades(io, handler).into_owned();
-        let watched = graceful.watch(connection);
-        service.tasks.spawn(
-            TaskName::HttpServer,
-            Box::pin(async move {
-                if let Err(error) = watched.await {
-                    tracing::debug!(error = %error, "a connection broke off");
-                }
-            }),
-        );
+        let watched = open.watch(builder.serve_connection_with_upgrades(io, handler).into_owned());
+        let connection = async move {
+            if let Err(error) = watched.await {
+                tracing::debug!(error = %error, "a connection broke off");
+            }
+        };
+        service.tasks.spawn(TaskName::HttpServer, Box::pin(connection));
     }
-    drop(listener);
-    tokio::select! {
-        () = graceful.shutdown() => {}
-        () = tokio::time::sleep(patience) => tracing::warn!("some streams did not end in time"),
-        () = signal() => tracing::warn!("ended at once"),
-    }
+}
+
+/// Lets streams end, unless that takes too long or a second signal comes; tells how long calls may then take to settle.
+async fn wind_down(
+    service: &Service,
+    open: GracefulShutdown,
+    patience: Duration,
+    signals: &mut Signals,
+) -> Duration {
+    tracing::info!("stopping; streams may end");
+    service.tasks.stopping().cancel();
+    let left = tokio::select! {
+        () = open.shutdown() => patience,
+        () = tokio::time::sleep(patience) => {
+            tracing::warn!("some streams did not end in time");
+            SETTLE_PATIENCE
+        }
+        () = signals.next() => {
+            tracing::warn!("ended at once");
+            SETTLE_PATIENCE
+        }
+    };
     service.tasks.end_connections();
+    left.max(SETTLE_PATIENCE)
 }
 
 /// Ends a service that had no socket.
 pub(crate) async fn close_quietly(service: Service) {
-    close(service, Duration::from_secs(5)).await;
+    close(service, SETTLE_PATIENCE).await;
 }
 
 /// Ends what is left, in order: calls settle, then the cache and the ledger write what they have.
 async fn close(service: Service, patience: Duration) {
     let Service { gateway, storage, router, tasks, local, .. } = service;
-    if !tasks.finish(TaskName::Call, patience.max(Duration::from_secs(5))).await {
+    if !tasks.finish(TaskName::Call, patience).await {
         tracing::warn!("some calls did not end in time; they are settled at the next start");
     }
     drop((router, gateway));
