@@ -49,11 +49,7 @@ fn main() -> ExitCode {
     };
     let lang = language(&cli);
     let json = cli.global.json;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    let outcome = match runtime {
-        Ok(runtime) => runtime.block_on(run(cli, lang)),
-        Err(error) => Err(Failure::system("the runtime", error)),
-    };
+    let outcome = start(cli, lang);
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
@@ -63,7 +59,8 @@ fn main() -> ExitCode {
     }
 }
 
-async fn run(cli: Cli, lang: Lang) -> Result<(), Failure> {
+/// Reads the configuration, then runs the command on a runtime as configured.
+fn start(cli: Cli, lang: Lang) -> Result<(), Failure> {
     if let Command::Reference { page } = &cli.command {
         return commands::reference(page);
     }
@@ -84,6 +81,15 @@ async fn run(cli: Cli, lang: Lang) -> Result<(), Failure> {
     }
     let config = Config::resolve(layers, &variables)?;
     let lang = cli.global.lang.map_or_else(|| config.lang.unwrap_or(lang), LangArg::lang);
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    if config.workers > 0 {
+        runtime.worker_threads(config.workers);
+    }
+    let runtime = runtime.enable_all().build().map_err(|error| Failure::system("the runtime", error))?;
+    runtime.block_on(run(cli, home, config, lang))
+}
+
+async fn run(cli: Cli, home: Home, config: Config, lang: Lang) -> Result<(), Failure> {
     match &cli.command {
         Command::Up(flags) => serve::up(&home, &config, flags, (lang, cli.global.json)).await,
         Command::Restore { file } => commands::restore(&home, file, lang),

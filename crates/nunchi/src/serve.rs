@@ -82,13 +82,11 @@ fn greet(
     let key = new_key.as_ref().map(|key| key.as_str());
     if json {
         return crate::commands::print_json(
-            &serde_json::json!({ "console": format!("{base}/"), "key": key }),
+            &serde_json::json!({ "address": format!("{base}/"), "key": key }),
         );
     }
-    let mut text = lang.pick(
-        format!("Nunchi is up at {base}\n"),
-        format!("Nunchi가 {base} 에서 시작되었습니다.\n"),
-    );
+    let mut text =
+        lang.pick(format!("Nunchi is up at {base}/\n"), format!("Nunchi가 시작되었습니다: {base}/\n"));
     if let Some(key) = key {
         text.push_str(&lang.pick(
             format!("Your API key, shown only now: {key}\n"),

@@ -62,8 +62,11 @@ pub(crate) enum CacheCommand {
         #[arg(long)]
         model: Option<String>,
         /// Only what is older: 24h, 7d.
-        #[arg(long, value_name = "AGE")]
+        #[arg(long, value_name = "AGE", alias = "before")]
         older: Option<String>,
+        /// Everything.
+        #[arg(long, conflicts_with_all = ["model", "older"])]
+        all: bool,
     },
     /// Hit rate, size, evictions.
     Stats,

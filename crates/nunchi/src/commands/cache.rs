@@ -46,7 +46,11 @@ pub(crate) async fn cache(desk: &Desk, command: &CacheCommand) -> Result<(), Fai
             let gone: Value = desk.client.delete(&format!("/api/cache/{}", escaped(&found.key))).await?;
             desk.show(&gone, || removed(desk, &gone))
         }
-        CacheCommand::Clear { model, older } => {
+        CacheCommand::Clear { model: None, older: None, all: false } => {
+            Err(Failure::plain("cache.clear_what", "say what is to be removed", "무엇을 지울지 정하세요")
+                .with_hint("--model M, --older 7d, or --all", "--model M, --older 7d 또는 --all"))
+        }
+        CacheCommand::Clear { model, older, .. } => {
             let mut query = Vec::new();
             if let Some(model) = model {
                 query.push(format!("model={}", escaped(model)));

@@ -4,6 +4,8 @@ use super::ask::{footnote, out, say};
 use super::{Desk, print_line};
 use crate::cli::Chat;
 use crate::failure::Failure;
+use crate::render::{grouped, local, usd};
+use nunchi_core::Total;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader};
 
@@ -13,7 +15,7 @@ pub(crate) async fn chat(desk: &Desk, flags: &Chat) -> Result<(), Failure> {
     let mut model = flags.model.clone();
     let mut messages = opening(flags);
     let mut lines = BufReader::new(tokio::io::stdin()).lines();
-    print_line(desk.lang.pick("/model NAME, /new, /quit", "/model 이름, /new, /quit"))?;
+    print_line(desk.lang.pick("/model NAME, /new, /cost, /quit", "/model 이름, /new, /cost, /quit"))?;
     loop {
         out("› ")?;
         let Some(line) = lines.next_line().await.map_err(|error| Failure::system("standard input", error))?
@@ -24,6 +26,7 @@ pub(crate) async fn chat(desk: &Desk, flags: &Chat) -> Result<(), Failure> {
             "" => {}
             "/quit" | "/exit" => return Ok(()),
             "/new" => messages = opening(flags),
+            "/cost" => cost(desk, &session).await?,
             command if command.starts_with("/model") => {
                 let name = command.trim_start_matches("/model").trim();
                 if !name.is_empty() {
@@ -37,6 +40,23 @@ pub(crate) async fn chat(desk: &Desk, flags: &Chat) -> Result<(), Failure> {
             }
         }
     }
+}
+
+/// What the conversation has cost so far.
+async fn cost(desk: &Desk, session: &str) -> Result<(), Failure> {
+    let answer: Spent = desk.client.get(&format!("/api/stats?by=all&session={session}")).await?;
+    let Total { calls, cost, usage, .. } = answer.total;
+    let (money, tokens) = (usd(cost), grouped(usage.total_tokens()));
+    let own = local(cost, &desk.config.currency);
+    print_line(&desk.lang.pick(
+        format!("{calls} calls, {tokens} tokens, {money} ({own})"),
+        format!("호출 {calls}개, {tokens} 토큰, {money} ({own})"),
+    ))
+}
+
+#[derive(serde::Deserialize)]
+struct Spent {
+    total: Total,
 }
 
 fn opening(flags: &Chat) -> Vec<Value> {

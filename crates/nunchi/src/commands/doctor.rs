@@ -3,9 +3,17 @@
 use super::{Desk, print_json, print_line};
 use crate::failure::Failure;
 use crate::weights;
+use nunchi_core::Explain;
 use serde::Serialize;
 use serde_json::Value;
+use std::sync::Arc;
 use std::time::Duration;
+
+/// Too little room on a disk to go on, in bytes.
+const SCARCE: u64 = 64 << 20;
+
+/// So little that it is worth telling.
+const LITTLE: u64 = 1 << 30;
 
 /// How a check went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -40,7 +48,8 @@ impl Check {
 pub(crate) async fn doctor(desk: &Desk) -> Result<(), Failure> {
     let mut checks = vec![server(desk), home(desk), clock()];
     checks.extend(ledger(desk).await);
-    checks.extend(weight_checks(desk)?);
+    checks.extend(disk(desk));
+    checks.extend(weight_checks(desk).await?);
     for provider in &desk.config.providers {
         checks.push(
             reach(desk, &provider.name, &provider.base_url, provider.secret.is_some() || provider.local)
@@ -163,22 +172,63 @@ async fn ledger(desk: &Desk) -> Vec<Check> {
     checks
 }
 
-fn weight_checks(desk: &Desk) -> Result<Vec<Check>, Failure> {
-    if !desk.config.local.enabled {
+/// Whether the weights in use are here and are what they should be; reading them takes a moment.
+async fn weight_checks(desk: &Desk) -> Result<Vec<Check>, Failure> {
+    let local = &desk.config.local;
+    if !local.enabled {
         return Ok(Vec::new());
     }
-    let wanted = [&desk.config.local.chat, &desk.config.local.encoder];
-    let all = weights::list(&desk.config.local)?;
-    let check = |id: &&String| {
-        let present = all.iter().any(|one| one.id == **id && one.present);
+    let store = weights::store(local)?;
+    let mut checks = Vec::new();
+    for id in [&local.chat, &local.encoder] {
         let what = desk.lang.pick(format!("weights {id}"), format!("가중치 {id}"));
-        if present {
-            return Check::new(what, Verdict::Ok, desk.lang.pick("here", "있음"));
+        if !store.has(id) {
+            let missing = Check::new(what, Verdict::Warn, desk.lang.pick("not fetched", "없음"));
+            let hint =
+                desk.lang.pick("`nunchi models pull` fetches them.", "`nunchi models pull`로 받으세요.");
+            checks.push(missing.hint(hint));
+            continue;
         }
-        Check::new(what, Verdict::Warn, desk.lang.pick("not fetched", "없음"))
-            .hint(desk.lang.pick("`nunchi models pull` fetches them.", "`nunchi models pull`로 받으세요."))
+        let (verifier, name) = (Arc::clone(&store), id.clone());
+        let verified = tokio::task::spawn_blocking(move || verifier.verify(&name)).await;
+        checks.push(match verified.map_err(|error| Failure::system("weights", error))? {
+            Ok(()) => Check::new(what, Verdict::Ok, desk.lang.pick("here, hash right", "있음, 해시 일치")),
+            Err(error) => {
+                let mut wrong = Check::new(what, Verdict::Fail, error.message(desk.lang));
+                wrong.hint = error.hint(desk.lang);
+                wrong
+            }
+        });
+    }
+    Ok(checks)
+}
+
+/// Room on the home folder's disk.
+fn disk(desk: &Desk) -> Option<Check> {
+    let free = free_bytes(desk.home.path())?;
+    let what = desk.lang.pick("disk", "디스크");
+    let detail = desk.lang.pick(format!("{} MB free", free >> 20), format!("{} MB 남음", free >> 20));
+    let verdict = match free {
+        0..SCARCE => Verdict::Fail,
+        SCARCE..LITTLE => Verdict::Warn,
+        _ => return Some(Check::new(what, Verdict::Ok, detail)),
     };
-    Ok(wanted.iter().map(check).collect())
+    let hint = desk.lang.pick(
+        "Free some space; without any, calls are refused.",
+        "공간을 비우세요. 공간이 없으면 호출이 거절됩니다.",
+    );
+    Some(Check::new(what, verdict, detail).hint(hint))
+}
+
+#[cfg(unix)]
+fn free_bytes(folder: &std::path::Path) -> Option<u64> {
+    let found = rustix::fs::statvfs(folder).ok()?;
+    Some(found.f_bavail.saturating_mul(found.f_frsize))
+}
+
+#[cfg(not(unix))]
+fn free_bytes(_: &std::path::Path) -> Option<u64> {
+    None
 }
 
 /// Whether a provider's host takes connections, and whether it has a key.

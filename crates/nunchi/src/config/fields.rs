@@ -39,7 +39,7 @@ const fn field(
 }
 
 /// All settings of the plain sections.
-pub(super) const FIELDS: [Field; 41] = [
+pub(super) const FIELDS: [Field; 42] = [
     field("server", "listen", Kind::Text, "127.0.0.1:8484", "Address and port the server listens on."),
     field("server", "body_limit_mb", Kind::Count, "32", "Largest request body, in MB."),
     field("server", "cors_origins", Kind::Texts, "[]", "Web origins that may call from a browser."),
@@ -58,6 +58,7 @@ pub(super) const FIELDS: [Field; 41] = [
         "IANA time zone of budget windows; empty means the system's.",
     ),
     field("server", "shutdown_seconds", Kind::Count, "30", "How long streams may go on after a stop signal."),
+    field("server", "workers", Kind::Count, "0", "Threads that serve; 0 means one a core."),
     field(
         "tiers",
         "trivial",

@@ -47,6 +47,8 @@ pub(crate) struct Config {
     pub(crate) lang: Option<Lang>,
     pub(crate) time_zone: TimeZone,
     pub(crate) shutdown: Duration,
+    /// Threads that serve; 0 means one a core.
+    pub(crate) workers: usize,
     pub(crate) tiers: TierModels,
     pub(crate) default_max_output: u64,
     pub(crate) embedder: Option<String>,
@@ -89,6 +91,7 @@ impl Config {
                 .map(|tag| Lang::from_tag(&tag)),
             time_zone: layers.time_zone(),
             shutdown: Duration::from_secs(layers.count("server.shutdown_seconds")),
+            workers: usize::try_from(layers.count("server.workers").min(1_024)).unwrap_or(0),
             tiers: TierModels {
                 trivial: layers.texts("tiers.trivial"),
                 standard: layers.texts("tiers.standard"),

@@ -168,3 +168,28 @@ fn a_backup_brings_everything_back() {
     let phone = keys.as_array().unwrap().iter().find(|key| key["name"] == "phone").unwrap();
     assert!(phone["revoked"].is_null(), "{phone}");
 }
+
+#[test]
+fn the_doctor_checks_the_hashes_of_weights() {
+    let home = Home::new();
+    let weights = home.path("weights");
+    let home = home.variable("NUNCHI_LOCAL__WEIGHTS", weights.to_str().unwrap());
+    let listed = home.json(&["models", "list"]);
+    let encoder =
+        listed["weights"].as_array().unwrap().iter().find(|one| one["purpose"] == "encoder").unwrap();
+    let folder = weights.join(encoder["id"].as_str().unwrap());
+    std::fs::create_dir_all(&folder).unwrap();
+    // Right names and lengths, wrong content.
+    for (name, length) in [("weights.npz", 30_377_056), ("sp.model", 2_527_207)] {
+        std::fs::File::create(folder.join(name)).unwrap().set_len(length).unwrap();
+    }
+    let ran = home.run(["doctor", "--json"]);
+    assert_eq!(ran.code, 1, "{}", ran.out);
+    let failed: Vec<_> =
+        ran.json().as_array().unwrap().iter().filter(|check| check["verdict"] == "fail").cloned().collect();
+    assert_eq!(failed.len(), 1, "{failed:?}");
+    assert!(
+        failed[0]["what"].as_str().unwrap().contains("weights") && failed[0]["hint"].is_string(),
+        "{failed:?}"
+    );
+}

@@ -17,7 +17,7 @@ async fn from_the_first_key_to_the_row_in_the_ledger() {
     let server = home.up();
     let key = server.first_key();
     assert!(
-        server.greeting.contains("curl") && server.greeting.contains(&format!("http://{}/", server.address))
+        server.greeting.contains("curl") && server.greeting.contains(&format!("http://{}", server.address))
     );
 
     let got = server.chat(&key, "up/gpt-5-mini", "What is 2+2?");
@@ -48,6 +48,11 @@ async fn from_the_first_key_to_the_row_in_the_ledger() {
     assert_eq!(upstream.calls(), 2, "what was removed is asked anew");
     let top = home.json(&["top", "--once"]);
     assert_eq!(top["recent"].as_array().unwrap().len(), 3, "{top}");
+    let shown = home.run(["top", "--once"]);
+    assert!(shown.out.contains("3 calls, 1 from the cache"), "{}", shown.out);
+    let vague = home.run(["cache", "clear", "--json"]);
+    assert_eq!(vague.error()["code"], "cache.clear_what");
+    assert_eq!(home.json(&["cache", "clear", "--all"])["removed"], 1);
     server.stop();
 }
 

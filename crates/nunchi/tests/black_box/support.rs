@@ -100,8 +100,11 @@ impl Home {
                 panic!("the server did not start: {greeting}{}", rest.err);
             }
         }
-        let address =
-            greeting.split("http://").nth(1).and_then(|rest| rest.split('/').next()).expect("an address");
+        let address = greeting
+            .split("http://")
+            .nth(1)
+            .and_then(|rest| rest.split(['/', '\n']).next())
+            .expect("an address");
         Server { address: address.parse().expect("an address"), child, greeting, lines }
     }
 }

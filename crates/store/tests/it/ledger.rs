@@ -23,7 +23,7 @@ async fn a_row_comes_back_as_it_was_also_after_a_restart() {
     let wanted = row(1, 500);
     ledger.hold(wish(1, 900, SHORT)).await.unwrap();
     ledger.settle(Settlement { record: wanted.clone() }).await.unwrap();
-    assert_eq!(ledger.calls(CallFilter::default()).await.unwrap(), [wanted.clone()]);
+    assert_eq!(ledger.calls(CallFilter::default()).await.unwrap(), std::slice::from_ref(&wanted));
     ledger.close().await;
     let (again, report) = open(folder.path());
     assert_eq!(report.crashed_holds, 0);

@@ -1,5 +1,5 @@
 //! The store on real files: what is acknowledged stays, whatever happens in between.
-#![expect(clippy::expect_used, clippy::unwrap_used, reason = "tests fail loudly")]
+#![expect(clippy::unwrap_used, reason = "tests fail loudly")]
 
 mod cache;
 mod crash;
