@@ -7,6 +7,7 @@ use crate::failure::Failure;
 use crate::render::{grouped, local, usd};
 use nunchi_core::Total;
 use serde_json::{Value, json};
+use std::io::IsTerminal;
 use tokio::io::{AsyncBufReadExt, BufReader};
 
 /// Talks until the person leaves.
@@ -42,6 +43,11 @@ pub(crate) async fn chat(desk: &Desk, flags: &Chat) -> Result<(), Failure> {
     }
 }
 
+/// Text that steps back, where a person looks.
+fn dim(text: &str) -> String {
+    if std::io::stdout().is_terminal() { format!("\x1b[2m{text}\x1b[0m") } else { text.to_owned() }
+}
+
 /// What the conversation has cost so far.
 async fn cost(desk: &Desk, session: &str) -> Result<(), Failure> {
     let answer: Spent = desk.client.get(&format!("/api/stats?by=all&session={session}")).await?;
@@ -69,7 +75,7 @@ async fn turn(desk: &Desk, model: &str, session: &str, messages: &mut Vec<Value>
     let headers = [("x-nunchi-task", "chat".to_owned()), ("x-nunchi-session", session.to_owned())];
     match say(desk, &body, &headers, out).await {
         Ok(answer) => {
-            print_line(&format!("\n\x1b[2m{}\x1b[0m", footnote(&answer)))?;
+            print_line(&format!("\n{}", dim(&footnote(&answer))))?;
             messages.push(json!({ "role": "assistant", "content": answer.text }));
         }
         Err(failure) => {

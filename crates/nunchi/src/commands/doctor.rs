@@ -46,7 +46,7 @@ impl Check {
 
 /// Runs all checks; fails when one of them does.
 pub(crate) async fn doctor(desk: &Desk) -> Result<(), Failure> {
-    let mut checks = vec![server(desk), home(desk), clock()];
+    let mut checks = vec![server(desk), home(desk), clock(desk)];
     checks.extend(ledger(desk).await);
     checks.extend(disk(desk));
     checks.extend(weight_checks(desk).await?);
@@ -129,11 +129,11 @@ fn home(desk: &Desk) -> Check {
     }
 }
 
-fn clock() -> Check {
+fn clock(desk: &Desk) -> Check {
     let now = jiff::Timestamp::now();
     let sane = now.as_second() > 1_780_000_000;
     let verdict = if sane { Verdict::Ok } else { Verdict::Fail };
-    Check::new("clock", verdict, now.strftime("%Y-%m-%d %H:%M:%S UTC").to_string())
+    Check::new(desk.lang.pick("clock", "시계"), verdict, now.strftime("%Y-%m-%d %H:%M:%S UTC").to_string())
 }
 
 /// What the server itself says of its parts.

@@ -3,6 +3,8 @@
 use crate::support::{Home, one_provider};
 use nunchi_testkit::{Dialect, Turn, Upstream};
 use serde_json::{Value, json};
+use std::io::Write;
+use std::process::Stdio;
 
 fn asked(got: &crate::support::Got) -> String {
     got.json()["choices"][0]["message"]["content"].as_str().unwrap_or_default().to_owned()
@@ -172,4 +174,30 @@ async fn the_metrics_page_is_described() {
     }
     assert!(!page.body.contains("gpt-5-mini"), "model names are the callers' choice and no label");
     server.stop();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_conversation_in_the_terminal() {
+    let upstream = Upstream::start(Dialect::OpenAi).await;
+    upstream.script([
+        Turn::text("first answer"),
+        Turn::status(400).message("no"),
+        Turn::text("second answer"),
+    ]);
+    let home = Home::with_config(&one_provider(&upstream.base_url()));
+    let mut chat = home.command(["chat", "--model", "up/gpt-5-mini", "--system", "be brief"]);
+    let mut chat = chat.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let typed = "one\nbroken\ntwo\n/cost\n/new\nthree\n/quit\n";
+    chat.stdin.take().unwrap().write_all(typed.as_bytes()).unwrap();
+    let said = String::from_utf8(chat.wait_with_output().unwrap().stdout).unwrap();
+    for text in ["first answer", "second answer", "3 calls, "] {
+        assert!(said.contains(text), "{text}: {said}");
+    }
+    assert!(!said.contains('\x1b'), "no colours where nobody looks: {said}");
+    let roles = |at: usize| -> Vec<String> {
+        let messages = upstream.requests()[at].body["messages"].as_array().unwrap().clone();
+        messages.iter().map(|message| message["role"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(roles(2), ["system", "user", "assistant", "user"], "what failed is not repeated");
+    assert_eq!(roles(3), ["system", "user"], "a new conversation");
 }
