@@ -1,218 +1,190 @@
-//! Writes a messages request: the caller's own body with our changes, or a translation.
+//! Writes a request to the Messages API: the caller's own body with our changes, or a translation.
 
-use super::messages;
+use super::facts::{Facts, facts};
+use super::fit;
+use super::schema::fitted;
+use super::tuning::tune;
+use super::turns::{Conversation, conversation, is_own};
+use super::wire::{Body, CacheControl, Choice, Content, Format, Metadata, OutputConfig, Tool};
 use crate::codec::Encoded;
 use crate::notes::Notes;
 use crate::shared::{garbage, unsupported};
-use crate::splice::{Edit, Object};
-use bytes::Bytes;
 use http::{HeaderName, HeaderValue};
 use nunchi_core::{
-    Dialect, ModelError, ModelRequest, ReasoningEffort, ReasoningRequest, ResponseFormat, ToolChoice,
-    ToolDefinition,
+    Dialect, Json, ModelError, ModelRequest, Part, ResponseFormat, ToolChoice, ToolDefinition,
 };
-use serde_json::{Map, Value, json};
+use serde_json::value::{RawValue, to_raw_value};
+use std::borrow::Cow;
 
 const PATH: &str = "/v1/messages";
-/// The API version spoken.
-const VERSION: &str = "2023-06-01";
-/// The cap where neither the caller nor the gateway gave one; Anthropic demands one.
-const DEFAULT_CAP: u64 = 4_096;
-/// The least that Anthropic takes as a budget for thinking, in tokens.
-const LEAST_THINKING: u64 = 1_024;
-/// The caller's header that switches beta features on, as `api` hands it over.
+
+/// The version of the API that is spoken, sent with every request.
+const VERSION: (HeaderName, HeaderValue) =
+    (HeaderName::from_static("anthropic-version"), HeaderValue::from_static("2023-06-01"));
+
+/// The output cap of a request without one: Anthropic wants one. The gateway normally sets it, since it holds money for it.
+pub(super) const DEFAULT_MAX_TOKENS: u64 = 4_096;
+
+/// Sent as a header, kept by the door as if it were a field.
 const BETA: &str = "anthropic-beta";
 
+/// The beta that reads uploaded files.
+const FILES_BETA: &str = "files-api-2025-04-14";
+
+/// What is asked of a model when any JSON object will do, for which Anthropic has no parameter.
+const JSON_INSTRUCTION: &str =
+    "Answer with one JSON object and nothing else: no introduction, no code fence.";
+
 pub(super) fn request(request: &ModelRequest) -> Result<Encoded, ModelError> {
-    let origin = request.origin.as_ref().filter(|origin| origin.dialect == Dialect::Anthropic);
-    let mut encoded = match origin.and_then(|origin| spliced(request, &origin.body)) {
-        Some(body) => Encoded::new(PATH, body),
-        None => translated(request)?,
-    };
-    encoded.headers.push((HeaderName::from_static("anthropic-version"), HeaderValue::from_static(VERSION)));
-    let beta = request.rest.iter().find(|(name, _)| name == BETA);
-    let beta = beta.and_then(|(_, value)| serde_json::from_str::<String>(value.get()).ok());
-    if let Some(value) = beta.and_then(|text| HeaderValue::from_str(&text).ok()) {
-        encoded.headers.push((HeaderName::from_static(BETA), value));
-    }
-    Ok(encoded)
-}
-
-/// The caller's body with model, cap and stream as the gateway decided; `None` when it is no JSON object.
-fn spliced(request: &ModelRequest, body: &Bytes) -> Option<Bytes> {
-    let object = Object::scan(body)?;
-    let mut edits = Vec::with_capacity(3);
-    if object.read::<&str>("model") != Some(&request.model) {
-        edits.push(("model", Edit::string(&request.model)));
-    }
-    if object.read::<bool>("stream").unwrap_or(false) != request.stream {
-        edits.push(("stream", Edit::bool(request.stream)));
-    }
-    if let Some(cap) = request.max_output_tokens
-        && object.read::<u64>("max_tokens") != Some(cap)
-    {
-        edits.push(("max_tokens", Edit::number(cap)));
-    }
-    Some(object.with(&edits))
-}
-
-fn translated(request: &ModelRequest) -> Result<Encoded, ModelError> {
     if request.choices > 1 {
         return Err(unsupported("Anthropic gives one answer only"));
     }
-    let mut notes = Notes::of_rest_but(request, |name| name == BETA);
-    let cap = request.max_output_tokens.unwrap_or(DEFAULT_CAP);
-    let mut body = Map::new();
-    body.insert("model".into(), request.model.as_str().into());
-    body.insert("max_tokens".into(), cap.into());
-    let (system, messages) = messages::translate(&request.messages, &mut notes)?;
-    if !system.is_empty() {
-        body.insert("system".into(), system.into());
+    let facts = facts(&request.model);
+    let own = request.origin.as_ref().filter(|origin| origin.dialect == Dialect::Anthropic);
+    if let Some(origin) = own.filter(|_| !has_foreign_proof(request))
+        && let Some((body, notes)) = fit::spliced(request, facts, &origin.body)
+    {
+        let headers = own_headers(request, false);
+        return Ok(Encoded { notes, headers, ..Encoded::new(PATH, body) });
     }
-    body.insert("messages".into(), messages.into());
-    tools(request, &mut body)?;
-    format(request, &mut body, &mut notes)?;
-    let thinks = thinking(request, cap, &mut body, &mut notes);
-    sampling(request, thinks, &mut body, &mut notes);
-    if let Some(user) = &request.end_user {
-        body.insert("metadata".into(), json!({ "user_id": user }));
-    }
-    if request.stream {
-        body.insert("stream".into(), true.into());
-    }
-    let bytes = serde_json::to_vec(&body).map_err(|error| garbage(format!("the request: {error}")))?;
-    Ok(Encoded { notes: notes.into_list(), ..Encoded::new(PATH, bytes) })
+    translated(request, facts)
 }
 
-fn tools(request: &ModelRequest, body: &mut Map<String, Value>) -> Result<(), ModelError> {
-    if request.tools.is_empty() {
-        return Ok(());
-    }
-    let tools = request.tools.iter().map(tool).collect::<Result<Vec<_>, _>>()?;
-    body.insert("tools".into(), tools.into());
-    let mut choice = match &request.tool_choice {
-        ToolChoice::Auto => json!({ "type": "auto" }),
-        ToolChoice::None => json!({ "type": "none" }),
-        ToolChoice::Required => json!({ "type": "any" }),
-        ToolChoice::Named(name) => json!({ "type": "tool", "name": name }),
-    };
-    if request.parallel_tool_calls == Some(false) && request.tool_choice != ToolChoice::None {
-        choice["disable_parallel_tool_use"] = true.into();
-    }
-    if request.tool_choice != ToolChoice::Auto || request.parallel_tool_calls == Some(false) {
-        body.insert("tool_choice".into(), choice);
-    }
-    Ok(())
+/// Reasoning of another provider, which a client carried here: Anthropic refuses the whole request for it.
+fn has_foreign_proof(request: &ModelRequest) -> bool {
+    let mut parts = request.messages.iter().flat_map(|message| &message.parts);
+    parts.any(|part| match part {
+        Part::Thinking { signature, .. } => signature.as_deref().is_none_or(|proof| !is_own(proof)),
+        Part::RedactedThinking(data) => !is_own(data),
+        _ => false,
+    })
 }
 
-fn tool(tool: &ToolDefinition) -> Result<Value, ModelError> {
-    if tool.builtin.is_some() {
-        return Err(unsupported(format!("the tool {} runs at another provider only", tool.name)));
+/// The version, the caller's betas, and ours.
+fn own_headers(request: &ModelRequest, files: bool) -> Vec<(HeaderName, HeaderValue)> {
+    let anthropic = request.origin.as_ref().is_some_and(|origin| origin.dialect == Dialect::Anthropic);
+    let given = request.rest.iter().find(|(name, _)| anthropic && name == BETA);
+    let mut betas: String =
+        given.and_then(|(_, json)| serde_json::from_str(json.get()).ok()).unwrap_or_default();
+    if files && !betas.contains(FILES_BETA) {
+        betas = if betas.is_empty() { FILES_BETA.into() } else { format!("{betas},{FILES_BETA}") };
     }
-    let schema = match &tool.parameters {
-        Some(schema) => serde_json::from_str(schema.get())
-            .map_err(|error| garbage(format!("the schema of {}: {error}", tool.name)))?,
-        None => json!({ "type": "object", "properties": {} }),
-    };
-    let mut written = json!({ "name": tool.name, "input_schema": schema });
-    if let Some(description) = &tool.description {
-        written["description"] = description.as_str().into();
-    }
-    if tool.strict == Some(true) {
-        written["strict"] = true.into();
-    }
-    Ok(written)
+    let value = HeaderValue::try_from(betas).ok().filter(|value| !value.is_empty());
+    let beta = value.map(|value| (HeaderName::from_static(BETA), value));
+    std::iter::once(VERSION).chain(beta).collect()
 }
 
-fn format(
-    request: &ModelRequest,
-    body: &mut Map<String, Value>,
-    notes: &mut Notes,
-) -> Result<(), ModelError> {
-    match &request.format {
-        ResponseFormat::Text => {}
+fn translated(request: &ModelRequest, facts: Facts) -> Result<Encoded, ModelError> {
+    let own = request.origin.as_ref().is_some_and(|origin| origin.dialect == Dialect::Anthropic);
+    let mut notes = Notes::of_rest_but(request, |name| own && name == BETA);
+    let max_tokens = request.max_output_tokens.unwrap_or(DEFAULT_MAX_TOKENS);
+    let Conversation { mut system, turns, tools_mark, files } = conversation(&request.messages, &mut notes)?;
+    let format = match &request.format {
+        ResponseFormat::Text => None,
         ResponseFormat::JsonObject => {
-            return Err(unsupported("Anthropic answers in JSON only with a schema"));
+            notes.add("response_format", "asked for in the instructions: Anthropic has no such mode");
+            system.push(Content::Text { text: JSON_INSTRUCTION }.into());
+            None
         }
-        ResponseFormat::JsonSchema(wanted) => {
-            let schema: Value = serde_json::from_str(wanted.schema.get())
-                .map_err(|error| garbage(format!("the schema: {error}")))?;
-            let format = json!({ "type": "json_schema", "schema": schema });
-            body.insert("output_config".into(), json!({ "format": format }));
-            if wanted.strict == Some(false) {
-                notes.add("response_format.strict", "Anthropic always follows the schema");
-            }
+        ResponseFormat::JsonSchema(_) if !facts.schemas => {
+            return Err(unsupported(format!("{} does not answer by a schema", request.model)));
         }
-    }
-    Ok(())
-}
-
-/// Asks for thinking; tells whether it will.
-fn thinking(request: &ModelRequest, cap: u64, body: &mut Map<String, Value>, notes: &mut Notes) -> bool {
-    let Some(wanted) = &request.reasoning else { return false };
-    if wanted.summary.is_some() {
-        notes.add("reasoning.summary", "left out: Anthropic chooses how thinking is shown");
-    }
-    let Some(budget) = thinking_budget(wanted) else { return false };
-    let most = cap.saturating_sub(1);
-    if most < LEAST_THINKING {
-        notes.add("reasoning", "left out: the output cap leaves no room for thinking");
-        return false;
-    }
-    body.insert(
-        "thinking".into(),
-        json!({ "type": "enabled", "budget_tokens": budget.clamp(LEAST_THINKING, most) }),
-    );
-    true
-}
-
-/// Tokens for a level of thinking.
-fn thinking_budget(wanted: &ReasoningRequest) -> Option<u64> {
-    let by_level = || {
-        Some(match wanted.effort? {
-            ReasoningEffort::None => return None,
-            ReasoningEffort::Minimal | ReasoningEffort::Low => LEAST_THINKING,
-            ReasoningEffort::Medium => 4_096,
-            ReasoningEffort::High => 16_384,
-            ReasoningEffort::Xhigh => 32_768,
-        })
+        ResponseFormat::JsonSchema(schema) => {
+            Some(Format { kind: "json_schema", schema: fitted(schema, &mut notes) })
+        }
     };
-    wanted.budget_tokens.or_else(by_level).filter(|budget| *budget > 0)
+    let tuning = tune(request, facts, max_tokens, &mut notes);
+    let config = OutputConfig { effort: tuning.effort, format };
+    let body = Body {
+        model: &request.model,
+        max_tokens,
+        system,
+        messages: turns,
+        tools: tools(&request.tools, tools_mark)?,
+        tool_choice: tool_choice(request),
+        stop_sequences: &request.sampling.stop,
+        temperature: tuning.temperature,
+        top_p: tuning.top_p,
+        top_k: tuning.top_k,
+        thinking: tuning.thinking,
+        output_config: (config.effort.is_some() || config.format.is_some()).then_some(config),
+        metadata: request.end_user.as_deref().map(|user_id| Metadata { user_id }),
+        stream: request.stream,
+    };
+    let bytes = serde_json::to_vec(&body).map_err(|error| garbage(format!("the request: {error}")))?;
+    let headers = own_headers(request, files);
+    Ok(Encoded { notes: notes.into_list(), headers, ..Encoded::new(PATH, bytes) })
 }
 
-fn sampling(request: &ModelRequest, thinks: bool, body: &mut Map<String, Value>, notes: &mut Notes) {
-    let wanted = &request.sampling;
-    if !wanted.stop.is_empty() {
-        body.insert("stop_sequences".into(), wanted.stop.clone().into());
+fn tools(tools: &[ToolDefinition], mark: Option<CacheControl>) -> Result<Vec<Tool<'_>>, ModelError> {
+    let mut out: Vec<Tool<'_>> = tools.iter().map(tool).collect::<Result<_, _>>()?;
+    if let Some(Tool::Own { cache_control, .. }) = out.last_mut() {
+        *cache_control = mark;
     }
-    let absent = [
-        ("seed", wanted.seed.is_some()),
-        ("presence_penalty", wanted.presence_penalty.is_some()),
-        ("frequency_penalty", wanted.frequency_penalty.is_some()),
-        ("top_logprobs", wanted.top_logprobs.is_some()),
-    ];
-    for (name, _) in absent.into_iter().filter(|(_, given)| *given) {
-        notes.add(name, "left out: Anthropic has no such field");
-    }
-    if thinks {
-        for (name, _) in [("temperature", wanted.temperature), ("top_p", wanted.top_p)]
-            .into_iter()
-            .filter(|(_, v)| v.is_some())
-        {
-            notes.add(name, "left out: Anthropic refuses it together with thinking");
+    Ok(out)
+}
+
+fn tool(tool: &ToolDefinition) -> Result<Tool<'_>, ModelError> {
+    if let Some(raw) = &tool.builtin {
+        if !is_server_tool(raw) {
+            return Err(unsupported(format!("the tool {} runs at another provider only", tool.name)));
         }
-        return;
+        return Ok(Tool::Builtin(raw));
     }
-    if let Some(temperature) = wanted.temperature {
-        if temperature > 1.0 {
-            notes.add("temperature", "lowered to 1, the most Anthropic takes");
-        }
-        body.insert("temperature".into(), temperature.clamp(0.0, 1.0).into());
+    let fits = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    if tool.name.is_empty() || tool.name.len() > 128 || !tool.name.chars().all(fits) {
+        return Err(unsupported(format!("Anthropic takes no tool named \"{}\"", tool.name)));
     }
-    if let Some(top_p) = wanted.top_p {
-        body.insert("top_p".into(), top_p.into());
+    Ok(Tool::Own {
+        name: &tool.name,
+        description: tool.description.as_deref(),
+        input_schema: input_schema(tool.parameters.as_ref())?,
+        strict: tool.strict.filter(|strict| *strict),
+        cache_control: None,
+    })
+}
+
+/// The schema of the arguments; a tool without one takes an empty object.
+fn input_schema(parameters: Option<&Json>) -> Result<Cow<'_, RawValue>, ModelError> {
+    // A schema without a type is refused, whatever else it says.
+    let typed = |raw: &Json| {
+        let kind: Result<serde_json::Value, _> = serde_json::from_str(raw.get());
+        kind.is_ok_and(|schema| schema.get("type").is_some())
+    };
+    if let Some(raw) = parameters.filter(|raw| typed(raw)) {
+        return Ok(Cow::Borrowed(raw));
     }
-    if let Some(top_k) = wanted.top_k {
-        body.insert("top_k".into(), top_k.into());
+    let mut schema: serde_json::Map<String, serde_json::Value> =
+        parameters.and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default();
+    schema.insert("type".into(), "object".into());
+    let raw = to_raw_value(&schema).map_err(|error| garbage(format!("the schema of a tool: {error}")))?;
+    Ok(Cow::Owned(raw))
+}
+
+/// Anthropic's own tools carry a date in their type: `web_search_20250305`.
+fn is_server_tool(raw: &Json) -> bool {
+    #[derive(serde::Deserialize)]
+    struct Kind {
+        #[serde(rename = "type")]
+        kind: String,
     }
+    let Ok(Kind { kind }) = serde_json::from_str(raw.get()) else { return false };
+    kind.rsplit_once('_').is_some_and(|(name, date)| {
+        !name.is_empty() && date.len() == 8 && date.bytes().all(|byte| byte.is_ascii_digit())
+    })
+}
+
+fn tool_choice(request: &ModelRequest) -> Option<Choice<'_>> {
+    if request.tools.is_empty() {
+        return None;
+    }
+    let (kind, name) = match &request.tool_choice {
+        ToolChoice::Auto => ("auto", None),
+        ToolChoice::None => ("none", None),
+        ToolChoice::Required => ("any", None),
+        ToolChoice::Named(name) => ("tool", Some(name.as_str())),
+    };
+    let one = request.parallel_tool_calls == Some(false) && kind != "none";
+    let disable_parallel_tool_use = one.then_some(true);
+    (kind != "auto" || one).then_some(Choice { kind, name, disable_parallel_tool_use })
 }

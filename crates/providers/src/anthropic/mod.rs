@@ -2,8 +2,13 @@
 
 mod decode;
 mod encode;
-mod messages;
+mod facts;
+mod fit;
+mod schema;
+mod tuning;
+mod turns;
 mod usage;
+mod wire;
 
 use crate::codec::{Codec, Decoder, Encoded, Framing};
 use crate::openai;

@@ -9,9 +9,7 @@ use std::time::Duration;
 pub(crate) fn connect(path: &Path, migrations: &[&str]) -> Result<Connection, StorageError> {
     let connection = Connection::open(path).map_err(failure)?;
     connection.busy_timeout(Duration::from_secs(5)).map_err(failure)?;
-    let version: i64 =
-        connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(failure)?;
-    let version = usize::try_from(version).unwrap_or(0);
+    let version = schema_version(&connection)?;
     if version > migrations.len() {
         return Err(StorageError::TooNew(path.display().to_string()));
     }
@@ -19,6 +17,8 @@ pub(crate) fn connect(path: &Path, migrations: &[&str]) -> Result<Connection, St
         ("journal_mode", "WAL"),
         ("synchronous", "NORMAL"),
         ("cache_size", "-4096"),
+        ("cell_size_check", "ON"),
+        ("wal_autocheckpoint", "4000"),
         ("temp_store", "MEMORY"),
     ] {
         connection
@@ -34,6 +34,37 @@ pub(crate) fn connect(path: &Path, migrations: &[&str]) -> Result<Connection, St
     }
     connection.set_prepared_statement_cache_capacity(64);
     Ok(connection)
+}
+
+/// Looks at a file without changing it. A large one is not read through: a start must not take seconds, and `backup` does it.
+///
+/// # Errors
+/// [`StorageError::Damaged`] and [`StorageError::TooNew`].
+pub(super) fn check(path: &Path, known_versions: usize) -> Result<(), StorageError> {
+    const CHECKED_BYTES: u64 = 16 << 20;
+    // A file that is not there yet is made later.
+    let Ok(about) = std::fs::metadata(path) else { return Ok(()) };
+    if about.len() == 0 {
+        return Ok(());
+    }
+    let connection = connect_to_read(path)?;
+    if schema_version(&connection)? > known_versions {
+        return Err(StorageError::TooNew(path.display().to_string()));
+    }
+    if about.len() <= CHECKED_BYTES { check_pages(&connection) } else { Ok(()) }
+}
+
+/// Reads a database through and compares its pages with each other.
+pub(super) fn check_pages(connection: &Connection) -> Result<(), StorageError> {
+    let verdict: String =
+        connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(failure)?;
+    if verdict == "ok" { Ok(()) } else { Err(StorageError::Damaged(verdict)) }
+}
+
+fn schema_version(connection: &Connection) -> Result<usize, StorageError> {
+    let version: i64 =
+        connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(failure)?;
+    Ok(usize::try_from(version).unwrap_or(0))
 }
 
 /// A second connection that only reads.

@@ -1,6 +1,7 @@
 //! Copies of the ledger: a whole one, and what can still be read of a damaged one.
 
-use super::connection::{connect, failure};
+use super::connection::{check_pages, connect, connect_to_read, failure};
+use super::open::MIGRATIONS;
 use nunchi_core::StorageError;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OpenFlags, params, params_from_iter};
@@ -13,39 +14,57 @@ use std::path::Path;
 pub fn backup_to(path: &Path, copy: &Path) -> Result<(), StorageError> {
     refuse_present(copy)?;
     let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(failure)?;
-    let verdict: String =
-        connection.query_row("PRAGMA quick_check(1)", params![], |row| row.get(0)).map_err(failure)?;
-    if verdict != "ok" {
-        return Err(StorageError::Damaged(verdict));
-    }
+    check_pages(&connection)?;
     connection.execute("VACUUM INTO ?", [copy.to_string_lossy()]).map_err(failure)?;
-    Ok(())
+    // A copy that a loss of power takes back is none.
+    let synced = std::fs::File::open(copy).and_then(|file| file.sync_all());
+    synced.map_err(|error| StorageError::Other(error.to_string()))
 }
 
-/// Copies every row that can still be read into a new database; tells how many of each table came over.
+/// Copies every row that can still be read into a new database; tells how many of each table came over. The damaged file is
+/// only read.
 pub fn salvage_to(path: &Path, copy: &Path) -> Result<Vec<(String, u64)>, StorageError> {
     refuse_present(copy)?;
-    let target = connect(copy, &[include_str!("../../migrations/sqlite/0001_ledger.sql")])?;
-    target.execute("ATTACH DATABASE ? AS broken", [path.to_string_lossy()]).map_err(failure)?;
-    let tables = ["calls", "holds", "budgets", "spent", "notices", "keys"];
-    let saved = tables.map(|table| (table.to_owned(), salvage_table(&target, table)));
+    let source = connect_to_read(path)?;
+    let mut target = connect(copy, &MIGRATIONS)?;
+    let transaction = target.transaction().map_err(failure)?;
+    // Each table with what tells its rows apart, so that a row that is met from both ends comes over once.
+    let tables = [
+        ("calls", ""),
+        ("holds", ""),
+        ("budgets", ""),
+        ("spent", ""),
+        ("notices", "rowid, "),
+        ("keys", ""),
+        ("facts", ""),
+    ];
+    let saved = tables.map(|(table, id)| (table.to_owned(), salvage_table(&source, &transaction, table, id)));
+    transaction.commit().map_err(failure)?;
     Ok(saved.to_vec())
 }
 
 /// Copies a table row by row from both its ends; a page that cannot be read ends each way.
-fn salvage_table(target: &Connection, table: &str) -> u64 {
-    ["1", "1 DESC"].iter().map(|order| copy_rows(target, table, order).unwrap_or(0)).sum()
+fn salvage_table(source: &Connection, target: &Connection, table: &str, id: &str) -> u64 {
+    ["1", "1 DESC"].iter().map(|order| copy_rows(source, target, table, id, order).unwrap_or(0)).sum()
 }
 
-fn copy_rows(target: &Connection, table: &str, order: &str) -> rusqlite::Result<u64> {
-    let mut select = target.prepare(&format!("SELECT * FROM broken.{table} ORDER BY {order}"))?;
-    let columns = select.column_count();
-    let places = vec!["?"; columns].join(", ");
-    let mut insert = target.prepare(&format!("INSERT OR IGNORE INTO main.{table} VALUES ({places})"))?;
+fn copy_rows(
+    source: &Connection,
+    target: &Connection,
+    table: &str,
+    id: &str,
+    order: &str,
+) -> rusqlite::Result<u64> {
+    let mut select = source.prepare(&format!("SELECT {id}* FROM {table} ORDER BY {order}"))?;
+    let columns = select.column_names().join(", ");
+    let places = vec!["?"; select.column_count()].join(", ");
+    let mut insert =
+        target.prepare(&format!("INSERT OR IGNORE INTO {table} ({columns}) VALUES ({places})"))?;
+    let count = select.column_count();
     let mut rows = select.query(params![])?;
     let mut saved = 0;
     while let Ok(Some(row)) = rows.next() {
-        let values = (0..columns).map(|at| row.get::<_, Value>(at)).collect::<rusqlite::Result<Vec<_>>>()?;
+        let values = (0..count).map(|at| row.get::<_, Value>(at)).collect::<rusqlite::Result<Vec<_>>>()?;
         saved += insert.execute(params_from_iter(values))? as u64;
     }
     Ok(saved)

@@ -1,11 +1,15 @@
 //! The ledger on SQLite: one writer thread with group commits, admission in memory, readers beside it.
 
+mod budgets;
 mod connection;
+mod desk;
+mod keys;
 mod ledger;
 mod maintenance;
 mod open;
 mod read;
 mod rows;
+mod totals;
 mod writer;
 
 pub use ledger::SqliteLedger;

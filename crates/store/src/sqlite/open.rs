@@ -1,20 +1,24 @@
 //! Opening a ledger: schema, budgets with their counters, and the holds of a process that died.
 
-use super::connection::{connect, connect_to_read, failure};
-use super::ledger::{Desk, SqliteLedger};
-use super::rows::{time, uuid, write_call};
+use super::budgets::{counted, instance_of, read_budgets, recount};
+use super::connection::{check, connect, connect_to_read, failure};
+use super::desk::SharedDesk;
+use super::ledger::{SqliteLedger, scope_of};
+use super::rows::{time, uuid, write_booked, write_call};
 use super::writer::Writer;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use nunchi_core::{
-    Account, Budget, BudgetBook, BudgetId, BudgetNotice, CallRecord, Clock, NanoUsd, Outcome, Spawn,
-    StorageError,
+    Account, BudgetBook, BudgetId, BudgetNotice, CallRecord, Clock, NanoUsd, Outcome, Spawn, StorageError,
 };
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-const MIGRATIONS: [&str; 1] = [include_str!("../../migrations/sqlite/0001_ledger.sql")];
+pub(super) const MIGRATIONS: [&str; 2] = [
+    include_str!("../../migrations/sqlite/0001_ledger.sql"),
+    include_str!("../../migrations/sqlite/0002_lean_holds.sql"),
+];
 
 /// What a ledger needs from outside.
 #[derive(Clone)]
@@ -23,7 +27,7 @@ pub struct LedgerOptions {
     pub time_zone: TimeZone,
     /// The time.
     pub clock: Arc<dyn Clock>,
-    /// Retries of settles that could not be written.
+    /// Background tasks.
     pub spawn: Arc<dyn Spawn>,
 }
 
@@ -42,22 +46,15 @@ impl SqliteLedger {
     /// # Errors
     /// [`StorageError::Damaged`] and [`StorageError::TooNew`] leave the file untouched.
     pub fn open(path: &Path, options: LedgerOptions) -> Result<(Self, OpenReport), StorageError> {
-        let connection = connect(path, &MIGRATIONS)?;
-        check(&connection, path)?;
+        check(path, MIGRATIONS.len())?;
+        let mut connection = connect(path, &MIGRATIONS)?;
         let now = options.clock.now();
-        let mut book = BudgetBook::new(options.time_zone.clone());
-        for budget in read_budgets(&connection)? {
-            let counted = counted(&connection, budget.id)?;
-            book.put(budget, counted, now);
-        }
-        for (account, notice) in told(&connection)? {
-            book.restore_told(&account, notice.threshold);
-        }
-        let report = settle_crashed(&connection, &mut book, now)?;
+        let (book, report) = settle_up(&mut connection, &options.time_zone, now)?;
         let reader = connect_to_read(path)?;
-        let (writer, thread) = Writer::start(connection)?;
+        let desk = SharedDesk::new(book);
+        let (writer, thread) = Writer::start(connection, desk.clone(), Arc::clone(&options.clock))?;
         let ledger = Self {
-            desk: Arc::new(Mutex::new(Desk::new(book))),
+            desk,
             writer,
             thread: Arc::new(Mutex::new(Some(thread))),
             reader: Arc::new(Mutex::new(reader)),
@@ -68,44 +65,57 @@ impl SqliteLedger {
     }
 }
 
-/// Looks for damage. Large files are checked by `backup`: a start must not take seconds.
-fn check(connection: &Connection, path: &Path) -> Result<(), StorageError> {
-    const CHECKED_BYTES: u64 = 16 << 20;
-    if std::fs::metadata(path).is_ok_and(|about| about.len() > CHECKED_BYTES) {
-        return Ok(());
+/// Reads the budgets with their counters and books the holds of a process that died, in one transaction.
+fn settle_up(
+    connection: &mut Connection,
+    zone: &TimeZone,
+    now: Timestamp,
+) -> Result<(BudgetBook, OpenReport), StorageError> {
+    let transaction = connection.transaction().map_err(failure)?;
+    let lost = lost_calls(&transaction)?;
+    // A hold counts in the window in which it was made, so the book begins there.
+    let since = lost.first().map_or(now, |(record, _)| record.started.min(now));
+    let moved = zone_moved(&transaction, zone)?;
+    let mut book = BudgetBook::new(zone.clone());
+    for budget in read_budgets(&transaction)? {
+        let counted = if moved {
+            recount(&transaction, &budget, now, zone)?
+        } else {
+            counted(&transaction, &budget, since, zone)?
+        };
+        book.put(budget, counted, since);
     }
-    let verdict: String =
-        connection.query_row("PRAGMA quick_check(1)", params![], |row| row.get(0)).map_err(failure)?;
-    if verdict == "ok" { Ok(()) } else { Err(StorageError::Damaged(verdict)) }
+    for (account, notice) in told(&transaction)? {
+        book.restore_told(&account, notice.threshold);
+    }
+    let mut report = OpenReport::default();
+    for (record, tokens) in lost {
+        if write_call(&transaction, &record)? {
+            let booked = book.book(record.id, &scope_of(&record), record.cost, tokens, record.started);
+            write_booked(&transaction, &[booked])?;
+            report.crashed_holds += 1;
+            report.crashed_cost += record.cost;
+        }
+    }
+    book.turn(now);
+    transaction.execute("DELETE FROM holds", params![]).map_err(failure)?;
+    transaction.commit().map_err(failure)?;
+    Ok((book, report))
 }
 
-/// All budgets, in the order in which they were made.
-pub(super) fn read_budgets(connection: &Connection) -> Result<Vec<Budget>, StorageError> {
-    let mut statement = connection.prepare("SELECT body FROM budgets ORDER BY position").map_err(failure)?;
-    let bodies = statement.query_map([], |row| row.get::<_, String>(0)).map_err(failure)?;
-    bodies
-        .map(|body| {
-            let body = body.map_err(failure)?;
-            serde_json::from_str(&body).map_err(|error| StorageError::Damaged(format!("a budget: {error}")))
-        })
-        .collect()
-}
-
-type Counted = Vec<(Option<Arc<str>>, Timestamp, i64)>;
-
-/// What was settled on a budget, by session and window.
-pub(super) fn counted(connection: &Connection, id: BudgetId) -> Result<Counted, StorageError> {
-    let mut statement =
-        connection.prepare("SELECT instance, start, units FROM spent WHERE budget = ?").map_err(failure)?;
-    let rows = statement
-        .query_map([id.0.as_bytes()], |row| Ok((instance_of(row.get(0)?), time(row, 1)?, row.get(2)?)))
+/// Tells whether the windows of the counters are those of another time zone, and notes the present one.
+fn zone_moved(connection: &Connection, zone: &TimeZone) -> Result<bool, StorageError> {
+    let name = zone.iana_name().map_or_else(|| format!("{zone:?}"), str::to_owned);
+    let before: Option<String> = connection
+        .query_row("SELECT value FROM facts WHERE name = 'time_zone'", params![], |row| row.get(0))
+        .optional()
         .map_err(failure)?;
-    rows.collect::<Result<_, _>>().map_err(failure)
-}
-
-/// The session of a counter; the empty text stands for none.
-pub(super) fn instance_of(text: String) -> Option<Arc<str>> {
-    if text.is_empty() { None } else { Some(Arc::from(text)) }
+    if before.as_ref() == Some(&name) {
+        return Ok(false);
+    }
+    let sql = "INSERT OR REPLACE INTO facts VALUES ('time_zone', ?)";
+    connection.execute(sql, [&name]).map_err(failure)?;
+    Ok(before.is_some())
 }
 
 fn told(connection: &Connection) -> Result<Vec<(Account, BudgetNotice)>, StorageError> {
@@ -131,39 +141,28 @@ fn told(connection: &Connection) -> Result<Vec<(Account, BudgetNotice)>, Storage
     Ok(told)
 }
 
-/// Books the holds of a process that died, as estimated: the providers may have charged for them.
-fn settle_crashed(
-    connection: &Connection,
-    book: &mut BudgetBook,
-    now: Timestamp,
-) -> Result<OpenReport, StorageError> {
-    let mut report = OpenReport::default();
+/// The holds of a process that died, as rows with the tokens to count, the oldest first. They are booked at the reserved
+/// amount: the providers may have charged for them.
+fn lost_calls(connection: &Connection) -> Result<Vec<(CallRecord, u64)>, StorageError> {
     let mut statement = connection.prepare("SELECT money, tokens, if_lost FROM holds").map_err(failure)?;
-    let lost = statement
-        .query_map([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, String>(2)?)))
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+    let holds = statement
+        .query_map([], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?, row.get::<_, String>(2)?)))
         .map_err(failure)?;
-    if lost.is_empty() {
-        return Ok(report);
-    }
-    let transaction = connection.unchecked_transaction().map_err(failure)?;
-    for (money, tokens, if_lost) in lost {
+    let mut lost = Vec::new();
+    for hold in holds {
+        let (money, tokens, if_lost) = hold.map_err(failure)?;
         let mut record: CallRecord = serde_json::from_str(&if_lost)
             .map_err(|error| StorageError::Damaged(format!("a hold: {error}")))?;
+        let tokens = u64::try_from(tokens).unwrap_or(0);
         record.outcome = Outcome::Crashed;
         record.error_code = Some("server.crashed".into());
         record.cost = NanoUsd(money);
         record.baseline_cost = NanoUsd(money);
         record.usage_estimated = true;
-        if write_call(&transaction, &record)? {
-            let scope = super::ledger::scope_of(&record);
-            let booked = book.book(record.id, &scope, record.cost, u64::try_from(tokens).unwrap_or(0), now);
-            super::ledger::write_booked(&transaction, &booked)?;
-            report.crashed_holds += 1;
-            report.crashed_cost += record.cost;
-        }
+        // What a budget counts is the sum of its rows, so the reserved tokens stand in the row.
+        record.usage.input += tokens.saturating_sub(record.usage.total_tokens());
+        lost.push((record, tokens));
     }
-    transaction.execute("DELETE FROM holds", params![]).map_err(failure)?;
-    transaction.commit().map_err(failure)?;
-    Ok(report)
+    lost.sort_by_key(|(record, _)| record.started);
+    Ok(lost)
 }
