@@ -15,7 +15,7 @@ struct Step {
     run: fn(&Path, Option<&Peers>) -> Result<()>,
 }
 
-const STEPS: [Step; 9] = [
+const STEPS: [Step; 10] = [
     Step {
         name: "format",
         peers: false,
@@ -28,6 +28,7 @@ const STEPS: [Step; 9] = [
     Step { name: "docs", peers: false, run: |root, _| docs::run(root, true) },
     Step { name: "python-sdks", peers: true, run: |root, peers| python(root, peers) },
     Step { name: "js-sdks", peers: true, run: |root, peers| node(root, peers, "tests/sdk") },
+    Step { name: "console", peers: true, run: |root, peers| node(root, peers, "tests/console") },
     Step { name: "metrics", peers: true, run: |root, _| metrics(root) },
 ];
 

@@ -4,6 +4,7 @@ mod admin;
 mod answer;
 mod anthropic;
 mod body;
+mod console;
 mod door;
 mod failure;
 mod front;
@@ -21,6 +22,7 @@ mod state;
 mod wire;
 mod write_timeout;
 
+pub use console::{ConsoleParts, Currency, Stopping, with_console};
 pub use openapi::openapi_document;
 pub use router::router;
 pub use state::{

@@ -246,7 +246,10 @@ impl Gateway {
     /// What the tokens would cost on the baseline model, if there is one with a price.
     pub(crate) fn baseline(&self, usage: &Usage) -> Option<NanoUsd> {
         let (provider, model) = self.settings.baseline.as_ref()?.split_once('/')?;
-        self.prices.get(provider, model).map(|price| baseline_cost(&price, usage))
+        // The baseline need not be a model that can be asked: then its provider's name is the price list's.
+        let entry = self.parts.providers.iter().find(|entry| entry.name == provider);
+        let price_from = entry.map_or(provider, |entry| &entry.price_from);
+        self.prices.get(price_from, model).map(|price| baseline_cost(&price, usage))
     }
 
     pub(crate) fn micros_since(&self, since: Duration) -> u64 {

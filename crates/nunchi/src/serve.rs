@@ -81,16 +81,19 @@ fn greet(
     let base = format!("http://{address}");
     let key = new_key.as_ref().map(|key| key.as_str());
     if json {
-        return crate::commands::print_json(
-            &serde_json::json!({ "address": format!("{base}/"), "key": key }),
-        );
+        // One line, so that a script need not wait for more.
+        let facts =
+            serde_json::json!({ "address": format!("{base}/"), "console": format!("{base}/"), "key": key });
+        return crate::commands::print_line(&facts.to_string());
     }
-    let mut text =
-        lang.pick(format!("Nunchi is up at {base}/\n"), format!("Nunchi가 시작되었습니다: {base}/\n"));
+    let mut text = lang.pick(
+        format!("Nunchi is up. Console: {base}/\n"),
+        format!("Nunchi가 시작되었습니다. 콘솔: {base}/\n"),
+    );
     if let Some(key) = key {
         text.push_str(&lang.pick(
-            format!("Your API key, shown only now: {key}\n"),
-            format!("API 키(지금만 보입니다): {key}\n"),
+            format!("Your key, for the API and the console, shown only now: {key}\n"),
+            format!("API와 콘솔에 쓰는 키(지금만 보입니다): {key}\n"),
         ));
     }
     let key = key.unwrap_or("$NUNCHI_KEY");

@@ -9,7 +9,10 @@ use crate::prices::{catalog, read_owner_prices};
 use crate::runtime::{SystemClock, Tasks, UuidIds};
 use crate::storage::{Storage, open_storage};
 use axum::Router;
-use nunchi_api::{AdminServices, ApiParts, ApiSettings, ApiState, ReadyCheck, router};
+use nunchi_api::{
+    AdminServices, ApiParts, ApiSettings, ApiState, ConsoleParts, Currency, ReadyCheck, Stopping, router,
+    with_console,
+};
 use nunchi_core::{
     AccessRole, Amount, Budget, BudgetId, BudgetScope, BudgetWindow, Clock, Dialect, Explain, Ids, Lang,
     NanoUsd, Spawn,
@@ -59,7 +62,10 @@ impl Service {
         gateway.keys().load().await?;
         first_start(home, config, &storage, &*clock, &*ids).await?;
         let admin_key = admin_key(home, &gateway).await?;
-        let router = surface(&gateway, &storage, config, lang, clock, ids);
+        let token = tasks.stopping();
+        let stopping: Stopping = Arc::new(move || Box::pin(token.clone().cancelled_owned()));
+        let outside = Outside { lang, clock, ids, stopping };
+        let router = surface(&gateway, &storage, config, &outside);
         Ok(Self { gateway, storage, router, tasks, local, admin_key, discovery })
     }
 
@@ -245,15 +251,34 @@ async fn admin_key(home: &Home, gateway: &Gateway) -> Result<Zeroizing<String>, 
     Ok(Zeroizing::new(secret.reveal().to_owned()))
 }
 
-/// The HTTP surface over the parts.
-fn surface(
-    gateway: &Arc<Gateway>,
-    storage: &Storage,
-    config: &Config,
+/// What the HTTP surface needs besides the product's own parts.
+struct Outside {
     lang: Lang,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
-) -> Router {
+    stopping: Stopping,
+}
+
+/// The HTTP surface over the parts: the API, and the console before it.
+fn surface(gateway: &Arc<Gateway>, storage: &Storage, config: &Config, outside: &Outside) -> Router {
+    let console = ConsoleParts {
+        gateway: gateway.clone(),
+        ledger: storage.reader.clone(),
+        budgets: storage.budgets.clone(),
+        clock: Arc::clone(&outside.clock),
+        ids: Arc::clone(&outside.ids),
+        time_zone: config.time_zone.clone(),
+        currency: Currency {
+            code: config.currency.code.clone(),
+            milli_units_per_usd: config.currency.milli_units_per_usd,
+        },
+        lang: outside.lang,
+        stopping: Arc::clone(&outside.stopping),
+    };
+    with_console(router(ApiState::new(api_parts(gateway, storage, config, outside))), console)
+}
+
+fn api_parts(gateway: &Arc<Gateway>, storage: &Storage, config: &Config, outside: &Outside) -> ApiParts {
     let reader = storage.reader.clone();
     let ready = Arc::new(move || {
         let reader = reader.clone();
@@ -263,27 +288,25 @@ fn surface(
             vec![ReadyCheck { name: "ledger".into(), ok: found.is_ok(), detail }]
         }) as nunchi_core::BoxFuture<'static, Vec<ReadyCheck>>
     });
-    let metrics = crate::metrics::page();
-    let parts = ApiParts {
+    ApiParts {
         model: gateway.clone(),
         embedder: gateway.clone(),
         keys: gateway.clone(),
         catalog: gateway.clone(),
-        ids,
-        clock,
+        ids: Arc::clone(&outside.ids),
+        clock: Arc::clone(&outside.clock),
         admin: Some(AdminServices {
             gateway: gateway.clone(),
             ledger: storage.reader.clone(),
             budgets: storage.budgets.clone(),
         }),
-        metrics,
+        metrics: crate::metrics::page(),
         ready,
         settings: ApiSettings {
             max_body_bytes: config.body_limit,
             cors_origins: config.cors_origins.clone(),
-            lang,
+            lang: outside.lang,
             ..ApiSettings::default()
         },
-    };
-    router(ApiState::new(parts))
+    }
 }

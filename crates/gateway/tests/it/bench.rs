@@ -42,7 +42,7 @@ fn provider(name: &str, model: &Arc<ScriptedModel>, local: bool) -> ProviderEntr
     ProviderEntry {
         name: name.into(),
         dialect: Dialect::OpenAiChat,
-        price_from: name.into(),
+        price_from: format!("{name}-list"),
         local,
         models: vec!["m".into()],
         model: Arc::clone(model) as Arc<dyn Model>,
@@ -85,7 +85,10 @@ impl Bench {
                 standard: names(&["cloud", "spare"]),
                 complex: names(&["cloud"]),
             },
-            prices: PriceCatalog { version: "test".into(), prices: vec![price("cloud"), price("spare")] },
+            prices: PriceCatalog {
+                version: "test".into(),
+                prices: vec![price("cloud-list"), price("spare-list")],
+            },
             baseline: Some("cloud/m".into()),
             embedder: Some("home/m".into()),
             ..Settings::default()

@@ -115,3 +115,12 @@ async fn settle(bench: &Bench) {
     .await
     .expect("the hold is settled");
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_a_cheaper_model_saved_is_counted_by_the_baseline() {
+    let bench = Bench::new();
+    let paid = bench.ask("cloud/m", "hello").await.unwrap();
+    assert_eq!(paid.summary.saved, NanoUsd::ZERO);
+    let free = bench.ask("home/m", "hello").await.unwrap();
+    assert_eq!((free.summary.cost, free.summary.saved), (NanoUsd::ZERO, paid.summary.cost));
+}

@@ -6,7 +6,8 @@ use crate::failure::Failure;
 use crate::render::{bar, table, units};
 use http::Method;
 use nunchi_core::{
-    Amount, Budget, BudgetAction, BudgetNotice, BudgetScope, BudgetState, BudgetWindow, NanoUsd, Threshold,
+    Amount, Budget, BudgetAction, BudgetId, BudgetNotice, BudgetScope, BudgetState, BudgetWindow, NanoUsd,
+    Threshold,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -37,9 +38,9 @@ pub(crate) async fn budget(desk: &Desk, command: &BudgetCommand) -> Result<(), F
         }
         BudgetCommand::Remove { name } => {
             let all: Vec<Standing> = desk.client.get("/api/budgets").await?;
-            let found = all
-                .iter()
-                .find(|standing| standing.budget.name == *name || standing.budget.id.to_string() == *name);
+            let id: Option<BudgetId> = name.parse().ok();
+            let found =
+                all.iter().find(|standing| standing.budget.name == *name || Some(standing.budget.id) == id);
             let Some(found) = found else {
                 return Err(Failure::plain(
                     "budget.unknown",

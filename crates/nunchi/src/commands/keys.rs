@@ -7,7 +7,7 @@ use crate::failure::Failure;
 use crate::render::table;
 use http::Method;
 use jiff::Timestamp;
-use nunchi_core::{Budget, VirtualKey};
+use nunchi_core::{Budget, KeyId, VirtualKey};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -65,8 +65,9 @@ pub(crate) async fn keys(desk: &Desk, command: &KeysCommand) -> Result<(), Failu
 /// The one key of that name, prefix or id; keys that work come before revoked ones.
 pub(crate) async fn find(desk: &Desk, text: &str) -> Result<VirtualKey, Failure> {
     let all: Vec<VirtualKey> = desk.client.get("/api/keys").await?;
+    let id: Option<KeyId> = text.parse().ok();
     let fits = |key: &&VirtualKey| {
-        key.name == text || key.prefix == text || key.id.to_string() == text || text.starts_with(&key.prefix)
+        key.name == text || key.prefix == text || Some(key.id) == id || text.starts_with(&key.prefix)
     };
     let mut found: Vec<_> = all.iter().filter(fits).collect();
     if found.iter().any(|key| key.revoked.is_none()) {

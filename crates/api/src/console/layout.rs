@@ -1,0 +1,270 @@
+//! The frame around every page: navigation, language, theme; and small pieces that pages share.
+
+use super::session::{Session, Taste};
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, StatusCode, header};
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+
+/// A page of the navigation.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    Live,
+    Spend,
+    Budgets,
+    Keys,
+    Chat,
+}
+
+impl Place {
+    const ALL: [Self; 5] = [Self::Live, Self::Spend, Self::Budgets, Self::Keys, Self::Chat];
+
+    const fn path(self) -> &'static str {
+        match self {
+            Self::Live => "/",
+            Self::Spend => "/console/spend",
+            Self::Budgets => "/console/budgets",
+            Self::Keys => "/console/keys",
+            Self::Chat => "/console/chat",
+        }
+    }
+
+    const fn name(self, taste: Taste) -> &'static str {
+        let words = super::words::words(taste.lang);
+        match self {
+            Self::Live => words.live,
+            Self::Spend => words.spend,
+            Self::Budgets => words.budgets,
+            Self::Keys => words.keys,
+            Self::Chat => words.chat,
+        }
+    }
+
+    /// Strokes of a 24 by 24 icon.
+    const fn icon(self) -> &'static str {
+        match self {
+            Self::Live => "M3 12h4l3-8 4 16 3-8h4",
+            Self::Spend => "M4 20V10M10 20V4M16 20v-7M21 20H3",
+            Self::Budgets => "M4 16a8 8 0 1 1 16 0M12 16l4-5M4 20h16",
+            Self::Keys => "M8 11a4 4 0 1 0 0 8 4 4 0 0 0 0-8M11 12l9-9M16 7l3 3",
+            Self::Chat => "M4 5h16v11H10l-5 4v-4H4z",
+        }
+    }
+}
+
+/// What the frame needs of the server.
+#[derive(Clone)]
+pub(super) struct Frame {
+    /// Names the present assets, so that browsers never mix old and new ones.
+    pub(super) version: String,
+}
+
+fn icon(strokes: &'static str) -> Markup {
+    html! {
+        svg.icon viewBox="0 0 24 24" width="20" height="20" aria-hidden="true" { path d=(strokes) {} }
+    }
+}
+
+/// The brand: two eyes that look to the side, since that is what nunchi is.
+fn mark() -> Markup {
+    html! {
+        svg.mark viewBox="0 0 32 32" width="28" height="28" aria-hidden="true" {
+            rect.ground width="32" height="32" rx="9" {}
+            ellipse.eye cx="10.5" cy="16" rx="4.5" ry="6" {}
+            ellipse.eye cx="21.5" cy="16" rx="4.5" ry="6" {}
+            circle.pupil cx="12.5" cy="15" r="2.2" {}
+            circle.pupil cx="23.5" cy="15" r="2.2" {}
+        }
+    }
+}
+
+/// A whole document.
+fn document(frame: &Frame, taste: Taste, title: &str, body: &Markup, chat: bool) -> Markup {
+    let asset = |name: &str| format!("/console/assets/{name}?v={}", frame.version);
+    html! {
+        (DOCTYPE)
+        html lang=(taste.lang.pick("en", "ko")) data-theme=[taste.theme] {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1, viewport-fit=cover";
+                meta name="color-scheme" content="light dark";
+                meta name="robots" content="noindex";
+                title { (title) " · Nunchi" }
+                link rel="icon" type="image/svg+xml" href=(asset("mark.svg"));
+                link rel="stylesheet" href=(asset("console.css"));
+                script defer src=(asset("console.js")) {}
+                @if chat { script defer src=(asset("chat.js")) {} }
+            }
+            (body)
+        }
+    }
+}
+
+/// A page for a signed-in administrator.
+pub(super) fn page(frame: &Frame, session: &Session, place: Place, content: &Markup) -> Response {
+    let (taste, words) = (session.taste, session.taste.words());
+    let body = html! {
+        body {
+            a.skip href="#content" { (words.skip) }
+            header.side {
+                a.brand href="/" { (mark()) span { "Nunchi" } small lang="ko" { "눈치" } }
+                nav aria-label="Nunchi" {
+                    @for link in Place::ALL {
+                        a href=(link.path()) aria-current=[(link == place).then_some("page")] {
+                            (icon(link.icon())) span { (link.name(taste)) }
+                        }
+                    }
+                }
+                div.tools {
+                    (switches(taste))
+                    form.leave method="post" action="/console/sign-out" {
+                        (token(session))
+                        span.who { (session.principal.name) }
+                        button.quiet type="submit" title=(words.sign_out) aria-label=(words.sign_out) {
+                            (icon("M14 4H5v16h9M10 12h11M17 8l4 4-4 4"))
+                        }
+                    }
+                }
+            }
+            main #content tabindex="-1" class=[(place == Place::Chat).then_some("wide")] { (content) }
+            (ask_dialog(taste))
+        }
+    };
+    document(frame, taste, place.name(taste), &body, place == Place::Chat).into_response()
+}
+
+/// A page for someone who is not signed in.
+pub(super) fn bare(frame: &Frame, taste: Taste, title: &str, content: &Markup) -> Response {
+    let body = html! {
+        body.bare {
+            div.corner { (switches(taste)) }
+            main #content { a.brand href="/" { (mark()) span { "Nunchi" } small lang="ko" { "눈치" } } (content) }
+        }
+    };
+    document(frame, taste, title, &body, false).into_response()
+}
+
+/// Language and theme.
+fn switches(taste: Taste) -> Markup {
+    let words = taste.words();
+    let (other, name) = taste.lang.pick(("ko", "한국어"), ("en", "English"));
+    html! {
+        div.switches {
+            a.quiet.lang href={ "?lang=" (other) } hreflang=(other) lang=(other) title=(words.language) { (name) }
+            button.quiet type="button" data-theme-switch title=(words.theme) aria-label=(words.theme) {
+                (icon("M12 3a9 9 0 1 0 0 18zM12 3a9 9 0 0 1 0 18"))
+            }
+        }
+    }
+}
+
+/// What asks before something cannot be undone; the script opens it.
+fn ask_dialog(taste: Taste) -> Markup {
+    let words = taste.words();
+    html! {
+        dialog #ask aria-labelledby="ask-text" {
+            form method="dialog" {
+                p #ask-text {}
+                div.row.end {
+                    button value="no" { (words.cancel) }
+                    button.danger value="yes" {}
+                }
+            }
+        }
+    }
+}
+
+/// The hidden field that shows that a form is ours.
+pub(super) fn token(session: &Session) -> Markup {
+    html! { input type="hidden" name="form_token" value=(session.form_token); }
+}
+
+/// A page's heading and what it is about.
+pub(super) fn heading(title: &str, lead: &str, aside: Option<Markup>) -> Markup {
+    html! {
+        div.heading {
+            div { h1 { (title) } p.lead { (marked(lead)) } }
+            @if let Some(aside) = aside { (aside) }
+        }
+    }
+}
+
+/// One figure with its name.
+pub(super) fn tile(name: &str, figure: &str, note: &str, kind: &str) -> Markup {
+    html! {
+        div class={ "card tile " (kind) } {
+            dt { (name) }
+            dd { strong { (figure) } @if !note.is_empty() { span { (note) } } }
+        }
+    }
+}
+
+/// What stands where nothing is yet.
+pub(super) fn empty(title: &str, note: &str, more: Option<Markup>) -> Markup {
+    html! {
+        div.empty { (mark()) h2 { (title) } p { (marked(note)) } @if let Some(more) = more { (more) } }
+    }
+}
+
+/// A message after something was done, or went wrong.
+pub(super) fn notice(text: &str, hint: Option<&str>, bad: bool) -> Markup {
+    html! {
+        div class={ "notice " (if bad { "bad" } else { "good" }) } role=(if bad { "alert" } else { "status" }) {
+            strong { (text) } @if let Some(hint) = hint { " " span { (marked(hint)) } }
+        }
+    }
+}
+
+/// Text with `code` between back-ticks.
+pub(super) fn marked(text: &str) -> Markup {
+    html! {
+        @for (index, piece) in text.split('`').enumerate() {
+            @if index % 2 == 1 { code { (piece) } } @else { (piece) }
+        }
+    }
+}
+
+/// A small word on a coloured ground.
+pub(super) fn badge(text: &str, kind: &str) -> Markup {
+    html! { span class={ "badge " (kind) } { (text) } }
+}
+
+/// A form that was not sent by our own page.
+pub(super) fn refused(taste: Taste, text: &str) -> Response {
+    let body = html! {
+        (DOCTYPE)
+        html lang=(taste.lang.pick("en", "ko")) {
+            head { meta charset="utf-8"; title { "Nunchi" } }
+            body { p role="alert" { (text) } p { a href="/" { "Nunchi" } } }
+        }
+    };
+    (StatusCode::FORBIDDEN, body).into_response()
+}
+
+/// The icon of the browser's tab, in a file of its own.
+pub(super) fn mark_file() -> String {
+    const STYLE: &str = "<style>.ground{fill:#17594d}.eye{fill:#fff}.pupil{fill:#17211e}</style>";
+    let drawn = mark().into_string().replacen("<svg ", "<svg xmlns=\"http://www.w3.org/2000/svg\" ", 1);
+    let at = drawn.find('>').map_or(0, |end| end + 1);
+    html! { (PreEscaped(&drawn[..at])) (PreEscaped(STYLE)) (PreEscaped(&drawn[at..])) }.into_string()
+}
+
+/// Headers of every page: nothing but our own files may run, be shown or be asked; nothing is kept by caches.
+pub(super) async fn guarded(request: axum::extract::Request, next: axum::middleware::Next) -> Response {
+    const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
+        form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (header::CONTENT_SECURITY_POLICY, POLICY),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+        // `no-referrer` would make browsers hide the origin of our own forms.
+        (header::REFERRER_POLICY, "same-origin"),
+        (header::HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+        (header::HeaderName::from_static("permissions-policy"), "camera=(), microphone=(), geolocation=()"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    response
+}
