@@ -3,7 +3,9 @@
 mod anthropic;
 mod codec;
 mod config_error;
+mod gemini;
 mod notes;
+mod ollama;
 mod openai;
 mod provider;
 mod responses;

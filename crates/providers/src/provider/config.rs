@@ -57,7 +57,8 @@ impl ProviderKind {
             Self::Perplexity => Box::new(OpenAiChat::perplexity()),
             Self::Compatible => Box::new(OpenAiChat::compatible()),
             Self::Anthropic => Box::new(crate::anthropic::Anthropic),
-            Self::Gemini | Self::Ollama => return Err(ConfigError::NoDialect(self)),
+            Self::Ollama => Box::new(crate::ollama::Ollama),
+            Self::Gemini => return Err(ConfigError::NoDialect(self)),
         })
     }
 }
