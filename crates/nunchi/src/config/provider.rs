@@ -77,7 +77,7 @@ impl Layers {
         {
             let mut ollama =
                 ProviderEntryConfig::of_environment("OLLAMA_HOST", "ollama", ProviderKind::Ollama, None);
-            ollama.base_url = if host.contains("://") { host.clone() } else { format!("http://{host}") };
+            ollama.base_url = ollama_base_url(host.trim());
             providers.push(ollama);
         }
         self.providers = written;
@@ -181,6 +181,23 @@ fn usual_price_list(kind: ProviderKind, base_url: Option<&str>, name: &str) -> S
     real.filter(|_| at_home).unwrap_or(name).to_owned()
 }
 
+/// What Ollama's own variable means for a client: the port may be missing, and an address to listen on is no address to call.
+fn ollama_base_url(host: &str) -> String {
+    if host.contains("://") {
+        return host.to_owned();
+    }
+    let (name, port) = match host.rsplit_once(':') {
+        Some((name, port)) if port.parse::<u16>().is_ok() && !name.ends_with(':') => (name, port),
+        _ => (host, "11434"),
+    };
+    let name = match name {
+        "" | "0.0.0.0" => "127.0.0.1",
+        "[::]" => "[::1]",
+        name => name,
+    };
+    format!("http://{name}:{port}")
+}
+
 impl Config {
     /// Ollama at its usual place, unless it is configured: it may be started at any time.
     pub(crate) fn usual_ollama(&self) -> Option<ProviderEntryConfig> {
@@ -204,6 +221,27 @@ impl ProviderEntryConfig {
             headers: Vec::new(),
             first_byte: None,
             origin: Origin::Environment(variable.to_owned()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ollama_base_url;
+
+    #[test]
+    fn what_ollamas_variable_means() {
+        for (host, url) in [
+            ("nas:9000", "http://nas:9000"),
+            ("nas", "http://nas:11434"),
+            ("0.0.0.0", "http://127.0.0.1:11434"),
+            ("0.0.0.0:80", "http://127.0.0.1:80"),
+            (":11434", "http://127.0.0.1:11434"),
+            ("[::]:1", "http://[::1]:1"),
+            ("[fe80::1]", "http://[fe80::1]:11434"),
+            ("https://nas", "https://nas"),
+        ] {
+            assert_eq!(ollama_base_url(host), url, "{host}");
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What happens once, whoever comes first, and several commands at a time.
 
 use crate::support::Home;
+use nunchi_testkit::{Dialect, Turn, Upstream};
 use serde_json::json;
 
 #[test]
@@ -54,4 +55,24 @@ fn a_note_of_a_dead_server_misleads_nobody() {
     server.child.wait().unwrap();
     assert!(home.path("server.json").exists(), "it had no time to take it away");
     assert_eq!(home.json(&["stats"])["total"]["calls"], 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ollama_is_found_and_used() {
+    let ollama = Upstream::start(Dialect::Ollama).await;
+    ollama.models(["llama3.2", "nomic-embed-text"]);
+    ollama.always(Turn::text("from ollama"));
+    let home = Home::new().variable("OLLAMA_HOST", &ollama.origin());
+    let ran = home.run(["ask", "hello", "--offline", "--json"]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert_eq!(
+        (&ran.json()["text"], &ran.json()["model"]),
+        (&json!("from ollama"), &json!("ollama/llama3.2"))
+    );
+    let stats = home.json(&["stats", "--by", "provider"]);
+    assert_eq!(
+        (&stats["groups"][0]["group"], &stats["total"]["cost"]),
+        (&json!("ollama"), &json!(0)),
+        "{stats}"
+    );
 }
