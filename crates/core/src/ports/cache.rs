@@ -106,8 +106,8 @@ pub struct CacheStats {
 pub trait CacheStore: Send + Sync {
     /// The entry, unless it is absent, expired or damaged (damaged ones are dropped and counted).
     fn get(&self, key: CacheKey, now: Timestamp) -> BoxFuture<'_, Result<Option<CacheEntry>, StorageError>>;
-    /// Stores an entry, replacing what was there, and evicts the least recently used ones beyond the cap.
-    fn put(&self, key: CacheKey, entry: CacheEntry) -> BoxFuture<'_, Result<(), StorageError>>;
+    /// Stores entries, replacing what was there, and evicts the least recently used ones beyond the cap.
+    fn put(&self, entries: Vec<(CacheKey, CacheEntry)>) -> BoxFuture<'_, Result<(), StorageError>>;
     /// Notes hits, for LRU and statistics.
     fn touch(&self, hits: Vec<(CacheKey, u64)>, now: Timestamp) -> BoxFuture<'_, Result<(), StorageError>>;
     /// Entries without their frames.

@@ -9,7 +9,9 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 /// Answers waiting to be written.
-const BACKLOG: usize = 512;
+const BACKLOG: usize = 1_024;
+/// Answers written at once.
+const BATCH: usize = 64;
 /// Hits and expiry need not be written more often than this.
 const SWEEP_EVERY: Duration = Duration::from_secs(10);
 /// Sweeps between two removals of expired entries.
@@ -54,15 +56,17 @@ impl CacheWriter {
 async fn run(mut queue: mpsc::Receiver<Job>, store: Arc<dyn CacheStore>, clock: Arc<dyn Clock>) {
     let mut hits: HashMap<CacheKey, u64> = HashMap::new();
     let mut sweeps = 0_u32;
+    let mut jobs = Vec::with_capacity(BATCH);
     let mut sweep = tokio::time::interval(SWEEP_EVERY);
     sweep.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tokio::select! {
-            job = queue.recv() => match job {
-                Some(Job::Keep(key, stored, preview)) => keep(&*store, key, &stored, preview).await,
-                Some(Job::Hit(key)) => *hits.entry(key).or_default() += 1,
-                None => break,
-            },
+            taken = queue.recv_many(&mut jobs, BATCH) => {
+                if taken == 0 {
+                    break;
+                }
+                keep(&*store, jobs.drain(..), &mut hits).await;
+            }
             _ = sweep.tick() => {
                 flush(&*store, &mut hits, &*clock).await;
                 sweeps += 1;
@@ -76,10 +80,19 @@ async fn run(mut queue: mpsc::Receiver<Job>, store: Arc<dyn CacheStore>, clock: 
     flush(&*store, &mut hits, &*clock).await;
 }
 
-async fn keep(store: &dyn CacheStore, key: CacheKey, stored: &Stored, preview: String) {
-    match stored.write(mask_secrets(&preview).into_owned()) {
-        Ok(entry) => report(store.put(key, entry).await),
-        Err(error) => tracing::warn!(%error, "an answer cannot be stored"),
+async fn keep(store: &dyn CacheStore, jobs: impl Iterator<Item = Job>, hits: &mut HashMap<CacheKey, u64>) {
+    let mut entries = Vec::new();
+    for job in jobs {
+        match job {
+            Job::Hit(key) => *hits.entry(key).or_default() += 1,
+            Job::Keep(key, stored, preview) => match stored.write(mask_secrets(&preview).into_owned()) {
+                Ok(entry) => entries.push((key, entry)),
+                Err(error) => tracing::warn!(%error, "an answer cannot be stored"),
+            },
+        }
+    }
+    if !entries.is_empty() {
+        report(store.put(entries).await);
     }
 }
 

@@ -13,7 +13,10 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-const MIGRATIONS: [&str; 1] = [include_str!("../../migrations/sqlite/cache_0001.sql")];
+const MIGRATIONS: [&str; 2] = [
+    include_str!("../../migrations/sqlite/cache_0001.sql"),
+    include_str!("../../migrations/sqlite/cache_0002.sql"),
+];
 
 /// What a cache is opened with.
 pub struct CacheOptions {
@@ -30,11 +33,17 @@ pub struct CacheOptions {
 pub struct SqliteCache(Arc<Inner>);
 
 struct Inner {
-    connection: Mutex<Connection>,
+    disk: Mutex<Disk>,
     /// The beginnings of all keys that are stored, so that a miss costs no query. May name keys that are gone.
     known: Mutex<HashSet<u64>>,
     cap_bytes: u64,
     sealer: Sealer,
+}
+
+/// The file, and what it holds, so that no write has to add that up.
+struct Disk {
+    connection: Connection,
+    stored_bytes: u64,
 }
 
 impl SqliteCache {
@@ -52,8 +61,9 @@ impl SqliteCache {
             Err(error) => return Err(error),
         };
         let known = known_keys(&connection)?;
+        let stored_bytes = stored_bytes(&connection)?;
         let inner = Inner {
-            connection: Mutex::new(connection),
+            disk: Mutex::new(Disk { connection, stored_bytes }),
             known: Mutex::new(known),
             cap_bytes: options.cap_bytes,
             sealer: Sealer::new(options.encryption_key),
@@ -72,14 +82,27 @@ impl SqliteCache {
     /// Runs work off the async threads.
     async fn run<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Inner, &Connection) -> Result<T, StorageError> + Send + 'static,
+        work: impl FnOnce(&Inner, &mut Disk) -> Result<T, StorageError> + Send + 'static,
     ) -> Result<T, StorageError> {
         let inner = Arc::clone(&self.0);
         let done = tokio::task::spawn_blocking(move || {
-            let connection = inner.connection.lock().unwrap_or_else(PoisonError::into_inner);
-            work(&inner, &connection)
+            let mut disk = inner.disk.lock().unwrap_or_else(PoisonError::into_inner);
+            work(&inner, &mut disk)
         });
         done.await.map_err(|error| StorageError::Other(error.to_string()))?
+    }
+
+    /// Runs work that removes entries, and adds up what is left.
+    async fn run_removal<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, StorageError> + Send + 'static,
+    ) -> Result<T, StorageError> {
+        let removed = self.run(move |_, disk| {
+            let outcome = work(&disk.connection);
+            disk.stored_bytes = stored_bytes(&disk.connection)?;
+            outcome
+        });
+        removed.await
     }
 }
 
@@ -90,10 +113,11 @@ impl Inner {
 
     fn get(
         &self,
-        connection: &Connection,
+        disk: &mut Disk,
         key: CacheKey,
         now: Timestamp,
     ) -> Result<Option<CacheEntry>, StorageError> {
+        let connection = &disk.connection;
         let sql = "SELECT about, frames, checksum, hits FROM entries WHERE key = ? AND expires > ?";
         let mut statement = connection.prepare_cached(sql).map_err(failure)?;
         let row = statement
@@ -121,16 +145,42 @@ impl Inner {
                 tracing::warn!(%key, "a damaged cache entry is dropped");
                 connection.execute("DELETE FROM entries WHERE key = ?", [key.0]).map_err(failure)?;
                 count(connection, "damaged", 1)?;
+                disk.stored_bytes = stored_bytes(connection)?;
                 Ok(None)
             }
         }
     }
 
-    fn put(&self, connection: &Connection, key: CacheKey, entry: &CacheEntry) -> Result<(), StorageError> {
+    /// Writes entries in one transaction.
+    fn put(&self, disk: &mut Disk, entries: &[(CacheKey, CacheEntry)]) -> Result<(), StorageError> {
+        let mut size = disk.stored_bytes;
+        let transaction = disk.connection.transaction().map_err(failure)?;
+        for (key, entry) in entries {
+            if !self.known().insert(beginning(key)) {
+                size = size.saturating_sub(replaced_bytes(&transaction, key)?);
+            }
+            size += self.insert(&transaction, *key, entry)?;
+        }
+        if size > self.cap_bytes {
+            self.evict(&transaction, size)?;
+            size = stored_bytes(&transaction)?;
+        }
+        transaction.commit().map_err(failure)?;
+        disk.stored_bytes = size;
+        Ok(())
+    }
+
+    /// Writes one entry; returns its size in bytes.
+    fn insert(
+        &self,
+        connection: &Connection,
+        key: CacheKey,
+        entry: &CacheEntry,
+    ) -> Result<u64, StorageError> {
         let about = serde_json::to_string(entry).map_err(|error| StorageError::Other(error.to_string()))?;
         let sealed = self.sealer.seal(&key, &entry.frames)?;
         let sum = checksum(&about, &sealed);
-        let bytes = i64::try_from(about.len() + sealed.len() + 128).unwrap_or(i64::MAX);
+        let bytes = about.len() + sealed.len() + 128;
         let created = entry.created.as_microsecond();
         let sql = "INSERT OR REPLACE INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, ?)";
         let mut insert = connection.prepare_cached(sql).map_err(failure)?;
@@ -143,19 +193,14 @@ impl Inner {
             created,
             entry.expires.as_microsecond(),
             created,
-            bytes
+            i64::try_from(bytes).unwrap_or(i64::MAX)
         ];
         insert.execute(row).map_err(failure)?;
-        self.known().insert(beginning(&key));
-        self.evict(connection)
+        Ok(bytes as u64)
     }
 
     /// Drops the least recently used entries until the cap holds, a tenth of it at once.
-    fn evict(&self, connection: &Connection) -> Result<(), StorageError> {
-        let size = stored_bytes(connection)?;
-        if size <= self.cap_bytes {
-            return Ok(());
-        }
+    fn evict(&self, connection: &Connection, size: u64) -> Result<(), StorageError> {
         let goal = i64::try_from(size - self.cap_bytes + self.cap_bytes / 10).unwrap_or(i64::MAX);
         let sql = "DELETE FROM entries WHERE key IN (SELECT key FROM \
             (SELECT key, sum(bytes) OVER (ORDER BY used, key) - bytes AS before FROM entries) WHERE before < ?)";
@@ -169,16 +214,16 @@ impl CacheStore for SqliteCache {
         if !self.0.known().contains(&beginning(&key)) {
             return Box::pin(std::future::ready(Ok(None)));
         }
-        Box::pin(self.run(move |inner, connection| inner.get(connection, key, now)))
+        Box::pin(self.run(move |inner, disk| inner.get(disk, key, now)))
     }
 
-    fn put(&self, key: CacheKey, entry: CacheEntry) -> BoxFuture<'_, Result<(), StorageError>> {
-        Box::pin(self.run(move |inner, connection| inner.put(connection, key, &entry)))
+    fn put(&self, entries: Vec<(CacheKey, CacheEntry)>) -> BoxFuture<'_, Result<(), StorageError>> {
+        Box::pin(self.run(move |inner, disk| inner.put(disk, &entries)))
     }
 
     fn touch(&self, hits: Vec<(CacheKey, u64)>, now: Timestamp) -> BoxFuture<'_, Result<(), StorageError>> {
-        Box::pin(self.run(move |_, connection| {
-            let transaction = connection.unchecked_transaction().map_err(failure)?;
+        Box::pin(self.run(move |_, disk| {
+            let transaction = disk.connection.transaction().map_err(failure)?;
             for (key, count) in hits {
                 let count = i64::try_from(count).unwrap_or(i64::MAX);
                 let sql = "UPDATE entries SET hits = hits + ?, used = ? WHERE key = ?";
@@ -189,7 +234,8 @@ impl CacheStore for SqliteCache {
     }
 
     fn list(&self, filter: CacheFilter) -> BoxFuture<'_, Result<Vec<(CacheKey, CacheEntry)>, StorageError>> {
-        Box::pin(self.run(move |_, connection| {
+        Box::pin(self.run(move |_, disk| {
+            let connection = &disk.connection;
             let (condition, values) = condition(&filter);
             let limit = filter.limit.unwrap_or(u32::MAX);
             let sql = format!("SELECT key, about, hits FROM entries WHERE {condition} ORDER BY created DESC, key LIMIT {limit}");
@@ -211,13 +257,13 @@ impl CacheStore for SqliteCache {
     }
 
     fn remove(&self, key: CacheKey) -> BoxFuture<'_, Result<bool, StorageError>> {
-        Box::pin(self.run(move |_, connection| {
+        Box::pin(self.run_removal(move |connection| {
             Ok(connection.execute("DELETE FROM entries WHERE key = ?", [key.0]).map_err(failure)? > 0)
         }))
     }
 
     fn clear(&self, filter: CacheFilter) -> BoxFuture<'_, Result<u64, StorageError>> {
-        Box::pin(self.run(move |_, connection| {
+        Box::pin(self.run_removal(move |connection| {
             let (condition, values) = condition(&filter);
             let gone = connection
                 .execute(&format!("DELETE FROM entries WHERE {condition}"), params_from_iter(values));
@@ -226,7 +272,8 @@ impl CacheStore for SqliteCache {
     }
 
     fn stats(&self) -> BoxFuture<'_, Result<CacheStats, StorageError>> {
-        Box::pin(self.run(move |inner, connection| {
+        Box::pin(self.run(move |inner, disk| {
+            let connection = &disk.connection;
             let number = |sql: &str| -> Result<u64, StorageError> {
                 let found: Option<i64> =
                     connection.query_row(sql, params![], |row| row.get(0)).optional().map_err(failure)?;
@@ -234,7 +281,7 @@ impl CacheStore for SqliteCache {
             };
             Ok(CacheStats {
                 entries: number("SELECT count(*) FROM entries")?,
-                stored_bytes: stored_bytes(connection)?,
+                stored_bytes: disk.stored_bytes,
                 cap_bytes: inner.cap_bytes,
                 damaged: number("SELECT value FROM counters WHERE name = 'damaged'")?,
                 evicted: number("SELECT value FROM counters WHERE name = 'evicted'")?,
@@ -249,6 +296,14 @@ fn stored_bytes(connection: &Connection) -> Result<u64, StorageError> {
         connection.prepare_cached("SELECT coalesce(sum(bytes), 0) FROM entries").map_err(failure)?;
     let sum: i64 = statement.query_row(params![], |row| row.get(0)).map_err(failure)?;
     Ok(u64::try_from(sum).unwrap_or(0))
+}
+
+/// Bytes of the entry that is there already, if one is.
+fn replaced_bytes(connection: &Connection, key: &CacheKey) -> Result<u64, StorageError> {
+    let mut statement =
+        connection.prepare_cached("SELECT bytes FROM entries WHERE key = ?").map_err(failure)?;
+    let bytes: Option<i64> = statement.query_row([key.0], |row| row.get(0)).optional().map_err(failure)?;
+    Ok(bytes.and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or(0))
 }
 
 fn count(connection: &Connection, name: &str, more: u64) -> Result<(), StorageError> {

@@ -36,9 +36,9 @@ impl CacheStore for MemoryCache {
         )
     }
 
-    fn put(&self, key: CacheKey, entry: CacheEntry) -> BoxFuture<'_, Result<(), StorageError>> {
+    fn put(&self, entries: Vec<(CacheKey, CacheEntry)>) -> BoxFuture<'_, Result<(), StorageError>> {
         Box::pin(async move {
-            self.with(|all| all.insert(key, entry));
+            self.with(|all| all.extend(entries));
             Ok(())
         })
     }
