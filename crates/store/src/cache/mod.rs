@@ -8,7 +8,7 @@ use nunchi_core::{
     BoxFuture, CacheEntry, CacheFilter, CacheKey, CacheStats, CacheStore, Clock, StorageError,
 };
 use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
-use seal::{Sealer, checksum};
+use seal::{Packer, Sealer, checksum};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -44,6 +44,7 @@ struct Inner {
 struct Disk {
     connection: Connection,
     stored_bytes: u64,
+    packer: Packer,
 }
 
 impl SqliteCache {
@@ -63,7 +64,7 @@ impl SqliteCache {
         let known = known_keys(&connection)?;
         let stored_bytes = stored_bytes(&connection)?;
         let inner = Inner {
-            disk: Mutex::new(Disk { connection, stored_bytes }),
+            disk: Mutex::new(Disk { connection, stored_bytes, packer: Packer::new()? }),
             known: Mutex::new(known),
             cap_bytes: options.cap_bytes,
             sealer: Sealer::new(options.encryption_key),
@@ -154,12 +155,14 @@ impl Inner {
     /// Writes entries in one transaction.
     fn put(&self, disk: &mut Disk, entries: &[(CacheKey, CacheEntry)]) -> Result<(), StorageError> {
         let mut size = disk.stored_bytes;
-        let transaction = disk.connection.transaction().map_err(failure)?;
+        let Disk { connection, packer, .. } = disk;
+        let transaction = connection.transaction().map_err(failure)?;
         for (key, entry) in entries {
             if !self.known().insert(beginning(key)) {
                 size = size.saturating_sub(replaced_bytes(&transaction, key)?);
             }
-            size += self.insert(&transaction, *key, entry)?;
+            let sealed = self.sealer.seal(packer, key, &entry.frames)?;
+            size += insert(&transaction, *key, entry, &sealed)?;
         }
         if size > self.cap_bytes {
             self.evict(&transaction, size)?;
@@ -170,35 +173,6 @@ impl Inner {
         Ok(())
     }
 
-    /// Writes one entry; returns its size in bytes.
-    fn insert(
-        &self,
-        connection: &Connection,
-        key: CacheKey,
-        entry: &CacheEntry,
-    ) -> Result<u64, StorageError> {
-        let about = serde_json::to_string(entry).map_err(|error| StorageError::Other(error.to_string()))?;
-        let sealed = self.sealer.seal(&key, &entry.frames)?;
-        let sum = checksum(&about, &sealed);
-        let bytes = about.len() + sealed.len() + 128;
-        let created = entry.created.as_microsecond();
-        let sql = "INSERT OR REPLACE INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, ?)";
-        let mut insert = connection.prepare_cached(sql).map_err(failure)?;
-        let row = params![
-            key.0,
-            about,
-            sealed,
-            sum,
-            entry.model,
-            created,
-            entry.expires.as_microsecond(),
-            created,
-            i64::try_from(bytes).unwrap_or(i64::MAX)
-        ];
-        insert.execute(row).map_err(failure)?;
-        Ok(bytes as u64)
-    }
-
     /// Drops the least recently used entries until the cap holds, a tenth of it at once.
     fn evict(&self, connection: &Connection, size: u64) -> Result<(), StorageError> {
         let goal = i64::try_from(size - self.cap_bytes + self.cap_bytes / 10).unwrap_or(i64::MAX);
@@ -207,6 +181,34 @@ impl Inner {
         let gone = connection.execute(sql, [goal]).map_err(failure)?;
         count(connection, "evicted", gone as u64)
     }
+}
+
+/// Writes one entry; returns its size in bytes.
+fn insert(
+    connection: &Connection,
+    key: CacheKey,
+    entry: &CacheEntry,
+    sealed: &[u8],
+) -> Result<u64, StorageError> {
+    let about = serde_json::to_string(entry).map_err(|error| StorageError::Other(error.to_string()))?;
+    let sum = checksum(&about, sealed);
+    let bytes = about.len() + sealed.len() + 128;
+    let created = entry.created.as_microsecond();
+    let sql = "INSERT OR REPLACE INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, ?)";
+    let mut insert = connection.prepare_cached(sql).map_err(failure)?;
+    let row = params![
+        key.0,
+        about,
+        sealed,
+        sum,
+        entry.model,
+        created,
+        entry.expires.as_microsecond(),
+        created,
+        i64::try_from(bytes).unwrap_or(i64::MAX)
+    ];
+    insert.execute(row).map_err(failure)?;
+    Ok(bytes as u64)
 }
 
 impl CacheStore for SqliteCache {

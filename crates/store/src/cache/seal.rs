@@ -10,6 +10,15 @@ const LEVEL: i32 = 1;
 /// Answers that would unpack to more are damaged.
 const MOST_BYTES: usize = 64 << 20;
 
+/// A compressor's memory, which costs more to set up than a small answer costs to compress.
+pub(super) struct Packer(zstd::bulk::Compressor<'static>);
+
+impl Packer {
+    pub(super) fn new() -> Result<Self, StorageError> {
+        zstd::bulk::Compressor::new(LEVEL).map(Self).map_err(|error| StorageError::Other(error.to_string()))
+    }
+}
+
 /// Packs and unpacks answers.
 pub(super) struct Sealer(Option<XChaCha20Poly1305>);
 
@@ -19,9 +28,14 @@ impl Sealer {
     }
 
     /// Compresses, and encrypts where that is switched on. The key of the entry is bound to it, so that entries cannot be swapped.
-    pub(super) fn seal(&self, key: &CacheKey, frames: &[u8]) -> Result<Vec<u8>, StorageError> {
+    pub(super) fn seal(
+        &self,
+        packer: &mut Packer,
+        key: &CacheKey,
+        frames: &[u8],
+    ) -> Result<Vec<u8>, StorageError> {
         let failed = |error: String| StorageError::Other(error);
-        let packed = zstd::bulk::compress(frames, LEVEL).map_err(|error| failed(error.to_string()))?;
+        let packed = packer.0.compress(frames).map_err(|error| failed(error.to_string()))?;
         let Some(cipher) = &self.0 else { return Ok(std::iter::once(0).chain(packed).collect()) };
         let nonce = XNonce::try_generate().map_err(|error| failed(error.to_string()))?;
         let sealed = cipher
