@@ -74,6 +74,8 @@ impl SqliteCache {
 
     fn try_open(path: &Path) -> Result<Connection, StorageError> {
         let connection = connect(path, &MIGRATIONS)?;
+        // What a loss of power damages is noticed by the checksums, and a cache may be lost.
+        connection.pragma_update(None, "synchronous", "OFF").map_err(failure)?;
         connection
             .query_row("SELECT count(*) FROM counters", params![], |row| row.get::<_, i64>(0))
             .map_err(failure)?;

@@ -18,7 +18,6 @@ pub(crate) fn connect(path: &Path, migrations: &[&str]) -> Result<Connection, St
         ("synchronous", "NORMAL"),
         ("cache_size", "-4096"),
         ("cell_size_check", "ON"),
-        ("wal_autocheckpoint", "4000"),
         ("temp_store", "MEMORY"),
     ] {
         connection
@@ -65,6 +64,14 @@ fn schema_version(connection: &Connection) -> Result<usize, StorageError> {
     let version: i64 =
         connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(failure)?;
     Ok(usize::try_from(version).unwrap_or(0))
+}
+
+/// A second connection that folds the log in.
+pub(super) fn connect_to_fold(path: &Path) -> Result<Connection, StorageError> {
+    let connection = Connection::open(path).map_err(failure)?;
+    connection.busy_timeout(Duration::from_secs(5)).map_err(failure)?;
+    connection.pragma_update(None, "synchronous", "NORMAL").map_err(failure)?;
+    Ok(connection)
 }
 
 /// A second connection that only reads.

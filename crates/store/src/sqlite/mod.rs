@@ -1,6 +1,7 @@
 //! The ledger on SQLite: one writer thread with group commits, admission in memory, readers beside it.
 
 mod budgets;
+mod checkpoint;
 mod connection;
 mod desk;
 mod keys;

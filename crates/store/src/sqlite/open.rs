@@ -52,7 +52,7 @@ impl SqliteLedger {
         let (book, report) = settle_up(&mut connection, &options.time_zone, now)?;
         let reader = connect_to_read(path)?;
         let desk = SharedDesk::new(book);
-        let (writer, thread) = Writer::start(connection, desk.clone(), Arc::clone(&options.clock))?;
+        let (writer, thread) = Writer::start((connection, path), desk.clone(), Arc::clone(&options.clock))?;
         let ledger = Self {
             desk,
             writer,

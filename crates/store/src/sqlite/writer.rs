@@ -3,12 +3,14 @@
 //! Only this thread books and releases, always after it has asked the database whether a row is new; so a settle counts once
 //! however often it comes, and memory and file never disagree for longer than one transaction.
 
+use super::checkpoint::{Checkpointer, checkpoint};
 use super::connection::failure;
 use super::desk::SharedDesk;
 use super::ledger::scope_of;
 use super::rows::{delete_hold, write_booked, write_call, write_hold};
 use nunchi_core::{Booked, BudgetNotice, CallId, CallRecord, Clock, NanoUsd, StorageError, Ticket};
 use rusqlite::{Connection, TransactionBehavior};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
@@ -53,12 +55,14 @@ pub(super) struct Writer {
 impl Writer {
     /// Starts the thread; it ends, with its queue drained, when it is closed or the last sender is gone.
     pub(super) fn start(
-        connection: Connection,
+        (connection, path): (Connection, &Path),
         desk: SharedDesk,
         clock: Arc<dyn Clock>,
     ) -> Result<(Self, JoinHandle<()>), StorageError> {
         let (jobs, queue) = channel();
-        let mut scribe = Scribe { connection, desk, clock, left: Vec::new() };
+        let checkpointer = Checkpointer::start(path)?;
+        connection.pragma_update(None, "wal_autocheckpoint", 0).map_err(failure)?;
+        let mut scribe = Scribe { connection, checkpointer, desk, clock, left: Vec::new() };
         let thread = std::thread::Builder::new()
             .name("ledger-writer".into())
             .spawn(move || scribe.run(&queue))
@@ -105,6 +109,7 @@ fn carefully<T>(
 /// The thread's own state.
 struct Scribe {
     connection: Connection,
+    checkpointer: Checkpointer,
     desk: SharedDesk,
     clock: Arc<dyn Clock>,
     /// What the disk refused and is tried again: nothing is lost, and its holds stay open as long.
@@ -153,7 +158,7 @@ impl Scribe {
             );
         }
         // A whole file is easier to copy; a log that cannot be folded in now is folded in at the next start.
-        let _folded = self.connection.pragma_update_and_check(None, "wal_checkpoint", "TRUNCATE", |_| Ok(()));
+        let _folded = checkpoint(&self.connection, "TRUNCATE");
     }
 
     /// Does the jobs in their order; tells whether more may come.
@@ -223,6 +228,7 @@ impl Scribe {
             booked.iter().for_each(|booked| desk.book.unbook(booked));
             return Err(error);
         }
+        self.checkpointer.committed(&self.connection);
         Ok(booked)
     }
 
