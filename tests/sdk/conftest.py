@@ -12,7 +12,7 @@ import pytest
 NUNCHI = os.environ["NUNCHI_BIN"]
 UPSTREAM = os.environ["SCRIPTED_UPSTREAM_BIN"]
 UPSTREAMS = 5
-DIALECTS = ["openai", "anthropic", "perplexity"]
+DIALECTS = ["openai", "anthropic", "gemini", "ollama", "perplexity"]
 
 
 def free_port():

@@ -45,7 +45,7 @@ async function ready(base) {
 
 before(async () => {
   const urls = await startUpstreams();
-  const providers = ["openai", "anthropic"].map(
+  const providers = ["openai", "anthropic", "gemini", "ollama"].map(
     (name) => `[[providers]]\nname = "${name}"\ndialect = "${name}"\nbase_url = "${urls[name]}"\napi_key_env = "SCRIPTED_KEY"\n`,
   );
   writeFileSync(join(home, "nunchi.toml"), `[limits]\nchat_per_minute = 0\n[retry]\nattempts = 1\n${providers.join("")}`);
@@ -68,7 +68,7 @@ const schema = {
 };
 const tools = [{ type: "function", function: { name: "get_weather", parameters: schema } }];
 
-for (const model of ["openai/gpt-5-mini", "anthropic/claude-haiku-4-5"]) {
+for (const model of ["openai/gpt-5-mini", "anthropic/claude-haiku-4-5", "gemini/gemini-2.5-flash", "ollama/llama3.2"]) {
   test(`chat with ${model}`, async () => {
     const answer = await client.chat.completions.create({ model, messages: user(`say: hello ${model}`) });
     assert.equal(answer.choices[0].message.content, `hello ${model}`);

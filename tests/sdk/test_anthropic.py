@@ -3,7 +3,13 @@
 import anthropic
 import pytest
 
-MODELS = ["anthropic/claude-haiku-4-5", "openai/gpt-5-mini", "openai-responses/gpt-5-mini"]
+MODELS = [
+    "anthropic/claude-haiku-4-5",
+    "openai/gpt-5-mini",
+    "openai-responses/gpt-5-mini",
+    "gemini/gemini-2.5-flash",
+    "ollama/llama3.2",
+]
 TOOL = {
     "name": "get_weather",
     "description": "Weather of a city",

@@ -12,6 +12,8 @@ CHAT_MODELS = [
     "openai/gpt-5-mini",
     "openai-responses/gpt-5-mini",
     "anthropic/claude-haiku-4-5",
+    "gemini/gemini-2.5-flash",
+    "ollama/llama3.2",
     "perplexity/sonar",
 ]
 TOOL_MODELS = [model for model in CHAT_MODELS if not model.startswith("perplexity")]
@@ -118,12 +120,17 @@ def test_images_reach_the_upstream(client, upstreams):
         {"type": "text", "text": "say: a picture"},
         {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{pixel}"}},
     ]
-    for name, model in [("anthropic", "claude-haiku-4-5"), ("openai-responses", "gpt-5-mini")]:
+    for name, model in [
+        ("anthropic", "claude-haiku-4-5"),
+        ("openai-responses", "gpt-5-mini"),
+        ("gemini", "gemini-2.5-flash"),
+        ("ollama", "llama3.2"),
+    ]:
         client.chat.completions.create(model=f"{name}/{model}", messages=[{"role": "user", "content": parts}])
         assert pixel in json.dumps(seen(upstreams, name.removesuffix("-responses"))["requests"][-1]["body"])
 
 
-@pytest.mark.parametrize("model", ["openai/gpt-5-mini", "openai-responses/gpt-5-mini", "anthropic/claude-haiku-4-5"])
+@pytest.mark.parametrize("model", TOOL_MODELS)
 def test_responses(client, model):
     answer = client.responses.create(model=model, input=f"say: responses {model}")
     assert answer.output_text == f"responses {model}"
@@ -139,7 +146,7 @@ def test_responses(client, model):
     assert isinstance(parsed.output_parsed, Trip)
 
 
-@pytest.mark.parametrize("model", ["openai/text-embedding-3-small"])
+@pytest.mark.parametrize("model", ["openai/text-embedding-3-small", "gemini/gemini-embedding-001", "ollama/nomic-embed-text"])
 def test_embeddings(client, model):
     answer = client.embeddings.create(model=model, input=["하나", "two"])
     assert len(answer.data) == 2 and len(answer.data[0].embedding) > 1
@@ -151,7 +158,7 @@ def test_models(client):
     assert "auto" in ids and any(name.startswith("embedded/") for name in ids)
 
 
-@pytest.mark.parametrize("model", ["openai/gpt-5-mini", "anthropic/claude-haiku-4-5"])
+@pytest.mark.parametrize("model", TOOL_MODELS)
 def test_errors(client, model):
     ask = lambda text, **more: client.chat.completions.create(model=model, messages=user(text), **more)
     with pytest.raises(openai.BadRequestError):

@@ -1,6 +1,5 @@
 //! What can be wrong with the configuration of a provider.
 
-use crate::provider::ProviderKind;
 use http::Uri;
 use nunchi_core::{Explain, Lang};
 
@@ -16,9 +15,6 @@ pub enum ConfigError {
     /// The API key holds bytes that no header may have.
     #[error("the API key holds characters that cannot be sent")]
     BadSecret,
-    /// This build does not speak the provider's dialect.
-    #[error("this build does not speak {0:?}")]
-    NoDialect(ProviderKind),
     /// The cipher provider does not start.
     #[error("TLS does not start: {0}")]
     Tls(String),
@@ -37,7 +33,6 @@ impl Explain for ConfigError {
             Self::BadUrl(_) => "config.provider.bad_url",
             Self::BadHeader(_) => "config.provider.bad_header",
             Self::BadSecret => "config.provider.bad_secret",
-            Self::NoDialect(_) => "config.provider.no_dialect",
             Self::Tls(_) => "config.provider.tls",
         }
     }
@@ -50,7 +45,6 @@ impl Explain for ConfigError {
             }
             (Lang::Ko, Self::BadHeader(name)) => format!("\"{name}\" 헤더를 보낼 수 없습니다"),
             (Lang::Ko, Self::BadSecret) => "API 키에 보낼 수 없는 문자가 있습니다".to_owned(),
-            (Lang::Ko, Self::NoDialect(kind)) => format!("이 빌드는 {kind:?}을(를) 지원하지 않습니다"),
             (Lang::Ko, Self::Tls(error)) => format!("TLS를 시작할 수 없습니다: {error}"),
         }
     }
@@ -68,7 +62,7 @@ impl Explain for ConfigError {
             Self::BadSecret => {
                 ("Copy the key again; it is one line of ASCII.", "키를 다시 복사하세요. ASCII 한 줄입니다.")
             }
-            Self::NoDialect(_) | Self::Tls(_) => return None,
+            Self::Tls(_) => return None,
         };
         Some(lang.pick(en, ko).to_owned())
     }

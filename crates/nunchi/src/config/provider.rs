@@ -60,7 +60,7 @@ impl Layers {
                 providers.push(provider);
             }
         }
-        for (variable, name, kind) in KEYS.into_iter().filter(|(_, _, kind)| kind.is_spoken()) {
+        for (variable, name, kind) in KEYS {
             let value = variables.get(variable).filter(|value| !value.trim().is_empty());
             if let Some(value) = value.filter(|_| providers.iter().all(|provider| provider.name != name)) {
                 providers.push(ProviderEntryConfig::of_environment(
@@ -72,7 +72,6 @@ impl Layers {
             }
         }
         if let Some(host) = variables.get("OLLAMA_HOST").filter(|host| !host.trim().is_empty())
-            && ProviderKind::Ollama.is_spoken()
             && providers.iter().all(|provider| provider.name != "ollama")
         {
             let mut ollama =
@@ -204,7 +203,7 @@ impl Config {
         let named = self.providers.iter().any(|provider| provider.name == "ollama");
         let usual =
             || ProviderEntryConfig::of_environment("OLLAMA_HOST", "ollama", ProviderKind::Ollama, None);
-        (self.local.enabled && !named && ProviderKind::Ollama.is_spoken()).then(usual)
+        (self.local.enabled && !named).then(usual)
     }
 }
 

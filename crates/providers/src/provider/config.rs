@@ -44,22 +44,17 @@ impl ProviderKind {
         })
     }
 
-    /// Whether this build speaks the provider's dialect.
-    pub fn is_spoken(self) -> bool {
-        self.codec().is_ok()
-    }
-
     /// The one place where a dialect is entered.
-    pub(super) fn codec(self) -> Result<Box<dyn Codec>, ConfigError> {
-        Ok(match self {
+    pub(super) fn codec(self) -> Box<dyn Codec> {
+        match self {
             Self::OpenAi => Box::new(OpenAiChat::openai()),
             Self::OpenAiResponses => Box::new(OpenAiResponses),
             Self::Perplexity => Box::new(OpenAiChat::perplexity()),
             Self::Compatible => Box::new(OpenAiChat::compatible()),
             Self::Anthropic => Box::new(crate::anthropic::Anthropic),
             Self::Ollama => Box::new(crate::ollama::Ollama),
-            Self::Gemini => return Err(ConfigError::NoDialect(self)),
-        })
+            Self::Gemini => Box::new(crate::gemini::Gemini),
+        }
     }
 }
 

@@ -53,7 +53,7 @@ impl Provider {
     /// # Errors
     /// When the URL, a header or the credential cannot be used, or TLS does not start.
     pub fn new(config: ProviderConfig, deps: ProviderDeps) -> Result<Self, ConfigError> {
-        let codec = config.kind.codec()?;
+        let codec = config.kind.codec();
         let base = Base::new(&config.base_url)?;
         let headers = config.headers(&*codec, &base)?;
         let transport = Transport::new(base.uri(), config.timeouts, &deps.tls, deps.spawn)?;
