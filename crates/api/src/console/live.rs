@@ -119,12 +119,14 @@ fn tiles(console: &Console, taste: Taste, total: &Total) -> Markup {
 pub(super) fn row(console: &Console, taste: Taste, record: &CallRecord) -> Markup {
     let (words, zone) = (taste.words(), &console.parts.time_zone);
     let error = record.error_code.as_deref().unwrap_or_default();
+    let full_name = format!("{}/{}", record.provider, record.model);
+    let asked_otherwise = ![&record.model, &full_name].contains(&&record.requested_model);
     html! {
         tr data-id=(record.id) {
             td.at title=(moment(record.started, zone)) { (clock_time(record.started, zone)) }
             th.what scope="row" {
                 span.name { (record.model) } " " span.by { (record.provider) }
-                @if record.requested_model != record.model { " " span.by { "← " (record.requested_model) } }
+                @if asked_otherwise { " " span.by { "← " (record.requested_model) } }
                 span.why { (record.reason) @if !record.reason.is_empty() { " · " } (record.principal) }
             }
             td.tier data-name=(words.tier) { @if let Some(of) = record.tier { (badge(tier(taste.lang, of), tier_kind(of))) } }
