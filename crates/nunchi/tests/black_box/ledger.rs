@@ -66,3 +66,28 @@ async fn a_caller_who_leaves_is_settled() {
     assert_eq!(budgets[0]["state"]["held"], 0, "{budgets}");
     assert_eq!(budgets[0]["state"]["spent"], stats["total"]["cost"], "{budgets} {stats}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_refuses_calls_and_loses_nothing() {
+    let upstream = Upstream::start(Dialect::OpenAi).await;
+    let home = Home::with_config(&one_provider(&upstream.base_url()));
+    // No file may grow beyond what is allowed just now, as on a disk that is full.
+    let server = home.up_on_a_small_disk();
+    let key = server.first_key();
+    assert_eq!(server.chat(&key, "up/gpt-5-mini", "there is room").status, 200);
+    server.limit_file_size("4096");
+    let refused = server.chat(&key, "up/gpt-5-mini", "there is none");
+    assert_eq!(refused.status, 503, "{}", refused.body);
+    let error = refused.json()["error"].clone();
+    assert!(error["code"].as_str().unwrap().starts_with("storage."), "{error}");
+    assert!(error["hint"].is_string(), "{error}");
+    assert_eq!(upstream.calls(), 1, "nobody was asked without a hold on disk");
+    server.limit_file_size("unlimited");
+    assert_eq!(server.chat(&key, "up/gpt-5-mini", "there is room again").status, 200);
+    server.stop();
+    let stats = home.json(&["stats", "--period", "all"]);
+    assert_eq!(stats["total"]["calls"].as_u64().unwrap() - stats["total"]["failed"].as_u64().unwrap(), 2, "{stats}");
+    let budgets = home.json(&["budget", "list"]);
+    assert_eq!(budgets[0]["state"]["held"], 0, "{budgets}");
+    assert_eq!(budgets[0]["state"]["spent"], stats["total"]["cost"], "{budgets} {stats}");
+}

@@ -8,6 +8,9 @@ use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::time::Duration;
 
+/// Starts a server on a free port.
+const UP: [&str; 4] = ["up", "--offline", "--listen", "127.0.0.1:0"];
+
 /// Longest silence of the server that is waited for.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -84,8 +87,21 @@ impl Home {
 
     /// Starts the server on a free port and waits until it greets.
     pub(crate) fn up(&self) -> Server {
-        let mut child = self
-            .command(["up", "--offline", "--listen", "127.0.0.1:0"])
+        Self::greeted(self.command(UP))
+    }
+
+    /// The same, with a file that may not grow told as an error of the write and not by a signal, as on a full disk.
+    pub(crate) fn up_on_a_small_disk(&self) -> Server {
+        let nunchi = self.command(UP);
+        let mut shell = Command::new("sh");
+        shell.args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""]).arg(nunchi.get_program());
+        shell.args(nunchi.get_args()).stdin(Stdio::null()).env_clear();
+        shell.envs(nunchi.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        Self::greeted(shell)
+    }
+
+    fn greeted(mut command: Command) -> Server {
+        let mut child = command
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -200,6 +216,13 @@ impl Server {
     pub(crate) fn signal(&self, name: &str) {
         let sent = Command::new("kill").args([format!("-{name}"), self.child.id().to_string()]).status();
         assert!(sent.expect("kill runs").success());
+    }
+
+    /// Lets files grow to so many bytes, or `unlimited`.
+    pub(crate) fn limit_file_size(&self, bytes: &str) {
+        let id = self.child.id().to_string();
+        let limited = Command::new("prlimit").args(["--pid", &id, &format!("--fsize={bytes}:unlimited")]).status();
+        assert!(limited.expect("prlimit runs").success());
     }
 
     /// Waits for the end: exit code, and what was logged.
