@@ -44,7 +44,13 @@ pub(crate) async fn read(
             Some(buffer) => buffer.extend_from_slice(&data),
         }
     }
-    Ok(whole.map_or(first, BytesMut::freeze))
+    Ok(whole.map_or_else(|| own_block(first), BytesMut::freeze))
+}
+
+/// A short body in a block of its own: as a slice it would keep the connection's read buffer for as long as the call lasts.
+fn own_block(body: Bytes) -> Bytes {
+    const SHORT: usize = 4 << 10;
+    if body.len() < SHORT { Bytes::copy_from_slice(&body) } else { body }
 }
 
 async fn next(body: &mut Body, patience: Duration) -> Result<Option<Bytes>, Problem> {

@@ -58,7 +58,9 @@ impl Flight {
     }
 
     /// Passes a frame on.
-    pub(crate) fn push(&self, frame: Frame) {
+    pub(crate) fn push(&self, mut frame: Frame) {
+        // Frames are kept until the end, many of them with one event.
+        frame.events.shrink_to_fit();
         self.change(|state| state.frames.push(frame));
     }
 

@@ -33,9 +33,6 @@ use std::collections::BTreeMap;
 use std::process::ExitCode;
 use wiring::Service;
 
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// Exit codes: 0 done, 1 failed, 2 the command line cannot be understood.
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {

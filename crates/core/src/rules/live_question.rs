@@ -12,10 +12,23 @@ const KOREAN: &str = r"지금|오늘|현재|최신|최근|요즘|방금|실시�
 static LIVE: LazyLock<Option<[Regex; 2]>> =
     LazyLock::new(|| Some([Regex::new(ENGLISH).ok()?, Regex::new(KOREAN).ok()?]));
 
+/// The bytes at either end of a long text in which its question is looked for: what lies between is what the question is about.
+const ENDS: usize = 2_000;
+
 /// The word that makes a question live, if any. When in doubt it is live: a needless call is cheaper than a stale answer.
 pub fn live_word(text: &str) -> Option<&str> {
-    let patterns = LIVE.as_ref()?;
-    patterns.iter().find_map(|pattern| pattern.find(text)).map(|found| found.as_str())
+    if text.len() <= 2 * ENDS {
+        return live_word_in(text);
+    }
+    let head = &text[..text.floor_char_boundary(ENDS)];
+    let tail = &text[text.ceil_char_boundary(text.len() - ENDS)..];
+    live_word_in(head).or_else(|| live_word_in(tail))
+}
+
+fn live_word_in(text: &str) -> Option<&str> {
+    let [english, korean] = LIVE.as_ref()?;
+    let found = english.find(text).or_else(|| if text.is_ascii() { None } else { korean.find(text) });
+    found.map(|found| found.as_str())
 }
 
 #[cfg(test)]
@@ -44,6 +57,15 @@ mod tests {
         ] {
             assert!(live_word(text).is_some(), "{text}");
         }
+    }
+
+    #[test]
+    fn long_texts_are_asked_about_at_their_ends() {
+        let document = "날씨가 좋았다 today. ".repeat(300);
+        assert_eq!(live_word(&format!("{}\n{document}", "Summarise this: ".repeat(200))), Some("today"));
+        let calm = "가나다 ".repeat(1_000);
+        assert_eq!(live_word(&format!("{calm}{document}{calm}")), None);
+        assert_eq!(live_word(&format!("{calm} 지금 어때?")), Some("지금"));
     }
 
     #[test]

@@ -3,17 +3,20 @@
 use std::borrow::Cow;
 use unicode_normalization::{UnicodeNormalization, is_nfc};
 
+/// A longer text is no question typed in passing, in bytes: its spacing is kept.
+const LONGEST_FOLDED: usize = 1_000;
+
 /// Normalises one text: NFC, `\n` line ends, no outer white space. Inner white space and the case of the first letter are
 /// folded as well for one-line human text, and only where case and spacing cannot carry meaning: no digits, quotes,
 /// slashes, code marks, and no capital after the first letter.
 pub(super) fn normalise_prompt(text: &str, human: bool) -> Cow<'_, str> {
     let trimmed = text.trim();
-    let mut normal =
-        if is_nfc(trimmed) { Cow::Borrowed(trimmed) } else { Cow::Owned(trimmed.nfc().collect()) };
+    let whole = trimmed.is_ascii() || is_nfc(trimmed);
+    let mut normal = if whole { Cow::Borrowed(trimmed) } else { Cow::Owned(trimmed.nfc().collect()) };
     if normal.contains('\r') {
         normal = Cow::Owned(normal.replace("\r\n", "\n").replace('\r', "\n"));
     }
-    if human && may_fold(&normal) { fold(normal) } else { normal }
+    if human && normal.len() <= LONGEST_FOLDED && may_fold(&normal) { fold(normal) } else { normal }
 }
 
 /// Whether spacing and the first letter's case are mere style in this text.

@@ -86,7 +86,11 @@ async fn a_full_disk_refuses_calls_and_loses_nothing() {
     assert_eq!(server.chat(&key, "up/gpt-5-mini", "there is room again").status, 200);
     server.stop();
     let stats = home.json(&["stats", "--period", "all"]);
-    assert_eq!(stats["total"]["calls"].as_u64().unwrap() - stats["total"]["failed"].as_u64().unwrap(), 2, "{stats}");
+    assert_eq!(
+        stats["total"]["calls"].as_u64().unwrap() - stats["total"]["failed"].as_u64().unwrap(),
+        2,
+        "{stats}"
+    );
     let budgets = home.json(&["budget", "list"]);
     assert_eq!(budgets[0]["state"]["held"], 0, "{budgets}");
     assert_eq!(budgets[0]["state"]["spent"], stats["total"]["cost"], "{budgets} {stats}");

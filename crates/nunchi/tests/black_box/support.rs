@@ -101,11 +101,8 @@ impl Home {
     }
 
     fn greeted(mut command: Command) -> Server {
-        let mut child = command
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the binary runs");
+        let mut child =
+            command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary runs");
         let mut lines = BufReader::new(child.stdout.take().expect("its output"));
         let mut greeting = String::new();
         while !greeting.contains("/v1/chat/completions") {
@@ -221,7 +218,8 @@ impl Server {
     /// Lets files grow to so many bytes, or `unlimited`.
     pub(crate) fn limit_file_size(&self, bytes: &str) {
         let id = self.child.id().to_string();
-        let limited = Command::new("prlimit").args(["--pid", &id, &format!("--fsize={bytes}:unlimited")]).status();
+        let limited =
+            Command::new("prlimit").args(["--pid", &id, &format!("--fsize={bytes}:unlimited")]).status();
         assert!(limited.expect("prlimit runs").success());
     }
 

@@ -35,7 +35,7 @@ impl Open {
         loop {
             match Pin::new(&mut self.incoming).poll_frame(cx) {
                 Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
-                    Ok(data) => return Poll::Ready(Some(Ok(data))),
+                    Ok(data) => return Poll::Ready(Some(Ok(own_block(data)))),
                     Err(_trailers) => continue,
                 },
                 Poll::Ready(None) => {
@@ -54,6 +54,15 @@ impl Open {
             driven = true;
         }
     }
+}
+
+/// Pieces shorter than this leave the block they were read into, in bytes.
+const SHORT: usize = 4 << 10;
+
+/// A short piece in a block of its own: as a slice it would keep the whole read buffer, many times its size, for as long as the
+/// answer is kept.
+fn own_block(data: Bytes) -> Bytes {
+    if data.len() < SHORT { Bytes::copy_from_slice(&data) } else { data }
 }
 
 /// The body of a reply. Dropping it before its end closes the connection.

@@ -1,17 +1,18 @@
 //! The answer cache on SQLite, in a file of its own: damage to it never hurts the ledger.
 
+mod marks;
 mod seal;
 
 use crate::sqlite::{connect, failure};
 use jiff::Timestamp;
+use marks::Marks;
 use nunchi_core::{
     BoxFuture, CacheEntry, CacheFilter, CacheKey, CacheStats, CacheStore, Clock, StorageError,
 };
 use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
 use seal::{Packer, Sealer, checksum};
-use std::collections::HashSet;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 const MIGRATIONS: [&str; 2] = [
     include_str!("../../migrations/sqlite/cache_0001.sql"),
@@ -34,8 +35,8 @@ pub struct SqliteCache(Arc<Inner>);
 
 struct Inner {
     disk: Mutex<Disk>,
-    /// The beginnings of all keys that are stored, so that a miss costs no query. May name keys that are gone.
-    known: Mutex<HashSet<u64>>,
+    /// Which keys may be stored, so that most misses cost no query.
+    known: Marks,
     cap_bytes: u64,
     sealer: Sealer,
 }
@@ -65,7 +66,7 @@ impl SqliteCache {
         let stored_bytes = stored_bytes(&connection)?;
         let inner = Inner {
             disk: Mutex::new(Disk { connection, stored_bytes, packer: Packer::new()? }),
-            known: Mutex::new(known),
+            known,
             cap_bytes: options.cap_bytes,
             sealer: Sealer::new(options.encryption_key),
         };
@@ -110,10 +111,6 @@ impl SqliteCache {
 }
 
 impl Inner {
-    fn known(&self) -> MutexGuard<'_, HashSet<u64>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn get(
         &self,
         disk: &mut Disk,
@@ -160,7 +157,7 @@ impl Inner {
         let Disk { connection, packer, .. } = disk;
         let transaction = connection.transaction().map_err(failure)?;
         for (key, entry) in entries {
-            if !self.known().insert(beginning(key)) {
+            if self.known.add(key) {
                 size = size.saturating_sub(replaced_bytes(&transaction, key)?);
             }
             let sealed = self.sealer.seal(packer, key, &entry.frames)?;
@@ -215,7 +212,7 @@ fn insert(
 
 impl CacheStore for SqliteCache {
     fn get(&self, key: CacheKey, now: Timestamp) -> BoxFuture<'_, Result<Option<CacheEntry>, StorageError>> {
-        if !self.0.known().contains(&beginning(&key)) {
+        if !self.0.known.may_hold(&key) {
             return Box::pin(std::future::ready(Ok(None)));
         }
         Box::pin(self.run(move |inner, disk| inner.get(disk, key, now)))
@@ -335,15 +332,14 @@ fn condition(filter: &CacheFilter) -> (String, Vec<Box<dyn rusqlite::ToSql>>) {
     (sql, values)
 }
 
-fn known_keys(connection: &Connection) -> Result<HashSet<u64>, StorageError> {
+fn known_keys(connection: &Connection) -> Result<Marks, StorageError> {
+    let marks = Marks::new();
     let mut statement = connection.prepare("SELECT key FROM entries").map_err(failure)?;
     let keys = statement.query_map(params![], |row| row.get::<_, [u8; 32]>(0)).map_err(failure)?;
-    keys.map(|key| key.map(|key| beginning(&CacheKey(key))).map_err(failure)).collect()
-}
-
-/// The first eight bytes of a key: enough to tell that it is not there.
-fn beginning(key: &CacheKey) -> u64 {
-    key.0.iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte))
+    for key in keys {
+        marks.add(&CacheKey(key.map_err(failure)?));
+    }
+    Ok(marks)
 }
 
 fn set_aside(path: &Path) -> Result<(), StorageError> {

@@ -16,7 +16,7 @@ pub(crate) fn connect(path: &Path, migrations: &[&str]) -> Result<Connection, St
     for (name, value) in [
         ("journal_mode", "WAL"),
         ("synchronous", "NORMAL"),
-        ("cache_size", "-4096"),
+        ("cache_size", "-2048"),
         ("cell_size_check", "ON"),
         ("temp_store", "MEMORY"),
     ] {
