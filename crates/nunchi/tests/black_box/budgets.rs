@@ -95,7 +95,7 @@ fn careless_call(address: SocketAddr, key: &str, n: usize) -> Option<u16> {
     socket.set_read_timeout(Some(Duration::from_secs(20))).ok()?;
     socket.write_all(head.as_bytes()).ok()?;
     socket.write_all(body.as_bytes()).ok()?;
-    if n % 13 == 0 {
+    if n.is_multiple_of(13) {
         return None;
     }
     let mut answer = Vec::new();
