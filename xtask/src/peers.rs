@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Debian packages, each with the program that shows it is there.
-const DEBIAN: [(&str, &str); 5] = [
+const DEBIAN: [(&str, &str); 6] = [
     ("chromium", "chromium"),
     ("nginx-light", "nginx"),
     ("prometheus", "promtool"),
+    ("redis-server", "redis-server"),
     ("wrk", "wrk"),
     ("fonts-noto-cjk", "-"),
 ];

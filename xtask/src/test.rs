@@ -23,7 +23,7 @@ const STEPS: [Step; 10] = [
     },
     Step { name: "tidy", peers: false, run: |root, _| tidy::run(root) },
     Step { name: "lint", peers: false, run: |root, _| shell(cargo(root).args(LINT)) },
-    Step { name: "rust", peers: false, run: |root, _| rust(root) },
+    Step { name: "rust", peers: true, run: |root, _| rust(root) },
     Step { name: "build", peers: false, run: |root, _| shell(cargo(root).args(BUILD)) },
     Step { name: "docs", peers: false, run: |root, _| docs::run(root, true) },
     Step { name: "python-sdks", peers: true, run: |root, peers| python(root, peers) },

@@ -4,7 +4,7 @@ use crate::config::Config;
 use crate::failure::Failure;
 use crate::home::Home;
 use nunchi_core::{BudgetStore, CacheStore, Clock, KeyStore, Ledger, LedgerReader, Spawn};
-use nunchi_store::{CacheOptions, LedgerOptions, SqliteCache, SqliteLedger};
+use nunchi_store::{CacheOptions, LedgerOptions, RedisCache, SqliteCache, SqliteLedger};
 use std::sync::Arc;
 
 pub(crate) use nunchi_store::HomeLock;
@@ -37,12 +37,19 @@ pub(crate) async fn open_storage(
 ) -> Result<Storage, Failure> {
     let encryption_key = if config.encrypt_cache { Some(*home.cache_key()?) } else { None };
     let (ledger_path, cache_path) = (home.file("nunchi.db"), home.file("cache.db"));
-    let ledger_options =
-        LedgerOptions { time_zone: config.time_zone.clone(), clock: Arc::clone(&clock), spawn };
-    let cache_options = CacheOptions { cap_bytes: config.cache_cap, encryption_key, clock };
+    let ledger_options = LedgerOptions { time_zone: config.time_zone.clone(), clock, spawn };
+    let cache_options = CacheOptions { cap_bytes: config.cache_cap, encryption_key };
+    let redis: Option<Arc<dyn CacheStore>> = match &config.redis_url {
+        Some(url) => Some(Arc::new(RedisCache::open(url.reveal(), cache_options.clone())?)),
+        None => None,
+    };
     let opened = tokio::task::spawn_blocking(move || {
         let (ledger, report) = SqliteLedger::open(&ledger_path, ledger_options)?;
-        Ok::<_, nunchi_core::StorageError>((ledger, report, SqliteCache::open(&cache_path, cache_options)?))
+        let cache = match redis {
+            Some(redis) => redis,
+            None => Arc::new(SqliteCache::open(&cache_path, cache_options)?),
+        };
+        Ok::<_, nunchi_core::StorageError>((ledger, report, cache))
     });
     let (database, report, cache) = opened.await.map_err(|error| Failure::system("the store", error))??;
     if report.crashed_holds > 0 {
@@ -54,7 +61,7 @@ pub(crate) async fn open_storage(
         reader: shared.clone(),
         budgets: shared.clone(),
         keys: shared,
-        cache: Arc::new(cache),
+        cache,
         database,
     })
 }

@@ -1,9 +1,13 @@
-//! Durable state behind core's ports: the ledger, budgets, keys and the answer cache on SQLite, and who owns a home folder.
+//! Durable state behind core's ports: the ledger, budgets, keys and the answer cache on SQLite, the cache on Redis as well, and who
+//! owns a home folder.
 
-mod cache;
+mod cache_options;
 mod home_lock;
+mod redis;
+mod seal;
 mod sqlite;
 
-pub use cache::{CacheOptions, SqliteCache};
+pub use cache_options::CacheOptions;
 pub use home_lock::HomeLock;
-pub use sqlite::{LedgerOptions, OpenReport, SqliteLedger, backup_to, salvage_to};
+pub use redis::RedisCache;
+pub use sqlite::{LedgerOptions, OpenReport, SqliteCache, SqliteLedger, backup_to, salvage_to};

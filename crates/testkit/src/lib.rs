@@ -1,10 +1,12 @@
 //! Scripted upstreams for tests and benches: servers on real sockets that speak each provider's wire format and break it on demand.
+//! Real peers that tests start themselves.
 #![expect(clippy::expect_used, reason = "test support fails loudly")]
 
 mod dialect;
 mod fakes;
 mod fixed;
 mod reading;
+mod redis_server;
 mod schema;
 mod serve;
 mod steer;
@@ -17,6 +19,7 @@ pub use fakes::{
     SequentialIds, TokioClock, TokioSpawn, owner_context,
 };
 pub use fixed::FixedAnswer;
+pub use redis_server::RedisServer;
 pub use schema::minimal_json;
 pub use serve::{Seen, Upstream};
 pub use steer::{steer, steer_or};

@@ -39,7 +39,7 @@ const fn field(
 }
 
 /// All settings of the plain sections.
-pub(super) const FIELDS: [Field; 42] = [
+pub(super) const FIELDS: [Field; 44] = [
     field("server", "listen", Kind::Text, "127.0.0.1:8484", "Address and port the server listens on."),
     field("server", "body_limit_mb", Kind::Count, "32", "Largest request body, in MB."),
     field("server", "cors_origins", Kind::Texts, "[]", "Web origins that may call from a browser."),
@@ -105,7 +105,15 @@ pub(super) const FIELDS: [Field; 42] = [
         "max_mb",
         Kind::Count,
         "500",
-        "Disk space of stored answers, in MB; the least recently used go first.",
+        "Space of stored answers, in MB; the least recently used go first.",
+    ),
+    field("cache", "store", Kind::OneOf(&["sqlite", "redis"]), "sqlite", "Where answers are kept."),
+    field(
+        "cache",
+        "redis_url_env",
+        Kind::Text,
+        "REDIS_URL",
+        "Environment variable with the address of Redis (`redis://[:password@]host:port/0`).",
     ),
     field("cache", "memory_mb", Kind::Count, "8", "Memory of answers held ready, in MB."),
     field("cache", "scope", Kind::OneOf(&["key", "user", "everyone"]), "key", "Who shares answers."),

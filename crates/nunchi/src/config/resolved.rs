@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
+use zeroize::Zeroizing;
 
 /// The shape of log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +39,22 @@ pub(crate) struct LocalConfig {
     pub(crate) weights: Option<PathBuf>,
 }
 
+/// The address of Redis. It may hold a password, so it does not print itself.
+#[derive(Clone)]
+pub(crate) struct RedisUrl(Zeroizing<String>);
+
+impl RedisUrl {
+    pub(crate) fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for RedisUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("RedisUrl(…)")
+    }
+}
+
 /// Everything, resolved.
 #[derive(Clone, Debug)]
 pub(crate) struct Config {
@@ -57,6 +74,8 @@ pub(crate) struct Config {
     pub(crate) cache: CacheSettings,
     pub(crate) cache_cap: u64,
     pub(crate) encrypt_cache: bool,
+    /// Where answers are kept in Redis.
+    pub(crate) redis_url: Option<RedisUrl>,
     pub(crate) daily_cap: NanoUsd,
     pub(crate) hold_patience: Duration,
     pub(crate) limits: LimitSettings,
@@ -104,6 +123,7 @@ impl Config {
             cache: layers.cache(),
             cache_cap: layers.count("cache.max_mb") << 20,
             encrypt_cache: layers.flag_value("cache.encrypt"),
+            redis_url: layers.redis_url(variables),
             daily_cap: layers.decimal("budget.daily_cap_usd").parse().unwrap_or(NanoUsd::from_usd(5)),
             hold_patience: layers.time("budget.wait"),
             limits: LimitSettings { chat_per_minute: layers.small("limits.chat_per_minute") },
@@ -190,6 +210,24 @@ impl Layers {
             fold_case: self.flag_value("cache.fold_case"),
             memory_bytes: self.count("cache.memory_mb") << 20,
         }
+    }
+
+    fn redis_url(&mut self, variables: &BTreeMap<String, String>) -> Option<RedisUrl> {
+        if self.text("cache.store") != "redis" {
+            return None;
+        }
+        let name = self.text("cache.redis_url_env");
+        let url = variables.get(&name).map(|url| RedisUrl(Zeroizing::new(url.clone())));
+        if url.is_none() {
+            let origin = self.origin("cache.store");
+            self.wrong(
+                &origin,
+                "cache.store",
+                "the address of Redis is not in the environment (cache.redis_url_env)",
+                "환경 변수에 Redis 주소가 없습니다(cache.redis_url_env)",
+            );
+        }
+        url
     }
 
     fn currency(&mut self) -> Currency {

@@ -1,7 +1,7 @@
 //! A running server: a request end to end, what it says of it afterwards, and who may ask.
 
 use crate::support::{Home, one_provider};
-use nunchi_testkit::{Dialect, Turn, Upstream};
+use nunchi_testkit::{Dialect, RedisServer, Turn, Upstream};
 use serde_json::{Value, json};
 use std::io::Write;
 use std::process::Stdio;
@@ -200,4 +200,34 @@ async fn a_conversation_in_the_terminal() {
     };
     assert_eq!(roles(2), ["system", "user", "assistant", "user"], "what failed is not repeated");
     assert_eq!(roles(3), ["system", "user"], "a new conversation");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn replicas_share_answers_in_redis_and_work_without_it() {
+    let upstream = Upstream::start(Dialect::OpenAi).await;
+    let mut redis = RedisServer::start();
+    let config = one_provider(&upstream.base_url()) + "\n[cache]\nstore = \"redis\"\nscope = \"everyone\"\n";
+    let home = || Home::with_config(&config).variable("REDIS_URL", &redis.url());
+    let (first, second) = (home(), home());
+    let (one, two) = (first.up(), second.up());
+    let ask = |server: &crate::support::Server, key: &str| {
+        server.chat(key, "up/gpt-5-mini", "Why is the sky blue?")
+    };
+    assert_eq!(ask(&one, &one.first_key()).header("x-nunchi-cache"), Some("miss"));
+    let key = two.first_key();
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
+    // The answer is written behind the reply.
+    while second.json(&["cache", "stats"])["stored"]["entries"] == 0 && std::time::Instant::now() < deadline {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    assert_eq!(ask(&two, &key).header("x-nunchi-cache"), Some("exact"));
+    assert_eq!(upstream.calls(), 1);
+    redis.stop();
+    let away = two.chat(&key, "up/gpt-5-mini", "Why is grass green?");
+    assert_eq!((away.status, away.header("x-nunchi-cache")), (200, Some("miss")), "{}", away.body);
+    one.stop();
+    two.stop();
+    let lost = Home::with_config("[cache]\nstore = \"redis\"\n").run(["up", "--offline", "--json"]);
+    assert_eq!(lost.code, 1, "{}", lost.err);
+    assert!(lost.err.contains("redis_url_env") && lost.err.contains("nunchi.toml"), "{}", lost.err);
 }

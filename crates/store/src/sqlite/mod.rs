@@ -1,6 +1,8 @@
-//! The ledger on SQLite: one writer thread with group commits, admission in memory, readers beside it.
+//! The ledger on SQLite: one writer thread with group commits, admission in memory, readers beside it. The answer cache has a
+//! file of its own: damage to it never hurts the ledger.
 
 mod budgets;
+mod cache;
 mod checkpoint;
 mod connection;
 mod desk;
@@ -13,8 +15,7 @@ mod rows;
 mod totals;
 mod writer;
 
+pub use cache::SqliteCache;
 pub use ledger::SqliteLedger;
 pub use maintenance::{backup_to, salvage_to};
 pub use open::{LedgerOptions, OpenReport};
-
-pub(crate) use connection::{connect, failure};

@@ -1,33 +1,21 @@
 //! The answer cache on SQLite, in a file of its own: damage to it never hurts the ledger.
 
 mod marks;
-mod seal;
 
-use crate::sqlite::{connect, failure};
+use super::connection::{connect, failure};
+use crate::CacheOptions;
+use crate::seal::{Packer, Sealer, checksum};
 use jiff::Timestamp;
 use marks::Marks;
-use nunchi_core::{
-    BoxFuture, CacheEntry, CacheFilter, CacheKey, CacheStats, CacheStore, Clock, StorageError,
-};
+use nunchi_core::{BoxFuture, CacheEntry, CacheFilter, CacheKey, CacheStats, CacheStore, StorageError};
 use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
-use seal::{Packer, Sealer, checksum};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 const MIGRATIONS: [&str; 2] = [
-    include_str!("../../migrations/sqlite/cache_0001.sql"),
-    include_str!("../../migrations/sqlite/cache_0002.sql"),
+    include_str!("../../../migrations/sqlite/cache_0001.sql"),
+    include_str!("../../../migrations/sqlite/cache_0002.sql"),
 ];
-
-/// What a cache is opened with.
-pub struct CacheOptions {
-    /// Bytes of stored answers; beyond it the least recently used go.
-    pub cap_bytes: u64,
-    /// Encrypts answers with this key.
-    pub encryption_key: Option<[u8; 32]>,
-    /// The time.
-    pub clock: Arc<dyn Clock>,
-}
 
 /// Stored answers. Cheap to clone.
 #[derive(Clone)]

@@ -1,4 +1,4 @@
-//! How an answer lies on disk: compressed, perhaps encrypted, with a checksum.
+//! How an answer is stored: compressed, perhaps encrypted, with a checksum.
 
 use chacha20poly1305::aead::{Aead, Generate, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
