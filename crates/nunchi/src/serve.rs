@@ -6,7 +6,7 @@ use crate::failure::Failure;
 use crate::home::Home;
 use crate::runtime::Signals;
 use crate::storage::HomeLock;
-use crate::wiring::Service;
+use crate::wiring::{Service, price_refresh};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
@@ -40,6 +40,11 @@ pub(crate) async fn up(home: &Home, config: &Config, flags: &Up, told: (Lang, bo
     }
     let discovery = service.discovery.clone().run(service.gateway.clone());
     service.tasks.spawn(TaskName::ModelDiscovery, Box::pin(discovery));
+    if let Some(refresh) =
+        price_refresh(home, config).filter(|refresh| !(flags.offline && refresh.is_remote()))
+    {
+        service.tasks.spawn(TaskName::PriceRefresh, Box::pin(refresh.run(service.gateway.clone())));
+    }
     service.tasks.spawn(TaskName::MetricsUpkeep, Box::pin(crate::metrics::upkeep()));
     let open = accept(&service, listener, &mut signals).await;
     let patience = wind_down(&service, open, config.shutdown, &mut signals).await;

@@ -5,7 +5,7 @@ use crate::discovery::{Discovery, Listed};
 use crate::failure::Failure;
 use crate::home::Home;
 use crate::local_models::LocalModels;
-use crate::prices::{catalog, read_owner_prices};
+use crate::prices::{PriceFile, PriceRefresh, layered, read_prices};
 use crate::runtime::{SystemClock, Tasks, UuidIds};
 use crate::storage::{Storage, open_storage};
 use axum::Router;
@@ -182,7 +182,11 @@ fn tiers(config: &Config, providers: &[ProviderEntry]) -> TierModels {
 
 fn settings(home: &Home, config: &Config, providers: &[ProviderEntry]) -> Result<Settings, Failure> {
     let invalid = |text: String| Failure::plain("price.file", text.clone(), text);
-    let owner = read_owner_prices(&home.file("prices.json")).map_err(invalid)?;
+    let own = read_prices(&home.file("prices.json")).map_err(invalid)?;
+    let source = match price_refresh(home, config) {
+        Some(refresh) => read_prices(&refresh.kept).map_err(invalid)?,
+        None => PriceFile::default(),
+    };
     let tiers = tiers(config, providers);
     let embedded = || {
         let entry =
@@ -208,7 +212,17 @@ fn settings(home: &Home, config: &Config, providers: &[ProviderEntry]) -> Result
         breaker: config.breaker.clone(),
         cache: config.cache.clone(),
         limits: config.limits.clone(),
-        prices: catalog(&owner).map_err(invalid)?,
+        prices: layered(&source, &own).map_err(invalid)?,
+    })
+}
+
+/// The owner's price source, if one is named.
+pub(crate) fn price_refresh(home: &Home, config: &Config) -> Option<PriceRefresh> {
+    config.price_source.clone().map(|source| PriceRefresh {
+        source,
+        every: config.price_refresh,
+        kept: home.file("prices.source.json"),
+        own: home.file("prices.json"),
     })
 }
 

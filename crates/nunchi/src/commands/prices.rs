@@ -3,9 +3,7 @@
 use super::Desk;
 use crate::cli::PricesCommand;
 use crate::failure::Failure;
-use crate::prices::{
-    Imported, PriceFile, import_litellm, read_owner_prices, usd_per_million, write_owner_prices,
-};
+use crate::prices::{read_any, read_prices, usd_per_million, write_prices};
 use crate::render::table;
 use http::Method;
 use nunchi_core::{ModelPrice, NanoUsd};
@@ -89,11 +87,11 @@ fn checked(text: &str) -> Result<String, Failure> {
 async fn keep(desk: &Desk, lines: Vec<crate::prices::PriceLine>, version: &str) -> Result<(), Failure> {
     let path = desk.home.file("prices.json");
     let invalid = |text: String| Failure::plain("price.file", text.clone(), text);
-    let mut file = read_owner_prices(&path).map_err(invalid)?;
+    let mut file = read_prices(&path).map_err(invalid)?;
     let prices = lines.iter().map(|line| line.price()).collect::<Result<Vec<_>, _>>().map_err(invalid)?;
     lines.into_iter().for_each(|line| file.put(line));
     file.version = version.to_owned();
-    write_owner_prices(&path, &file).map_err(invalid)?;
+    write_prices(&path, &file).map_err(invalid)?;
     let _count: usize = desk.client.json(Method::PUT, "/api/prices", &prices).await?;
     Ok(())
 }
@@ -101,16 +99,13 @@ async fn keep(desk: &Desk, lines: Vec<crate::prices::PriceLine>, version: &str) 
 async fn import(desk: &Desk, path: &Path) -> Result<(), Failure> {
     let text =
         std::fs::read_to_string(path).map_err(|error| Failure::system(&path.display().to_string(), error))?;
-    let imported = match PriceFile::parse(&text) {
-        Ok(ours) => Imported { lines: ours.models, ..Imported::default() },
-        Err(_) => import_litellm(&text).map_err(|error| {
-            let what = format!("{}: {error}", path.display());
-            Failure::plain("price.file", what.clone(), what).with_hint(
-                "A LiteLLM price file, or one of ours, is expected.",
-                "LiteLLM 가격 파일이나 우리 형식의 파일이어야 합니다.",
-            )
-        })?,
-    };
+    let imported = read_any(&text).map_err(|error| {
+        let what = format!("{}: {error}", path.display());
+        Failure::plain("price.file", what.clone(), what).with_hint(
+            "A LiteLLM price file, or one of ours, is expected.",
+            "LiteLLM 가격 파일이나 우리 형식의 파일이어야 합니다.",
+        )
+    })?;
     let (taken, skipped) = (imported.lines.len(), imported.skipped.values().sum::<usize>());
     let version = format!("import {}", jiff::Zoned::now().date());
     keep(desk, imported.lines, &version).await?;

@@ -39,7 +39,7 @@ const fn field(
 }
 
 /// All settings of the plain sections.
-pub(super) const FIELDS: [Field; 44] = [
+pub(super) const FIELDS: [Field; 46] = [
     field("server", "listen", Kind::Text, "127.0.0.1:8484", "Address and port the server listens on."),
     field("server", "body_limit_mb", Kind::Count, "32", "Largest request body, in MB."),
     field("server", "cors_origins", Kind::Texts, "[]", "Web origins that may call from a browser."),
@@ -172,6 +172,14 @@ pub(super) const FIELDS: [Field; 44] = [
     field("timeouts", "connect", Kind::Time, "10s", "Time to connect to a provider."),
     field("timeouts", "first_byte", Kind::Time, "120s", "Time until a provider begins to answer."),
     field("timeouts", "between_bytes", Kind::Time, "60s", "Longest silence within an answer."),
+    field(
+        "prices",
+        "source",
+        Kind::Text,
+        "",
+        "File or URL whose prices go over the shipped ones, in our format or LiteLLM's; empty means none.",
+    ),
+    field("prices", "refresh", Kind::Time, "24h", "Time between two readings of the source."),
     field("currency", "code", Kind::Text, "KRW", "Local currency shown beside dollars."),
     field("currency", "per_usd", Kind::Decimal, "1390", "Units of it for one dollar."),
     field("local", "enabled", Kind::Flag, "true", "Whether the embedded models are offered."),

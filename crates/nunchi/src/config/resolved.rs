@@ -84,6 +84,8 @@ pub(crate) struct Config {
     pub(crate) connect: Duration,
     pub(crate) first_byte: Duration,
     pub(crate) between_bytes: Duration,
+    pub(crate) price_source: Option<String>,
+    pub(crate) price_refresh: Duration,
     pub(crate) currency: Currency,
     pub(crate) local: LocalConfig,
     pub(crate) log_format: LogFormat,
@@ -132,6 +134,8 @@ impl Config {
             connect: layers.time("timeouts.connect"),
             first_byte: layers.time("timeouts.first_byte"),
             between_bytes: layers.time("timeouts.between_bytes"),
+            price_source: Some(layers.text("prices.source")).filter(|source| !source.is_empty()),
+            price_refresh: layers.time("prices.refresh"),
             currency: layers.currency(),
             local: LocalConfig {
                 enabled: layers.flag_value("local.enabled"),

@@ -148,7 +148,7 @@ impl PriceLine {
 }
 
 /// The owner's lines; none when there is no file.
-pub(crate) fn read_owner_prices(path: &Path) -> Result<PriceFile, String> {
+pub(crate) fn read_prices(path: &Path) -> Result<PriceFile, String> {
     match std::fs::read_to_string(path) {
         Ok(text) => PriceFile::parse(&text).map_err(|error| format!("{}: {error}", path.display())),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(PriceFile::default()),
@@ -157,7 +157,7 @@ pub(crate) fn read_owner_prices(path: &Path) -> Result<PriceFile, String> {
 }
 
 /// Writes the owner's lines, whole or not at all.
-pub(crate) fn write_owner_prices(path: &Path, file: &PriceFile) -> Result<(), String> {
+pub(crate) fn write_prices(path: &Path, file: &PriceFile) -> Result<(), String> {
     let text = serde_json::to_string_pretty(file).map_err(|error| error.to_string())?;
     let draft = path.with_extension("json.new");
     std::fs::write(&draft, text)

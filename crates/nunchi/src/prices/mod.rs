@@ -3,27 +3,29 @@
 mod book_file;
 mod decimal;
 mod litellm;
+mod refresh;
 
-pub(crate) use book_file::{PriceFile, PriceLine, read_owner_prices, write_owner_prices};
+pub(crate) use book_file::{PriceFile, PriceLine, read_prices, write_prices};
 pub(crate) use decimal::{scaled_decimal, usd_per_million};
 pub(crate) use litellm::{Imported, import_litellm};
+pub(crate) use refresh::{PriceRefresh, read_any};
 
 use nunchi_gateway::PriceCatalog;
 
 /// The catalog that ships with this version.
 const SHIPPED: &str = include_str!("../../assets/prices.json");
 
-/// The shipped catalog with the owner's lines over it.
-pub(crate) fn catalog(owner: &PriceFile) -> Result<PriceCatalog, String> {
+/// The shipped catalog with the lines of the owner's source over it, and the owner's own lines over both.
+pub(crate) fn layered(source: &PriceFile, own: &PriceFile) -> Result<PriceCatalog, String> {
     let shipped = PriceFile::parse(SHIPPED)?;
-    let version = match owner.models.len() {
-        0 => shipped.version.clone(),
-        _ => format!("{}+{}", shipped.version, owner.version),
-    };
+    let mut version = shipped.version.clone();
     let mut prices = shipped.prices()?;
-    for own in owner.prices()? {
-        prices.retain(|price| (&price.provider, &price.model) != (&own.provider, &own.model));
-        prices.push(own);
+    for file in [source, own].into_iter().filter(|file| !file.models.is_empty()) {
+        version = format!("{version}+{}", file.version);
+        for line in file.prices()? {
+            prices.retain(|price| (&price.provider, &price.model) != (&line.provider, &line.model));
+            prices.push(line);
+        }
     }
     Ok(PriceCatalog { version, prices })
 }
@@ -35,7 +37,7 @@ mod tests {
 
     #[test]
     fn the_shipped_catalog_is_whole() {
-        let catalog = catalog(&PriceFile::default()).unwrap();
+        let catalog = layered(&PriceFile::default(), &PriceFile::default()).unwrap();
         assert!(catalog.prices.len() > 100);
         let sonnet = catalog.prices.iter().find(|price| price.model == "claude-sonnet-4-5").unwrap();
         assert_eq!(sonnet.rates.input, NanoUsd::from_usd(3));

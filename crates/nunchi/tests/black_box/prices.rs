@@ -76,3 +76,62 @@ fn nonsense_changes_nothing() {
     }
     assert!(!home.path("prices.json").exists(), "nothing was kept");
 }
+
+/// Waits until a model's input price is this.
+fn becomes(home: &Home, model: &str, nanos: i64) {
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while rates(home, model)["input"].as_i64() != Some(nanos) {
+        assert!(std::time::Instant::now() < deadline, "{model}: {}", rates(home, model));
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn a_source_is_read_again_and_again_and_never_beats_the_owner() {
+    let ours = |price: &str| {
+        format!(
+            r#"{{"version": "x", "models": [
+                {{"provider": "openai", "model": "gpt-5", "input": "{price}", "output": "9"}},
+                {{"provider": "openai", "model": "gpt-5-mini", "input": "{price}", "output": "9"}}]}}"#
+        )
+    };
+    let home = Home::new();
+    home.write("mine.json", &ours("7"));
+    let source = home.path("mine.json");
+    home.write("nunchi.toml", &format!("[prices]\nsource = {source:?}\nrefresh = \"1s\"\n"));
+    home.json(&["prices", "set", "openai/gpt-5-mini", "--input", "0.5", "--output", "1"]);
+    let server = home.up();
+    becomes(&home, "openai/gpt-5", 7_000_000_000);
+    assert_eq!(rates(&home, "openai/gpt-5-mini")["input"], 500_000_000);
+    home.write("mine.json", &ours("8"));
+    becomes(&home, "openai/gpt-5", 8_000_000_000);
+    // Nonsense changes nothing, and a start without the source has what was read last.
+    home.write("mine.json", "{\"version\": \"x\", \"models\": [{\"provider\": \"openai\", \"model\": \"gpt-5\", \"input\": \"-1\"}]}");
+    std::thread::sleep(std::time::Duration::from_millis(1_500));
+    becomes(&home, "openai/gpt-5", 8_000_000_000);
+    server.stop();
+    std::fs::remove_file(&source).unwrap();
+    becomes(&home, "openai/gpt-5", 8_000_000_000);
+    let version = home.json(&["prices", "list"])["version"].as_str().unwrap().to_owned();
+    assert!(version.contains("+source 20") && version.ends_with("+own"), "{version}");
+}
+
+#[test]
+fn a_source_may_be_an_address() {
+    use std::io::{Read, Write};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let answering = std::thread::spawn(move || {
+        let (mut socket, _) = listener.accept().unwrap();
+        let mut head = [0_u8; 2_048];
+        assert!(socket.read(&mut head).unwrap() > 0);
+        write!(socket, "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{LITELLM}", LITELLM.len()).unwrap();
+    });
+    let home = Home::with_config(&format!("[prices]\nsource = \"http://{address}/prices.json\"\n"));
+    let mut command = home.command(["up", "--listen", "127.0.0.1:0"]);
+    command.env("NUNCHI_LOCAL__ENABLED", "false");
+    let server = Home::greeted(command);
+    answering.join().unwrap();
+    becomes(&home, "openai/gpt-made-up", 110_000_000);
+    server.stop();
+}

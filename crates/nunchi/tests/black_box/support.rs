@@ -100,7 +100,8 @@ impl Home {
         Self::greeted(shell)
     }
 
-    fn greeted(mut command: Command) -> Server {
+    /// Starts a server from its command and waits until it greets.
+    pub(crate) fn greeted(mut command: Command) -> Server {
         let mut child =
             command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary runs");
         let mut lines = BufReader::new(child.stdout.take().expect("its output"));
