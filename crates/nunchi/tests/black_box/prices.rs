@@ -121,17 +121,14 @@ fn a_source_may_be_an_address() {
     use std::io::{Read, Write};
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
-    let answering = std::thread::spawn(move || {
-        let (mut socket, _) = listener.accept().unwrap();
-        let mut head = [0_u8; 2_048];
-        assert!(socket.read(&mut head).unwrap() > 0);
-        write!(socket, "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{LITELLM}", LITELLM.len()).unwrap();
-    });
     let home = Home::with_config(&format!("[prices]\nsource = \"http://{address}/prices.json\"\n"));
     let mut command = home.command(["up", "--listen", "127.0.0.1:0"]);
     command.env("NUNCHI_LOCAL__ENABLED", "false");
     let server = Home::greeted(command);
-    answering.join().unwrap();
+    let (mut socket, _) = listener.accept().unwrap();
+    let mut head = [0_u8; 2_048];
+    assert!(socket.read(&mut head).unwrap() > 0);
+    write!(socket, "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{LITELLM}", LITELLM.len()).unwrap();
     becomes(&home, "openai/gpt-made-up", 110_000_000);
     server.stop();
 }
