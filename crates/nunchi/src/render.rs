@@ -1,7 +1,7 @@
 //! Tables, bars and amounts for people.
 
-use crate::config::Currency;
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
+use nunchi_api::Currency;
 use nunchi_core::{Amount, BudgetState, NanoUsd};
 
 /// Cells of a full bar.

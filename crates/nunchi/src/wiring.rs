@@ -10,8 +10,7 @@ use crate::runtime::{SystemClock, Tasks, UuidIds};
 use crate::storage::{Storage, open_storage};
 use axum::Router;
 use nunchi_api::{
-    AdminServices, ApiParts, ApiSettings, ApiState, ConsoleParts, Currency, ReadyCheck, Stopping, router,
-    with_console,
+    AdminServices, ApiParts, ApiSettings, ApiState, ConsoleParts, ReadyCheck, Stopping, router, with_console,
 };
 use nunchi_core::{
     AccessRole, Amount, Budget, BudgetId, BudgetScope, BudgetWindow, Clock, Dialect, Explain, Ids, Lang,
@@ -282,10 +281,7 @@ fn surface(gateway: &Arc<Gateway>, storage: &Storage, config: &Config, outside: 
         clock: Arc::clone(&outside.clock),
         ids: Arc::clone(&outside.ids),
         time_zone: config.time_zone.clone(),
-        currency: Currency {
-            code: config.currency.code.clone(),
-            milli_units_per_usd: config.currency.milli_units_per_usd,
-        },
+        currency: config.currency.clone(),
         lang: outside.lang,
         stopping: Arc::clone(&outside.stopping),
     };

@@ -11,4 +11,4 @@ pub(crate) use layers::{ConfigError, Layers};
 pub(crate) use provider::ProviderEntryConfig;
 pub(crate) use reading::{parse_time, shown_settings};
 pub(crate) use reference::reference;
-pub(crate) use resolved::{Config, Currency, LocalConfig, LogFormat};
+pub(crate) use resolved::{Config, LocalConfig, LogFormat};

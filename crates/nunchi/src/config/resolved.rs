@@ -4,6 +4,7 @@ use super::layers::{ConfigError, Layers};
 use super::provider::ProviderEntryConfig;
 use super::reading::{plain, texts_of};
 use jiff::tz::TimeZone;
+use nunchi_api::Currency;
 use nunchi_core::{CacheScope, Lang, NanoUsd, Tier, TierRule, TierRules};
 use nunchi_gateway::{BreakerSettings, CacheSettings, LimitSettings, RetrySettings, TierModels};
 use regex::Regex;
@@ -20,14 +21,6 @@ pub(crate) enum LogFormat {
     Text,
     /// For machines.
     Json,
-}
-
-/// The currency shown beside dollars.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub(crate) struct Currency {
-    pub(crate) code: String,
-    /// Thousandths of a unit for one dollar.
-    pub(crate) milli_units_per_usd: i64,
 }
 
 /// The embedded models.
