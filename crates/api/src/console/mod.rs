@@ -73,6 +73,7 @@ struct Shared {
     api: Router,
     files: files::Files,
     frame: layout::Frame,
+    failures: sign_in::Failures,
 }
 
 impl Deref for Console {
@@ -89,7 +90,13 @@ impl Deref for Console {
 pub fn with_console(api: Router, parts: ConsoleParts) -> Router {
     let files = files::Files::new();
     let frame = layout::Frame { version: files.version().to_owned() };
-    let console = Console(Arc::new(Shared { parts, api: api.clone(), files, frame }));
+    let console = Console(Arc::new(Shared {
+        parts,
+        api: api.clone(),
+        files,
+        frame,
+        failures: sign_in::Failures::default(),
+    }));
     api.merge(routes(console))
 }
 

@@ -7,8 +7,31 @@ use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use http::{StatusCode, header};
 use maud::{Markup, html};
-use nunchi_core::{AccessRole, Explain};
+use nunchi_core::{AccessRole, Explain, RateState, admit_rate};
 use nunchi_gateway::KeyError;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+/// Failed tries to sign in within a minute, by everybody together.
+const FAILURES_PER_MINUTE: u64 = 20;
+
+/// How often signing in failed of late.
+#[derive(Default)]
+pub(super) struct Failures(Mutex<RateState>);
+
+impl Failures {
+    /// Whether a try is admitted, or how long to wait for the next.
+    fn admit(&self, now: Duration) -> Result<(), Duration> {
+        let mut state = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        admit_rate(&mut state, now, FAILURES_PER_MINUTE, 1)
+    }
+
+    fn count(&self, now: Duration) {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // Of tries that were admitted at the same moment some are too many; the next one waits for them.
+        let _too_many = admit_rate(&mut state, now, FAILURES_PER_MINUTE, 1);
+    }
+}
 
 /// `GET /console/sign-in`
 pub(super) async fn show(State(console): State<Console>, taste: Taste) -> Response {
@@ -20,6 +43,12 @@ pub(super) async fn enter(State(console): State<Console>, taste: Taste, request:
     let words = taste.words();
     if !from_here(request.headers()) {
         return layout::refused(taste, words.sign_in_origin);
+    }
+    if let Err(wait) = console.failures.admit(console.parts.clock.monotonic()) {
+        let told = notice(words.sign_in_often, None, true);
+        let seconds = wait.as_secs().max(1).to_string();
+        let page = form(&console, taste, Some(&told));
+        return (StatusCode::TOO_MANY_REQUESTS, [(header::RETRY_AFTER, seconds)], page).into_response();
     }
     let headers = request.headers().clone();
     let fields = match read(request, &console).await {
@@ -39,6 +68,7 @@ pub(super) async fn enter(State(console): State<Console>, taste: Taste, request:
             (StatusCode::FORBIDDEN, form(&console, taste, Some(&told))).into_response()
         }
         (found, _) => {
+            console.failures.count(console.parts.clock.monotonic());
             let error = found.err().unwrap_or(KeyError::Unknown);
             let hint = error.hint(taste.lang).filter(|_| error != KeyError::Missing);
             let told = notice(&sentence(&error.message(taste.lang)), hint.as_deref(), true);

@@ -133,6 +133,7 @@ words! {
     sign_in_label: "Admin key", "관리자 키";
     sign_in_lead: "Paste an admin key. `nunchi up` printed one at its first start.", "관리자 키를 붙여 넣으세요. `nunchi up`을 처음 실행할 때 출력된 키입니다.";
     sign_in_lost: "`nunchi keys create NAME --admin` makes another one.", "`nunchi keys create NAME --admin`으로 새로 만들 수 있습니다.";
+    sign_in_often: "Too many tries. Wait a moment.", "시도가 너무 많습니다. 잠시 기다리세요.";
     sign_in_origin: "This form was not sent from the console itself.", "콘솔에서 보낸 양식이 아닙니다.";
     sign_out: "Sign out", "로그아웃";
     skip: "Skip to content", "본문으로 건너뛰기";

@@ -231,3 +231,34 @@ async fn replicas_share_answers_in_redis_and_work_without_it() {
     assert_eq!(lost.code, 1, "{}", lost.err);
     assert!(lost.err.contains("redis_url_env") && lost.err.contains("nunchi.toml"), "{}", lost.err);
 }
+
+#[test]
+fn guessing_keys_at_the_console_is_slowed_down() {
+    let home = Home::with_config("[local]\nenabled = false\n");
+    let server = home.up();
+    let try_key = |key: &str| -> String {
+        let (host, body) = (server.address, format!("key={key}"));
+        let mut socket = std::net::TcpStream::connect(host).unwrap();
+        write!(
+            socket,
+            "POST /console/sign-in HTTP/1.0\r\nhost: {host}\r\norigin: http://{host}\r\n\
+             content-type: application/x-www-form-urlencoded\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        )
+        .unwrap();
+        let mut answer = String::new();
+        std::io::Read::read_to_string(&mut socket, &mut answer).unwrap();
+        answer.to_ascii_lowercase()
+    };
+    for _ in 0..30 {
+        assert!(
+            try_key(&server.first_key()).starts_with("http/1.0 303"),
+            "who knows the key is not slowed down"
+        );
+    }
+    let answers: Vec<_> = (0..25).map(|n| try_key(&format!("nk-guess-{n}"))).collect();
+    assert!(answers[0].starts_with("http/1.0 401"), "{}", answers[0]);
+    let last = answers.last().unwrap();
+    assert!(last.starts_with("http/1.0 429") && last.contains("retry-after: "), "{last}");
+    server.stop();
+}
