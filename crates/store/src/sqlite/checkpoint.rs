@@ -10,6 +10,8 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 const FOLD_AT: u64 = 16 << 20;
 /// A log that has outrun the folding so far is folded in by the writer itself, in bytes.
 const STOP_AT: u64 = 128 << 20;
+/// What is left of a log that was folded in, in bytes: the file shrinks to it, so that its size tells what is not folded in.
+pub(super) const KEPT: i64 = 8 << 20;
 /// Commits between two looks at the log's size.
 const LOOK_EVERY: u32 = 64;
 

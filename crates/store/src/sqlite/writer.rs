@@ -3,7 +3,7 @@
 //! Only this thread books and releases, always after it has asked the database whether a row is new; so a settle counts once
 //! however often it comes, and memory and file never disagree for longer than one transaction.
 
-use super::checkpoint::{Checkpointer, checkpoint};
+use super::checkpoint::{Checkpointer, KEPT, checkpoint};
 use super::connection::failure;
 use super::desk::SharedDesk;
 use super::ledger::scope_of;
@@ -62,6 +62,7 @@ impl Writer {
         let (jobs, queue) = channel();
         let checkpointer = Checkpointer::start(path)?;
         connection.pragma_update(None, "wal_autocheckpoint", 0).map_err(failure)?;
+        connection.pragma_update_and_check(None, "journal_size_limit", KEPT, |_| Ok(())).map_err(failure)?;
         let mut scribe = Scribe { connection, checkpointer, desk, clock, left: Vec::new() };
         let thread = std::thread::Builder::new()
             .name("ledger-writer".into())
