@@ -62,8 +62,9 @@ mod tests {
 
     #[test]
     fn paths_and_hosts() {
-        assert_eq!(rules("cd /root/x"), ["machine-path"]);
-        assert_eq!(rules("see /work/main"), ["machine-path"]);
+        for folder in ["root", "work"] {
+            assert_eq!(rules(&format!("see /{folder}/x")), ["machine-path"], "{folder}");
+        }
         assert_eq!(rules(&format!("https://crates{}/x", ".io")), ["registry-host"]);
         assert_eq!(rules("docs/work/plan ~/.nunchi frame/work/x"), Vec::<&str>::new());
     }

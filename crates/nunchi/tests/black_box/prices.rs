@@ -107,9 +107,11 @@ fn a_source_is_read_again_and_again_and_never_beats_the_owner() {
     becomes(&home, "openai/gpt-5", 8_000_000_000);
     // Nonsense changes nothing, and a start without the source has what was read last.
     home.write("mine.json", "{\"version\": \"x\", \"models\": [{\"provider\": \"openai\", \"model\": \"gpt-5\", \"input\": \"-1\"}]}");
-    std::thread::sleep(std::time::Duration::from_millis(1_500));
+    std::thread::sleep(std::time::Duration::from_secs(3));
     becomes(&home, "openai/gpt-5", 8_000_000_000);
-    server.stop();
+    server.signal("TERM");
+    let ran = server.wait();
+    assert!(ran.code == 0 && ran.err.contains("could not be read"), "the nonsense was read: {}", ran.err);
     std::fs::remove_file(&source).unwrap();
     becomes(&home, "openai/gpt-5", 8_000_000_000);
     let version = home.json(&["prices", "list"])["version"].as_str().unwrap().to_owned();
