@@ -11,7 +11,7 @@ struct Edges {
 
 const HTTP: [&str; 4] = ["axum", "hyper", "reqwest", "tower-http"];
 
-const TABLE: [Edges; 9] = [
+const TABLE: [Edges; 10] = [
     Edges {
         name: "core",
         may: &[],
@@ -30,8 +30,13 @@ const TABLE: [Edges; 9] = [
     },
     Edges {
         name: "gateway",
-        may: &["core"],
+        may: &["core", "saving"],
         never: &["axum", "hyper", "reqwest", "tower-http", "sqlx", "redis"],
+    },
+    Edges {
+        name: "saving",
+        may: &["core"],
+        never: &["tokio", "axum", "hyper", "reqwest", "sqlx", "redis", "rand", "getrandom", "tracing", "metrics"],
     },
     Edges { name: "providers", may: &["core"], never: &["axum", "sqlx", "redis", "reqwest"] },
     Edges { name: "local", may: &["core"], never: &["axum", "sqlx", "redis"] },

@@ -1,0 +1,1 @@
+//! What can be left out of tool results and histories, and how it is found again.

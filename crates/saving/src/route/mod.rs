@@ -1,0 +1,1 @@
+//! Which tier and intent a question has.
