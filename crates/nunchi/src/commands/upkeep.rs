@@ -37,13 +37,7 @@ pub(crate) fn restore(home: &Home, file: &Path, lang: Lang) -> Result<(), Failur
     let (ledger, draft) = (home.file("nunchi.db"), home.file("nunchi.db.new"));
     std::fs::copy(file, &draft).map_err(failed)?;
     let before = home.file(&format!("nunchi.db.before-{}", jiff::Timestamp::now().as_second()));
-    if ledger.exists() {
-        std::fs::rename(&ledger, &before).map_err(failed)?;
-    }
-    for suffix in ["-wal", "-shm"] {
-        // They belong to the ledger that was moved; they may not be there.
-        let _absent = std::fs::remove_file(home.file(&format!("nunchi.db{suffix}")));
-    }
+    nunchi_store::move_to(&ledger, &before)?;
     std::fs::rename(&draft, &ledger).map_err(failed)?;
     print_line(&lang.pick(
         format!("The ledger is now {}; the one before is {}.", file.display(), before.display()),

@@ -31,14 +31,11 @@ impl BudgetStore for SqliteLedger {
                 let sql = "INSERT INTO budgets VALUES (?1, (SELECT coalesce(max(position), 0) + 1 FROM budgets), ?2) \
                     ON CONFLICT (id) DO UPDATE SET body = excluded.body";
                 transaction.execute(sql, params![budget.id.0.as_bytes(), body]).map_err(failure)?;
-                // The writer is the only one who books, so nothing is booked between the count and the change.
+                // Only this thread folds, so what is counted here and what is not folded yet are together all that was booked.
                 let kept = desk.lock().book.keeps_counters(&budget);
                 let counted = if kept { Vec::new() } else { recount(&transaction, &budget, now, &zone)? };
                 transaction.commit().map_err(failure)?;
-                let mut desk = desk.lock();
-                desk.book.put(budget, counted, now);
-                desk.tell();
-                Ok(())
+                desk.lock().put_budget(budget, counted, now)
             });
             written.await
         })

@@ -1,12 +1,13 @@
-//! Holds and settles: admission in memory, then durable in the writer's next commit.
+//! Holds and settles: decided in memory and appended to the journal, under one lock and without a change of thread.
 
 use super::desk::{Desked, SharedDesk};
+use super::journal::{Frame, Held, SettleDraft};
 use super::open::LedgerOptions;
-use super::writer::{Entry, Writer};
+use super::writer::{FOLD_AT, Writer};
 use jiff::Timestamp;
 use nunchi_core::{
-    BoxFuture, BudgetNotice, CallId, CallRecord, HoldError, HoldRequest, Ledger, Posture, Settlement,
-    SpendScope, SpendWish, StorageError, Ticket,
+    BoxFuture, BudgetNotice, CallId, CallRecord, HoldError, HoldRequest, Ledger, NanoUsd, Posture,
+    Settlement, SpendScope, SpendWish, StorageError, Ticket,
 };
 use rusqlite::Connection;
 use std::path::PathBuf;
@@ -14,6 +15,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::sync::oneshot;
+
+/// So many entries may wait to be folded; then holds wait for the writer.
+const MOST_UNFOLDED: usize = 16 * FOLD_AT;
 
 /// The ledger, budgets and keys in one SQLite file. Cheap to clone.
 #[derive(Clone)]
@@ -26,26 +30,38 @@ pub struct SqliteLedger {
     pub(super) options: LedgerOptions,
 }
 
+/// Why a row was not booked at once.
+enum Unsettled {
+    Failed(StorageError),
+    /// Only the database knows whether it is new.
+    Unsure(Box<CallRecord>),
+}
+
+impl From<StorageError> for Unsettled {
+    fn from(error: StorageError) -> Self {
+        Self::Failed(error)
+    }
+}
+
 impl std::fmt::Debug for SqliteLedger {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("SqliteLedger").field("path", &self.path).finish_non_exhaustive()
     }
 }
 
-/// A hold on its way; should its caller leave before it has it, it is given back.
-struct Pending<'a> {
+/// A wish that waits for a budget; should its caller leave, its place and what it was granted are given back.
+struct Waiting<'a> {
     writer: &'a Writer,
     call: CallId,
-    ticket: Option<Ticket>,
-    /// Whether nothing has to be given back: the caller has it, or never got it.
+    ticket: Ticket,
     over: bool,
 }
 
-// drop: sends a message (the hold of a caller who left is given back)
-impl Drop for Pending<'_> {
+// drop: sends a message (the place of a caller who left is given back)
+impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         if !self.over {
-            self.writer.enter(Entry::Forget { call: self.call, ticket: self.ticket });
+            self.writer.forget(self.call, self.ticket);
         }
     }
 }
@@ -56,7 +72,7 @@ impl SqliteLedger {
         self.desk.lock().book.open_holds()
     }
 
-    /// Waits until everything queued is written and the writer has ended. Clones that are left answer that the store is closed.
+    /// Waits until everything is in the database and the writer has ended. Clones that are left answer that the store is closed.
     pub async fn close(self) {
         self.writer.close();
         let ended = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -68,21 +84,57 @@ impl SqliteLedger {
 
     async fn hold_durably(&self, request: HoldRequest) -> Result<(), HoldError> {
         let HoldRequest { call, scope, money, tokens, at, patience, if_lost } = request;
-        let if_lost =
-            serde_json::to_string(&if_lost).map_err(|error| StorageError::Other(error.to_string()))?;
-        let admitted = self.desk.lock().admit(SpendWish { call, scope, money, tokens }, at)?;
-        let mut pending = Pending { writer: &self.writer, call, ticket: None, over: false };
-        if let Desked::Waits(ticket, verdict) = admitted {
-            pending.ticket = Some(ticket);
-            let verdict = self.wait(ticket, verdict, patience).await;
-            pending.over = verdict.is_err();
-            verdict?;
+        let held = Held { call, money, tokens, if_lost };
+        let frame = Frame::hold(&held)?;
+        while self.desk.lock().unfolded.len() >= MOST_UNFOLDED {
+            self.writer.fold().await?;
         }
-        let (answer, committed) = oneshot::channel();
-        self.writer.enter(Entry::Hold { call, money, tokens, if_lost, answer: Some(answer) });
-        let outcome = committed.await.map_err(|_| StorageError::Closed);
-        pending.over = true;
-        Ok(outcome??)
+        let (ticket, verdict) = {
+            let mut desk = self.desk.lock();
+            match desk.admit(SpendWish { call, scope, money, tokens }, at)? {
+                Desked::Granted => {
+                    desk.keep(held, &frame, at)?;
+                    self.wake_for(desk.unfolded.len());
+                    return Ok(());
+                }
+                Desked::Waits(ticket, verdict) => (ticket, verdict),
+            }
+        };
+        let mut waiting = Waiting { writer: &self.writer, call, ticket, over: false };
+        let verdict = self.wait(ticket, verdict, patience).await;
+        waiting.over = true;
+        verdict?;
+        let mut desk = self.desk.lock();
+        desk.keep(held, &frame, self.options.clock.now())?;
+        self.wake_for(desk.unfolded.len());
+        Ok(())
+    }
+
+    /// Wakes the writer for the first entry that waits for it, and for the last that may.
+    fn wake_for(&self, unfolded: usize) {
+        if unfolded == 1 || unfolded.is_multiple_of(FOLD_AT) {
+            self.writer.wake();
+        }
+    }
+
+    /// Books at once what cannot have been booked before: a call that has a hold, or one that counts nothing.
+    fn settle_here(&self, record: Box<CallRecord>) -> Result<Vec<BudgetNotice>, Unsettled> {
+        let draft = SettleDraft::new(&record)?;
+        let counts = record.cost != NanoUsd(0) || record.usage.total_tokens() != 0;
+        let now = self.options.clock.now();
+        let mut desk = self.desk.lock();
+        if counts && !desk.book.is_held(record.id) {
+            return Err(Unsettled::Unsure(record));
+        }
+        let settled = desk.settle(record, draft, now);
+        let unfolded = desk.unfolded.len();
+        drop(desk);
+        match &settled {
+            Ok(_) => self.wake_for(unfolded),
+            // The writer tries again.
+            Err(_) => self.writer.wake(),
+        }
+        Ok(settled?)
     }
 
     async fn wait(
@@ -118,10 +170,12 @@ impl Ledger for SqliteLedger {
     }
 
     fn settle(&self, settlement: Settlement) -> BoxFuture<'_, Result<Vec<BudgetNotice>, StorageError>> {
-        // Queued at once: a caller who never awaits the answer settles all the same.
-        let (answer, committed) = oneshot::channel();
-        self.writer.enter(Entry::Settle { record: Box::new(settlement.record), answer: Some(answer) });
-        Box::pin(async move { committed.await.map_err(|_| StorageError::Closed)? })
+        // Done at once: a caller who never awaits the answer settles all the same.
+        match self.settle_here(Box::new(settlement.record)) {
+            Ok(notices) => Box::pin(std::future::ready(Ok(notices))),
+            Err(Unsettled::Failed(error)) => Box::pin(std::future::ready(Err(error))),
+            Err(Unsettled::Unsure(record)) => Box::pin(self.writer.settle(record)),
+        }
     }
 
     fn posture(&self, scope: &SpendScope, now: Timestamp) -> Posture {

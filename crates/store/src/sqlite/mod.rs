@@ -1,4 +1,4 @@
-//! The ledger on SQLite: one writer thread with group commits, admission in memory, readers beside it. The answer cache has a
+//! The ledger on SQLite: admission in memory, a journal in front, one thread that folds it into the database, readers beside it. The answer cache has a
 //! file of its own: damage to it never hurts the ledger.
 
 mod budgets;
@@ -6,6 +6,8 @@ mod cache;
 mod checkpoint;
 mod connection;
 mod desk;
+mod fold;
+mod journal;
 mod keys;
 mod ledger;
 mod maintenance;
@@ -17,5 +19,5 @@ mod writer;
 
 pub use cache::SqliteCache;
 pub use ledger::SqliteLedger;
-pub use maintenance::{backup_to, salvage_to};
+pub use maintenance::{backup_to, move_to, salvage_to};
 pub use open::{LedgerOptions, OpenReport};

@@ -3,6 +3,8 @@
 use super::budgets::{counted, instance_of, read_budgets, recount};
 use super::connection::{check, connect, connect_to_read, failure};
 use super::desk::SharedDesk;
+use super::fold::{fold, read_marker, write_marker};
+use super::journal::{self, Marker};
 use super::ledger::{SqliteLedger, scope_of};
 use super::rows::{time, uuid, write_booked, write_call};
 use super::writer::Writer;
@@ -49,10 +51,18 @@ impl SqliteLedger {
         check(path, MIGRATIONS.len())?;
         let mut connection = connect(path, &MIGRATIONS)?;
         let now = options.clock.now();
+        // Files of the journal go below, so what was in them has to be on the disk itself.
+        connection.pragma_update(None, "synchronous", "FULL").map_err(failure)?;
+        let before = take_in(&mut connection, path)?;
         let (book, report) = settle_up(&mut connection, &options.time_zone, now)?;
+        journal::clear(path, before.map(|marker| marker.epoch))?;
+        let (segment, marker) = journal::begin(path)?;
+        write_marker(&connection, marker)?;
+        connection.pragma_update(None, "synchronous", "NORMAL").map_err(failure)?;
         let reader = connect_to_read(path)?;
-        let desk = SharedDesk::new(book);
-        let (writer, thread) = Writer::start((connection, path), desk.clone(), Arc::clone(&options.clock))?;
+        let desk = SharedDesk::new(book, segment);
+        let clock = Arc::clone(&options.clock);
+        let (writer, thread) = Writer::start((connection, path, marker), desk.clone(), clock)?;
         let ledger = Self {
             desk,
             writer,
@@ -63,6 +73,18 @@ impl SqliteLedger {
         };
         Ok((ledger, report))
     }
+}
+
+/// Takes in what a process that died left in its journal; tells the journal, if there was one.
+pub(super) fn take_in(connection: &mut Connection, path: &Path) -> Result<Option<Marker>, StorageError> {
+    let Some(marker) = read_marker(connection)? else { return Ok(None) };
+    let missing = journal::missing(path, marker)?
+        .ok_or_else(|| StorageError::Damaged("a part of the journal is gone".into()))?;
+    if !missing.entries.is_empty() {
+        tracing::info!(entries = missing.entries.len(), "entries of the journal are taken in");
+        fold(connection, &missing.entries, missing.marker)?;
+    }
+    Ok(Some(missing.marker))
 }
 
 /// Reads the budgets with their counters and books the holds of a process that died, in one transaction.
@@ -92,7 +114,7 @@ fn settle_up(
     for (record, tokens) in lost {
         if write_call(&transaction, &record)? {
             let booked = book.book(record.id, &scope_of(&record), record.cost, tokens, record.started);
-            write_booked(&transaction, &[booked])?;
+            write_booked(&transaction, std::iter::once(&booked))?;
             report.crashed_holds += 1;
             report.crashed_cost += record.cost;
         }

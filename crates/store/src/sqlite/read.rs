@@ -14,11 +14,13 @@ use std::sync::{Arc, PoisonError};
 const MOST_GROUPS: usize = 1_000;
 
 impl SqliteLedger {
-    /// Runs a query off the async threads.
+    /// Runs a query off the async threads, on all that was acknowledged before.
     pub(super) async fn read<T: Send + 'static>(
         &self,
         query: impl FnOnce(&Connection) -> Result<T, StorageError> + Send + 'static,
     ) -> Result<T, StorageError> {
+        // A database that cannot be written is still worth reading.
+        let _stale = self.writer.fold().await;
         let reader = Arc::clone(&self.reader);
         let read = tokio::task::spawn_blocking(move || {
             query(&reader.lock().unwrap_or_else(PoisonError::into_inner))

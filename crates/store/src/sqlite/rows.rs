@@ -18,6 +18,12 @@ pub(super) const COLUMNS: &str = "id, request, started, latency_us, first_event_
 const INSERT: &str = "INSERT OR IGNORE INTO calls VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, \
     ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 
+/// Whether a row is there.
+pub(super) fn is_booked(connection: &Connection, call: CallId) -> Result<bool, StorageError> {
+    let mut statement = connection.prepare_cached("SELECT 1 FROM calls WHERE id = ?").map_err(failure)?;
+    statement.exists([call.0.as_bytes()]).map_err(failure)
+}
+
 /// Writes a row; tells whether it was new.
 pub(super) fn write_call(connection: &Connection, call: &CallRecord) -> Result<bool, StorageError> {
     let usage = &call.usage;
@@ -182,9 +188,12 @@ pub(super) fn delete_hold(connection: &Connection, call: CallId) -> Result<(), S
 }
 
 /// Adds bookings to the durable counters, each counter once, and keeps their notices.
-pub(super) fn write_booked(connection: &Connection, booked: &[Booked]) -> Result<(), StorageError> {
+pub(super) fn write_booked<'a>(
+    connection: &Connection,
+    booked: impl Iterator<Item = &'a Booked> + Clone,
+) -> Result<(), StorageError> {
     let mut sums: Vec<Charge> = Vec::new();
-    for charge in booked.iter().flat_map(|booked| &booked.charges) {
+    for charge in booked.clone().flat_map(|booked| &booked.charges) {
         match sums.iter_mut().find(|sum| sum.account == charge.account) {
             Some(sum) => sum.units = sum.units.saturating_add(charge.units),
             None => sums.push(charge.clone()),
@@ -196,7 +205,7 @@ pub(super) fn write_booked(connection: &Connection, booked: &[Booked]) -> Result
         let (budget, start) = (account.budget.0.as_bytes(), account.start.as_microsecond());
         add.execute(params![budget, instance_name(account), start, units]).map_err(failure)?;
     }
-    for (account, notice) in booked.iter().flat_map(|booked| &booked.notices) {
+    for (account, notice) in booked.flat_map(|booked| &booked.notices) {
         let body = serde_json::to_string(notice).map_err(|error| StorageError::Other(error.to_string()))?;
         let (budget, start) = (account.budget.0.as_bytes(), account.start.as_microsecond());
         let row = params![notice.at.as_microsecond(), budget, instance_name(account), start, body];

@@ -144,23 +144,3 @@ async fn a_damaged_file_is_refused_and_left_alone() {
     let saved = nunchi_store::salvage_to(&path, &copy).unwrap();
     assert!(saved.iter().any(|(table, rows)| table == "calls" && *rows > 0), "{saved:?}");
 }
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_log_is_folded_in_while_calls_go_on() {
-    let folder = tempfile::tempdir().unwrap();
-    let (ledger, _) = open(folder.path());
-    ledger.put_budget(cap(i64::MAX / 2)).await.unwrap();
-    let log = std::fs::read_dir(folder.path()).unwrap().map(|file| file.unwrap().path());
-    let log = log.into_iter().find(|path| path.to_string_lossy().ends_with("-wal")).unwrap();
-    let size = || std::fs::metadata(&log).unwrap().len();
-    let (mut largest, mut shrank) = (0, false);
-    for number in 0..6_000 {
-        ledger.hold(wish(number, 900, Duration::from_secs(5))).await.unwrap();
-        ledger.settle(Settlement { record: row(number, 500) }).await.unwrap();
-        shrank |= size() < largest;
-        largest = largest.max(size());
-    }
-    assert!(largest > 8 << 20 && largest < 160 << 20, "{largest} bytes at most");
-    assert!(shrank, "the log never became shorter than {largest} bytes");
-    ledger.close().await;
-}

@@ -3,5 +3,6 @@
 
 mod cache;
 mod crash;
+mod journal;
 mod ledger;
 mod support;

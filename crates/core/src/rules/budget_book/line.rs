@@ -1,5 +1,6 @@
 //! One budget with its counters: a lane for what it counts (one a session for a budget of each session), windows in a lane.
 
+use super::Account;
 use crate::rules::window::{window_end, window_start};
 use crate::words::{Amount, Budget, BudgetAction, BudgetScope, BudgetState, NanoUsd, SpendScope, Threshold};
 use jiff::tz::TimeZone;
@@ -84,6 +85,12 @@ impl Line {
             BudgetScope::Model(model) => scope.model == *model,
         };
         counts.then_some(None)
+    }
+
+    /// The counter of the present window on which a call is counted that has no hold.
+    pub(super) fn account(&self, scope: &SpendScope) -> Option<Account> {
+        let instance = self.instance(scope)?;
+        Some(Account { budget: self.budget.id, instance, start: self.current })
     }
 
     /// An amount in the budget's unit.

@@ -13,6 +13,7 @@ use crate::words::{
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use line::{Instance, Line};
+use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
@@ -46,7 +47,7 @@ pub enum Admission {
 }
 
 /// One counter: a budget, its session if it has one a session, and the window.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Account {
     /// The budget.
     pub budget: BudgetId,
@@ -57,7 +58,7 @@ pub struct Account {
 }
 
 /// An amount on a counter, in the budget's unit (billionths of a dollar, or tokens).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Charge {
     /// The counter.
     pub account: Account,
@@ -66,11 +67,12 @@ pub struct Charge {
 }
 
 /// What a booking did, so that it can be stored, told and, if it cannot be stored, undone.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Booked {
     /// What was added to which counter.
     pub charges: SmallVec<[Charge; 2]>,
     /// Thresholds reached just now.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notices: Vec<(Account, BudgetNotice)>,
 }
 
@@ -185,23 +187,33 @@ impl BudgetBook {
         let mut booked = Booked::default();
         let held = self.held.get(&call).map(|held| held.charges.as_slice());
         for line in &mut self.lines {
-            let units = line.units(money, tokens);
             let account = match held {
                 Some(charges) => {
                     charges.iter().find(|c| c.account.budget == line.budget.id).map(|c| c.account.clone())
                 }
-                None => line.instance(scope).map(|instance| Account {
-                    budget: line.budget.id,
-                    instance,
-                    start: line.current,
-                }),
+                None => line.account(scope),
             };
-            let Some(account) = account.filter(|_| units != 0) else { continue };
-            let window = line.lanes.entry(account.instance.clone()).or_default().window(account.start);
-            window.spent = window.spent.saturating_add(units);
-            let spent = window.spent;
-            tell(line, &account, spent, now, &self.zone, &mut booked.notices);
-            booked.charges.push(Charge { account, units });
+            if let Some(account) = account {
+                count(line, account, (money, tokens), (now, &self.zone), &mut booked);
+            }
+        }
+        booked
+    }
+
+    /// Counts, on one budget only, a call that was booked before that budget was there.
+    pub fn book_late(
+        &mut self,
+        budget: BudgetId,
+        scope: &SpendScope,
+        money: NanoUsd,
+        tokens: u64,
+        now: Timestamp,
+    ) -> Booked {
+        let mut booked = Booked::default();
+        if let Some(line) = self.lines.iter_mut().find(|line| line.budget.id == budget)
+            && let Some(account) = line.account(scope)
+        {
+            count(line, account, (money, tokens), (now, &self.zone), &mut booked);
         }
         booked
     }
@@ -306,6 +318,11 @@ impl BudgetBook {
         self.lines.iter().map(|line| (line.budget.clone(), state(line))).collect()
     }
 
+    /// Whether a call has a hold.
+    pub fn is_held(&self, call: CallId) -> bool {
+        self.held.contains_key(&call)
+    }
+
     /// How many holds are open.
     pub fn open_holds(&self) -> usize {
         self.held.len()
@@ -369,6 +386,25 @@ fn reserve(line: &mut Line, scope: &SpendScope, units: i64) -> Option<Charge> {
     let window = line.lanes.entry(instance.clone()).or_default().window(start);
     window.held = window.held.saturating_add(units);
     Some(Charge { account: Account { budget: line.budget.id, instance, start }, units })
+}
+
+/// Counts an amount on a counter of the line, and notes the thresholds that this reaches.
+fn count(
+    line: &mut Line,
+    account: Account,
+    (money, tokens): (NanoUsd, u64),
+    (now, zone): (Timestamp, &TimeZone),
+    booked: &mut Booked,
+) {
+    let units = line.units(money, tokens);
+    if units == 0 {
+        return;
+    }
+    let window = line.lanes.entry(account.instance.clone()).or_default().window(account.start);
+    window.spent = window.spent.saturating_add(units);
+    let spent = window.spent;
+    tell(line, &account, spent, now, zone, &mut booked.notices);
+    booked.charges.push(Charge { account, units });
 }
 
 fn tell(
