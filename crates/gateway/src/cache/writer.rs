@@ -11,9 +11,9 @@ use tokio::sync::mpsc;
 /// Answers waiting to be written.
 const BACKLOG: usize = 1_024;
 /// Answers written at once.
-const BATCH: usize = 256;
+const BATCH: usize = 512;
 /// Pause behind a write, in which the next ones gather: a commit costs more than a row.
-const GATHER: Duration = Duration::from_millis(20);
+const GATHER: Duration = Duration::from_millis(50);
 /// Hits and expiry need not be written more often than this.
 const SWEEP_EVERY: Duration = Duration::from_secs(10);
 /// Sweeps between two removals of expired entries.

@@ -12,7 +12,6 @@ use crate::transport::{Body, Transport, retry_after};
 use bytes::Bytes;
 use config::Base;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
-use http_body_util::Full;
 use nunchi_core::{
     BoxFuture, CallContext, Clock, Dialect, EmbedReply, EmbedRequest, Embedder, Model, ModelCard, ModelError,
     ModelErrorKind, ModelList, ModelRequest, Note, Reply, ReplyInfo,
@@ -100,7 +99,7 @@ impl Provider {
 
     async fn list(&self) -> Result<Vec<ModelCard>, ModelError> {
         let Some(path) = self.codec.models_path() else { return Ok(Vec::new()) };
-        let mut message = Request::new(Full::default());
+        let mut message = Request::new(Bytes::new());
         *message.uri_mut() = self.base.join(path)?;
         *message.headers_mut() = self.headers.clone();
         message.headers_mut().remove(header::CONTENT_TYPE);
@@ -116,8 +115,8 @@ impl Provider {
         Ok(self.codec.decode_models(&body)?.into_iter().map(card).collect())
     }
 
-    fn post(&self, encoded: Encoded) -> Result<(Request<Full<Bytes>>, Vec<Note>), ModelError> {
-        let mut message = Request::new(Full::new(encoded.body));
+    fn post(&self, encoded: Encoded) -> Result<(Request<Bytes>, Vec<Note>), ModelError> {
+        let mut message = Request::new(encoded.body);
         *message.method_mut() = Method::POST;
         *message.uri_mut() = self.base.join(&encoded.path)?;
         *message.headers_mut() = self.headers.clone();
@@ -126,7 +125,7 @@ impl Provider {
     }
 
     /// Sends a request; a reply with an error status becomes an error.
-    async fn exchange(&self, message: Request<Full<Bytes>>) -> Result<Response<Body>, ModelError> {
+    async fn exchange(&self, message: Request<Bytes>) -> Result<Response<Body>, ModelError> {
         let response = self.transport.send(message).await?;
         let status = response.status();
         if status.is_success() {

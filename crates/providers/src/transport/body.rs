@@ -1,6 +1,6 @@
 //! The body of a reply: its pieces with a limit on the silence between them, or all of it with a limit on its size.
 
-use super::direct::Lease;
+use super::direct::DirectBody;
 use super::timed_out;
 use crate::shared::garbage;
 use bytes::{Bytes, BytesMut};
@@ -13,45 +13,28 @@ use std::time::Duration;
 use tokio::time::{Instant, Sleep};
 
 /// A body as it comes from a connection.
-pub(super) struct Open {
-    incoming: Incoming,
-    /// The connection, when nobody else drives it.
-    lease: Option<Lease>,
+pub(super) enum Open {
+    /// Its connection is driven by its reader.
+    Direct(DirectBody),
+    /// Its connection is driven elsewhere.
+    Shared(Incoming),
 }
 
 impl Open {
-    /// A body whose connection is driven by its reader.
-    pub(super) fn direct(incoming: Incoming, lease: Lease) -> Self {
-        Self { incoming, lease: Some(lease) }
-    }
-
-    /// A body whose connection is driven elsewhere.
-    pub(super) fn shared(incoming: Incoming) -> Self {
-        Self { incoming, lease: None }
-    }
-
-    fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, hyper::Error>>> {
-        let mut driven = false;
+    fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, ModelError>>> {
+        let incoming = match self {
+            Self::Direct(body) => return body.poll_data(cx),
+            Self::Shared(incoming) => incoming,
+        };
         loop {
-            match Pin::new(&mut self.incoming).poll_frame(cx) {
-                Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
-                    Ok(data) => return Poll::Ready(Some(Ok(own_block(data)))),
+            return Poll::Ready(match std::task::ready!(Pin::new(&mut *incoming).poll_frame(cx)) {
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(data) => Some(Ok(own_block(data))),
                     Err(_trailers) => continue,
                 },
-                Poll::Ready(None) => {
-                    if let Some(mut lease) = self.lease.take() {
-                        lease.give_back(cx);
-                    }
-                    return Poll::Ready(None);
-                }
-                Poll::Ready(Some(Err(error))) => return Poll::Ready(Some(Err(error))),
-                Poll::Pending => {}
-            }
-            match &mut self.lease {
-                Some(lease) if !driven => lease.drive(cx),
-                _ => return Poll::Pending,
-            }
-            driven = true;
+                Some(Err(error)) => Some(Err(broke_off(&error))),
+                None => None,
+            });
         }
     }
 }
@@ -87,7 +70,7 @@ impl Body {
         match self.open.poll_data(cx) {
             Poll::Ready(piece) => {
                 self.waiting = false;
-                Poll::Ready(piece.map(|piece| piece.map_err(|error| broke_off(&error))))
+                Poll::Ready(piece)
             }
             Poll::Pending => self.poll_silence(cx),
         }

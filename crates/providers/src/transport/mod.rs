@@ -12,11 +12,11 @@ pub(crate) use retry_after::retry_after;
 pub use tls::Tls;
 
 use crate::config_error::ConfigError;
+use body::Open;
 use bytes::Bytes;
 use direct::Direct;
 use http::uri::Scheme;
 use http::{Request, Response, Uri};
-use http_body_util::Full;
 use nunchi_core::{ModelError, ModelErrorKind, Spawn};
 use std::sync::Arc;
 use std::time::Duration;
@@ -77,10 +77,10 @@ impl Transport {
     ///
     /// # Errors
     /// `Unreachable` when nothing was sent, `TimedOut` without a head in time, `UpstreamFailed` when the connection closed without one.
-    pub(crate) async fn send(&self, request: Request<Full<Bytes>>) -> Result<Response<Body>, ModelError> {
+    pub(crate) async fn send(&self, request: Request<Bytes>) -> Result<Response<Body>, ModelError> {
         let answer = async {
             match &self.route {
-                Route::Direct(direct) => direct.send(request).await,
+                Route::Direct(direct) => Ok(direct.send(request).await?.map(Open::Direct)),
                 Route::Tls(client) => client.send(request).await,
             }
         };
@@ -95,15 +95,17 @@ fn timed_out(waited: Duration) -> ModelError {
     ModelError::new(ModelErrorKind::TimedOut, format!("nothing came for {waited:?}"))
 }
 
-/// The connection closed, or broke HTTP, before there was a reply.
-fn failed(error: &hyper::Error) -> ModelError {
-    if error.is_parse() {
-        return ModelError::new(ModelErrorKind::Garbage, format!("not HTTP: {error}"));
-    }
+/// The connection closed before there was a reply.
+fn failed(error: impl std::fmt::Display) -> ModelError {
     ModelError::new(
         ModelErrorKind::UpstreamFailed,
         format!("the connection closed before there was an answer: {error}"),
     )
+}
+
+/// What came is no HTTP.
+fn not_http(error: impl std::fmt::Display) -> ModelError {
+    ModelError::new(ModelErrorKind::Garbage, format!("not HTTP: {error}"))
 }
 
 /// No connection; nothing was sent.

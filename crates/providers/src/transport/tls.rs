@@ -1,7 +1,7 @@
 //! HTTPS: rustls with ring, HTTP/2 where the server offers it.
 
 use super::body::Open;
-use super::{failed, unreachable};
+use super::{failed, not_http, unreachable};
 use crate::config_error::ConfigError;
 use bytes::Bytes;
 use http::{Request, Response};
@@ -93,18 +93,19 @@ impl TlsClient {
         Self(client)
     }
 
-    pub(super) async fn send(&self, request: Request<Full<Bytes>>) -> Result<Response<Open>, ModelError> {
-        let response = self.0.request(request).await.map_err(|error| {
+    pub(super) async fn send(&self, request: Request<Bytes>) -> Result<Response<Open>, ModelError> {
+        let response = self.0.request(request.map(Full::new)).await.map_err(|error| {
             if error.is_connect() {
                 return unreachable(chain(&error));
             }
             match std::error::Error::source(&error).and_then(|cause| cause.downcast_ref::<hyper::Error>()) {
                 Some(cause) if cause.is_canceled() => unreachable(chain(&error)),
+                Some(cause) if cause.is_parse() => not_http(cause),
                 Some(cause) => failed(cause),
                 None => unreachable(chain(&error)),
             }
         })?;
-        Ok(response.map(Open::shared))
+        Ok(response.map(Open::Shared))
     }
 }
 

@@ -29,7 +29,7 @@ pub(super) struct Desk {
     journal: Segment,
     pub(super) unfolded: Vec<Entry>,
     /// Rows that the disk refused: tried again, and their holds stay open as long.
-    left: Vec<Box<CallRecord>>,
+    left: Vec<CallRecord>,
     /// Why nothing is admitted for now: the database cannot be written.
     trouble: Option<StorageError>,
     /// Why nothing is admitted any more.
@@ -115,7 +115,7 @@ impl Desk {
         let booked = self.book.book(record.id, &scope_of(&record), record.cost, tokens, now);
         if let Err(error) = draft.finish(&booked).and_then(|frame| self.journal.append(&frame)) {
             self.book.unbook(&booked);
-            self.leave(record);
+            self.leave(*record);
             return Err(error);
         }
         self.book.release(record.id, now);
@@ -164,7 +164,7 @@ impl Desk {
     }
 
     /// Keeps a row that the disk refused.
-    pub(super) fn leave(&mut self, record: Box<CallRecord>) {
+    pub(super) fn leave(&mut self, record: CallRecord) {
         if self.left.len() < MOST_LEFT {
             self.left.push(record);
         }
@@ -203,7 +203,7 @@ impl Desk {
     }
 
     /// Rows that the disk refused before.
-    pub(super) fn take_left(&mut self) -> Vec<Box<CallRecord>> {
+    pub(super) fn take_left(&mut self) -> Vec<CallRecord> {
         std::mem::take(&mut self.left)
     }
 

@@ -195,7 +195,7 @@ impl Scribe {
         let left = self.desk.lock().take_left();
         for record in left {
             // What is refused again is left again.
-            let _refused = self.settle_once(record);
+            let _refused = self.settle_once(Box::new(record));
         }
         if self.fold().is_ok() && self.desk.lock().left() == 0 {
             self.due = None;
@@ -254,7 +254,7 @@ impl Scribe {
             Ok(None) => Ok(Vec::new()),
             Ok(Some(draft)) => self.desk.lock().settle(record, draft, self.clock.now()),
             Err(error) => {
-                self.desk.lock().leave(record);
+                self.desk.lock().leave(*record);
                 Err(error)
             }
         }
