@@ -90,7 +90,7 @@ const ROUTES: [Route; 11] = [
 ];
 
 /// The administration: method, address, summary. Keys with the admin role only.
-const ADMIN: [(&str, &str, &str); 19] = [
+const ADMIN: [(&str, &str, &str); 20] = [
     ("get", "/api/overview", "What is going on: spend, calls, health"),
     ("get", "/api/models", "Models and how they are doing"),
     ("get", "/api/calls", "Ledger rows, the newest first"),
@@ -101,6 +101,7 @@ const ADMIN: [(&str, &str, &str); 19] = [
     ("delete", "/api/budgets/{id}", "Remove a budget"),
     ("get", "/api/cache", "Stored answers"),
     ("delete", "/api/cache", "Remove stored answers"),
+    ("post", "/api/cache/explain", "Why two questions do or do not share an answer"),
     ("get", "/api/cache/stats", "Figures of the answer cache"),
     ("get", "/api/cache/{key}", "Show one stored answer"),
     ("delete", "/api/cache/{key}", "Remove one stored answer"),

@@ -8,7 +8,7 @@ mod words;
 
 pub use chat::{
     CacheTtl, Choice, Citation, Dialect, EmbedReply, EmbedRequest, Frame, ImageDetail, Json,
-    JsonSchemaFormat, Media, MediaSource, Message, ModelRequest, Note, Origin, Part, RawFrame,
+    JsonSchemaFormat, Media, MediaSource, Message, ModelRequest, Note, Origin, PackedVector, Part, RawFrame,
     ReasoningEffort, ReasoningRequest, Reply, ReplyBody, ReplyEvent, ReplyInfo, ReplyStream, ResponseFormat,
     Role, Sampling, StopReason, ToolChoice, ToolDefinition, assemble_reply,
 };
@@ -16,13 +16,13 @@ pub use explain::{Explain, Lang, RetryClass};
 pub use ports::{
     BoxFuture, BudgetStore, CacheEntry, CacheFilter, CacheKey, CacheStats, CacheStore, CallFilter, Clock,
     Embedder, Event, EventSink, Grouping, HoldError, HoldRequest, Ids, KeyStore, Ledger, LedgerReader, Model,
-    ModelCard, ModelError, ModelErrorKind, ModelList, Refusal, Settlement, Spawn, StorageError, TaskName,
-    Total,
+    ModelCard, ModelError, ModelErrorKind, ModelList, QuestionStore, Refusal, Settlement, Spawn,
+    StorageError, StoredQuestion, TaskName, Total,
 };
 pub use rules::{
-    Account, Admission, Booked, BudgetBook, CacheScope, Charge, Decision, RateState, SpendWish, Ticket,
-    TierChoice, TierRule, TierRules, admit_rate, cost, exact_key, human_text, in_tool_loop, live_word,
-    mask_secrets, pattern_matches, prompt_token_bound, upper_bound, window_end, window_start,
+    Account, Admission, Booked, BudgetBook, CacheScope, Charge, Decision, Kinship, RateState, SpendWish,
+    Ticket, TierChoice, TierRule, TierRules, admit_rate, cost, exact_key, human_text, in_tool_loop, kinship,
+    live_word, mask_secrets, pattern_matches, prompt_token_bound, upper_bound, window_end, window_start,
 };
 pub use words::{
     AccessRole, Amount, Budget, BudgetAction, BudgetId, BudgetNotice, BudgetScope, BudgetState, BudgetWindow,

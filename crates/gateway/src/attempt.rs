@@ -1,6 +1,7 @@
 //! The attempts at an answer: hold, call, and on failure wait, move on or stop. Once content is out there is no fail-over.
 
 use crate::breaker::{Admission, Failure, blame};
+use crate::cache::Asked;
 use crate::call::{Ask, Slot};
 use crate::flight::{Flight, Landing, Listener};
 use crate::gateway::Gateway;
@@ -27,6 +28,8 @@ pub(crate) struct Pursuit {
     pub(crate) ask: Ask,
     pub(crate) flight: Arc<Flight>,
     pub(crate) key: Option<CacheKey>,
+    /// The question, if its answer may be shared.
+    pub(crate) asked: Option<Asked>,
     pub(crate) open: Option<OpenCall>,
     plan: RoutePlan,
     verdict: CacheVerdict,
@@ -62,7 +65,7 @@ impl Gateway {
         permit: Permit,
         posture: Posture,
     ) -> Result<Reply, ModelError> {
-        let Slot { key, verdict, why, flight, listener } = slot;
+        let Slot { key, verdict, why, flight, asked, listener } = slot;
         let Some(gateway) = self.me.upgrade() else {
             return Err(ModelError::new(ModelErrorKind::ShuttingDown, ""));
         };
@@ -81,7 +84,7 @@ impl Gateway {
             plan.reason = format!("{}; {why}", plan.reason);
         }
         let pursuit =
-            Pursuit { gateway, ask, flight, key, open: None, plan, verdict, posture, _permit: permit };
+            Pursuit { gateway, ask, flight, key, asked, open: None, plan, verdict, posture, _permit: permit };
         self.parts.spawn.spawn(TaskName::Call, Box::pin(pursuit.run()));
         hear(listener).await
     }

@@ -1,6 +1,6 @@
 //! The call path, as a list: limit, recall, plan, attempt. A reply that comes back is already being metered.
 
-use crate::cache::{Stored, replay};
+use crate::cache::{Asked, Shared, Stored, replay};
 use crate::flight::{Flight, Listener};
 use crate::gateway::Gateway;
 use crate::limits::Permit;
@@ -11,11 +11,14 @@ use jiff::Timestamp;
 use nunchi_core::{
     BoxFuture, CacheDirective, CacheKey, CacheVerdict, CallContext, CallId, CallRecord, CallSummary, Event,
     EventSink, Frame, Model, ModelError, ModelErrorKind, ModelRequest, NanoUsd, Outcome, Reply, ReplyEvent,
-    ReplyInfo, Served, Settlement, SpendScope, TaskName, Usage, exact_key, human_text, live_word,
-    prompt_token_bound,
+    ReplyInfo, Served, Settlement, SpendScope, TaskName, Usage, exact_key, human_text, kinship, live_word,
+    mask_secrets, prompt_token_bound,
 };
 use std::sync::Arc;
 use std::time::Duration;
+
+/// Characters of a question shown in a reason.
+const PREVIEW_CHARS: usize = 60;
 
 /// A request being served.
 pub(crate) struct Ask {
@@ -35,6 +38,8 @@ pub(crate) struct Slot {
     /// Why the cache was not asked, if it was not.
     pub(crate) why: Option<String>,
     pub(crate) flight: Arc<Flight>,
+    /// The question, if its answer may be shared with others that mean the same.
+    pub(crate) asked: Option<Asked>,
     /// The caller's own ear; made first, so that the call never looks abandoned.
     pub(crate) listener: Listener,
 }
@@ -91,22 +96,43 @@ impl Gateway {
         let key = exact_key(&ask.request, &ask.context, cache.scope, &self.routes().version, cache.fold_case);
         if directive == CacheDirective::NoCache {
             self.cache.note_bypass();
-            return Ok(Recall::Miss(Slot::new(
-                ask,
-                Some(key),
-                CacheVerdict::Bypass,
-                Some("the caller wants a fresh answer".into()),
-            )));
+            let why = Some("the caller wants a fresh answer".into());
+            let asked = self.read_question(ask).await;
+            return Ok(Recall::Miss(Slot { asked, ..Slot::new(ask, Some(key), CacheVerdict::Bypass, why) }));
         }
         if let Some(stored) = self.cache.lookup(key).await
             && may_use(&ask.context.principal, &Candidate::of_stored(&stored), &ask.request.model)
         {
-            return Ok(Recall::Hit(self.serve_stored(ask, &stored).await));
+            return Ok(Recall::Hit(self.serve_stored(ask, &stored, None).await));
+        }
+        let mut asked = self.read_question(ask).await;
+        if let Some(reply) = self.recall_similar(ask, asked.as_mut()).await {
+            return Ok(Recall::Hit(reply));
         }
         if directive == CacheDirective::OnlyIfCached {
             return Err(ModelError::new(ModelErrorKind::NotCached, ""));
         }
-        self.join_or_lead(ask, key).await
+        self.join_or_lead(ask, key, asked).await
+    }
+
+    /// The question with its meaning, if its answer may be shared.
+    async fn read_question(&self, ask: &Ask) -> Option<Asked> {
+        let semantic = self.cache.semantic.as_ref()?;
+        let scope = self.settings.cache.scope;
+        let kinship = kinship(&ask.request, &ask.context, scope, &self.routes().version)?;
+        semantic.read(kinship, &ask.context).await
+    }
+
+    /// Looks for a question that means the same.
+    async fn recall_similar(&self, ask: &Ask, asked: Option<&mut Asked>) -> Option<Reply> {
+        let semantic = self.cache.semantic.as_ref()?;
+        let shared = semantic.find(asked?).await?;
+        let stored = self.cache.peek(shared.key).await?;
+        if !may_use(&ask.context.principal, &Candidate::of_stored(&stored), &ask.request.model) {
+            return None;
+        }
+        self.cache.touch(shared.key);
+        Some(self.serve_stored(ask, &stored, Some(&shared)).await)
     }
 
     /// Why the cache must not be asked, if so.
@@ -121,8 +147,13 @@ impl Gateway {
         live_word(&text).map(|word| format!("live question: {word}"))
     }
 
-    async fn join_or_lead(&self, ask: &Ask, key: CacheKey) -> Result<Recall, ModelError> {
-        let slot = Slot::new(ask, Some(key), CacheVerdict::Miss, None);
+    async fn join_or_lead(
+        &self,
+        ask: &Ask,
+        key: CacheKey,
+        asked: Option<Asked>,
+    ) -> Result<Recall, ModelError> {
+        let slot = Slot { asked, ..Slot::new(ask, Some(key), CacheVerdict::Miss, None) };
         let Some(listener) = self.cache.join_or_lead(key, &slot.flight) else {
             return Ok(Recall::Miss(slot));
         };
@@ -135,20 +166,26 @@ impl Gateway {
     }
 
     /// Answers from the cache: free, booked as saved.
-    async fn serve_stored(&self, ask: &Ask, stored: &Stored) -> Reply {
+    async fn serve_stored(&self, ask: &Ask, stored: &Stored, shared: Option<&Shared>) -> Reply {
         let saved = self.baseline(&stored.usage).unwrap_or(stored.cost);
         let info = ReplyInfo {
             provider: stored.provider.clone(),
             model: stored.model.clone(),
             ..ReplyInfo::default()
         };
-        let reason = format!("stored {}", stored.created.strftime("%Y-%m-%d %H:%M UTC"));
-        let record = self.hit_record(ask, &info, &reason, saved);
+        let mut reason = format!("stored {}", stored.created.strftime("%Y-%m-%d %H:%M UTC"));
+        let verdict = if shared.is_some() { CacheVerdict::Semantic } else { CacheVerdict::Exact };
+        if let Some(shared) = shared {
+            let (percent, text) = (shared.probability * 100.0, mask_secrets(&shared.text));
+            let text: String = text.chars().take(PREVIEW_CHARS).collect();
+            reason = format!("like \"{text}\", {percent:.1} % sure; {reason}");
+        }
+        let record = CallRecord { cache: verdict, ..self.hit_record(ask, &info, &reason, saved) };
         let summary = record.summary();
         self.book(record).await;
         let stream =
             replay(stored, ask.request.stream, Arc::new(CallSummary { usage: stored.usage, ..summary }));
-        Reply { info: self.hit_info(ask, info, reason), stream }
+        Reply { info: self.hit_info(ask, info, reason, verdict), stream }
     }
 
     /// Hears another caller's identical question being answered.
@@ -171,12 +208,12 @@ impl Gateway {
             }
             Ok::<Frame, ModelError>(frame)
         });
-        Reply { info: self.hit_info(ask, info, reason), stream: Box::pin(stream) }
+        Reply { info: self.hit_info(ask, info, reason, CacheVerdict::Exact), stream: Box::pin(stream) }
     }
 
-    fn hit_info(&self, ask: &Ask, info: ReplyInfo, reason: String) -> ReplyInfo {
+    fn hit_info(&self, ask: &Ask, info: ReplyInfo, reason: String, cache: CacheVerdict) -> ReplyInfo {
         let budgets = self.parts.ledger.posture(&SpendScope::of(&ask.context, "", ""), ask.started).states;
-        let served = Served { request: ask.context.request, cache: CacheVerdict::Exact, reason, budgets };
+        let served = Served { request: ask.context.request, cache, reason, budgets };
         ReplyInfo { served: Some(Arc::new(served)), ..info }
     }
 
@@ -261,7 +298,7 @@ impl Slot {
     fn new(ask: &Ask, key: Option<CacheKey>, verdict: CacheVerdict, why: Option<String>) -> Self {
         let flight = Arc::new(Flight::new(ask.request.stream));
         let listener = flight.listen();
-        Self { key, verdict, why, flight, listener }
+        Self { key, verdict, why, flight, asked: None, listener }
     }
 }
 

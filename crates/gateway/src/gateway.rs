@@ -42,12 +42,7 @@ impl Gateway {
     pub fn new(parts: Parts, settings: Settings) -> Arc<Self> {
         Arc::new_cyclic(|me| Self {
             prices: PriceBook::new(settings.prices.clone()),
-            cache: AnswerCache::new(
-                &settings.cache,
-                Arc::clone(&parts.cache),
-                Arc::clone(&parts.clock),
-                &parts.spawn,
-            ),
+            cache: AnswerCache::new(&settings, &parts),
             keys: KeyRing::new(Arc::clone(&parts.keys), Arc::clone(&parts.clock), Arc::clone(&parts.ids)),
             limits: Limits::default(),
             breakers: Breakers::new(settings.breaker.clone()),

@@ -18,11 +18,11 @@ mod settings;
 mod tokens;
 
 pub use breaker::{BreakerSettings, CandidateHealth};
-pub use cache::{AnswerCache, CacheFigures};
+pub use cache::{AnswerCache, CacheFigures, SemanticFigures, SharingReport};
 pub use feed::Feed;
 pub use gateway::Gateway;
 pub use keys::{KeyError, KeyRing, NewKey, Secret};
-pub use parts::{Parts, ProviderEntry};
+pub use parts::{Parts, ProviderEntry, SemanticParts};
 pub use plan::{Candidate, RoutePlan};
 pub use prices::{PriceBook, PriceCatalog};
-pub use settings::{CacheSettings, LimitSettings, RetrySettings, Settings, TierModels};
+pub use settings::{CacheSettings, LimitSettings, RetrySettings, SemanticSettings, Settings, TierModels};

@@ -106,7 +106,7 @@ impl Pursuit {
         if let Some((key, stored)) = kept.filter(|(_, stored)| stored.bytes <= LARGEST_KEPT) {
             let preview =
                 human_text(&self.ask.request).unwrap_or_default().chars().take(PREVIEW_CHARS).collect();
-            self.gateway.cache.keep(key, stored, preview).await;
+            self.gateway.cache.keep(key, stored, preview, self.asked.as_ref()).await;
         }
         self.land();
         match ending {

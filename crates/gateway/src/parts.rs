@@ -1,6 +1,8 @@
 //! What the gateway is built from: providers, and the ports behind which its state lives.
 
-use nunchi_core::{CacheStore, Clock, Dialect, Embedder, Ids, KeyStore, Ledger, Model, ModelList, Spawn};
+use nunchi_core::{
+    CacheStore, Clock, Dialect, Embedder, Ids, KeyStore, Ledger, Model, ModelList, QuestionStore, Spawn,
+};
 use std::sync::Arc;
 
 /// A provider, ready to be called.
@@ -33,6 +35,17 @@ impl std::fmt::Debug for ProviderEntry {
     }
 }
 
+/// What the semantic cache needs: an encoder that costs nothing, and a place for questions.
+#[derive(Clone)]
+pub struct SemanticParts {
+    /// The encoder's name; vectors of two encoders are never compared.
+    pub encoder: String,
+    /// The encoder itself.
+    pub embedder: Arc<dyn Embedder>,
+    /// Keeps the questions.
+    pub questions: Arc<dyn QuestionStore>,
+}
+
 /// Everything the gateway needs from outside.
 #[derive(Clone)]
 pub struct Parts {
@@ -42,6 +55,8 @@ pub struct Parts {
     pub ledger: Arc<dyn Ledger>,
     /// The durable side of the answer cache.
     pub cache: Arc<dyn CacheStore>,
+    /// The semantic cache's; without them only exact questions are found.
+    pub semantic: Option<SemanticParts>,
     /// Virtual keys.
     pub keys: Arc<dyn KeyStore>,
     /// Time.

@@ -79,6 +79,23 @@ impl Default for CacheSettings {
     }
 }
 
+/// Sharing of answers between questions that mean the same.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SemanticSettings {
+    /// Whether it is done at all.
+    pub enabled: bool,
+    /// The share of wrong answers among shared ones that is accepted, 0 to 1.
+    pub error_rate: f32,
+    /// Whether a Korean and an English question may share an answer.
+    pub across_languages: bool,
+}
+
+impl Default for SemanticSettings {
+    fn default() -> Self {
+        Self { enabled: true, error_rate: 0.01, across_languages: false }
+    }
+}
+
 /// Limits of every key, beside its own.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LimitSettings {
@@ -109,6 +126,8 @@ pub struct Settings {
     pub breaker: BreakerSettings,
     /// The answer cache.
     pub cache: CacheSettings,
+    /// Its semantic side.
+    pub semantic: SemanticSettings,
     /// Limits of every key.
     pub limits: LimitSettings,
     /// Prices.
@@ -130,6 +149,7 @@ impl Default for Settings {
             retry: RetrySettings::default(),
             breaker: BreakerSettings::default(),
             cache: CacheSettings::default(),
+            semantic: SemanticSettings::default(),
             limits: LimitSettings::default(),
             prices: PriceCatalog::default(),
             baseline: None,

@@ -4,8 +4,8 @@ use crate::config::LocalConfig;
 use crate::failure::Failure;
 use crate::runtime::Tasks;
 use crate::weights;
-use nunchi_core::{Dialect, Explain, Lang, Spawn, TaskName};
-use nunchi_gateway::ProviderEntry;
+use nunchi_core::{Dialect, Explain, Lang, QuestionStore, Spawn, TaskName};
+use nunchi_gateway::{ProviderEntry, SemanticParts};
 use nunchi_local::{
     ChatConfig, ChatEngine, EncoderEngine, LocalEmbedder, LocalError, LocalModel, WeightStore,
 };
@@ -65,8 +65,6 @@ impl LocalModels {
             self.chat_weights.as_str(),
             self.context,
         );
-        let embedder =
-            LocalEmbedder::new(self.encoder.clone(), Arc::clone(&self.store), self.encoder_weights.as_str());
         vec![ProviderEntry {
             name: PROVIDER.to_owned(),
             dialect: Dialect::Embedded,
@@ -74,9 +72,19 @@ impl LocalModels {
             local: true,
             models: vec![self.chat_weights.clone(), self.encoder_weights.clone()],
             model: Arc::new(model),
-            embedder: Some(Arc::new(embedder)),
+            embedder: Some(Arc::new(self.embedder())),
             list: None,
         }]
+    }
+
+    fn embedder(&self) -> LocalEmbedder {
+        LocalEmbedder::new(self.encoder.clone(), Arc::clone(&self.store), self.encoder_weights.as_str())
+    }
+
+    /// What the semantic cache needs, with a store for its questions.
+    pub(crate) fn semantic(&self, questions: Arc<dyn QuestionStore>) -> SemanticParts {
+        let encoder = self.encoder_weights.clone();
+        SemanticParts { encoder, embedder: Arc::new(self.embedder()), questions }
     }
 
     /// Fetches missing weights while the server already answers; says what is missing where that fails.

@@ -3,7 +3,7 @@
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::home::Home;
-use nunchi_core::{BudgetStore, CacheStore, Clock, KeyStore, Ledger, LedgerReader, Spawn};
+use nunchi_core::{BudgetStore, CacheStore, Clock, KeyStore, Ledger, LedgerReader, QuestionStore, Spawn};
 use nunchi_store::{CacheOptions, LedgerOptions, RedisCache, SqliteCache, SqliteLedger};
 use std::sync::Arc;
 
@@ -16,14 +16,16 @@ pub(crate) struct Storage {
     pub(crate) budgets: Arc<dyn BudgetStore>,
     pub(crate) keys: Arc<dyn KeyStore>,
     pub(crate) cache: Arc<dyn CacheStore>,
+    /// Questions beside the answers, where the cache keeps them.
+    pub(crate) questions: Option<Arc<dyn QuestionStore>>,
     database: SqliteLedger,
 }
 
 impl Storage {
     /// Waits until everything is written; whoever else holds a port must have let go.
     pub(crate) async fn close(self) {
-        let Self { database, ledger, reader, budgets, keys, cache } = self;
-        drop((ledger, reader, budgets, keys, cache));
+        let Self { database, ledger, reader, budgets, keys, cache, questions } = self;
+        drop((ledger, reader, budgets, keys, cache, questions));
         database.close().await;
     }
 }
@@ -46,12 +48,16 @@ pub(crate) async fn open_storage(
     let opened = tokio::task::spawn_blocking(move || {
         let (ledger, report) = SqliteLedger::open(&ledger_path, ledger_options)?;
         let cache = match redis {
-            Some(redis) => redis,
-            None => Arc::new(SqliteCache::open(&cache_path, cache_options)?),
+            Some(redis) => (redis, None),
+            None => {
+                let cache = Arc::new(SqliteCache::open(&cache_path, cache_options)?);
+                (cache.clone() as Arc<dyn CacheStore>, Some(cache as Arc<dyn QuestionStore>))
+            }
         };
         Ok::<_, nunchi_core::StorageError>((ledger, report, cache))
     });
-    let (database, report, cache) = opened.await.map_err(|error| Failure::system("the store", error))??;
+    let (database, report, (cache, questions)) =
+        opened.await.map_err(|error| Failure::system("the store", error))??;
     if report.crashed_holds > 0 {
         tracing::warn!(calls = report.crashed_holds, cost = %report.crashed_cost, "calls of a crash were booked as estimated");
     }
@@ -62,6 +68,7 @@ pub(crate) async fn open_storage(
         budgets: shared.clone(),
         keys: shared,
         cache,
+        questions,
         database,
     })
 }

@@ -52,6 +52,10 @@ impl Service {
             providers,
             ledger: storage.ledger.clone(),
             cache: storage.cache.clone(),
+            semantic: local
+                .as_ref()
+                .zip(storage.questions.clone())
+                .map(|(local, questions)| local.semantic(questions)),
             keys: storage.keys.clone(),
             clock: Arc::clone(&clock),
             ids: Arc::clone(&ids),
@@ -210,6 +214,7 @@ fn settings(home: &Home, config: &Config, providers: &[ProviderEntry]) -> Result
         retry: config.retry.clone(),
         breaker: config.breaker.clone(),
         cache: config.cache.clone(),
+        semantic: config.semantic.clone(),
         limits: config.limits.clone(),
         prices: layered(&source, &own).map_err(invalid)?,
     })

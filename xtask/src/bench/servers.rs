@@ -107,7 +107,7 @@ proxy_set_header Connection \"\"; proxy_buffering off; }} }} }}",
     pub(crate) fn nunchi(&self, upstream: &Server) -> Result<Server> {
         let (address, home) = (free_address()?, scratch("nunchi")?);
         let config = format!(
-            "[limits]\nchat_per_minute = 0\n\n[[providers]]\nname = \"bench\"\ndialect = \"openai\"\nbase_url = \"http://{}/v1\"\napi_key_env = \"BENCH_KEY\"\n",
+            "[limits]\nchat_per_minute = 0\n\n[cache]\nsemantic = false\n\n[[providers]]\nname = \"bench\"\ndialect = \"openai\"\nbase_url = \"http://{}/v1\"\napi_key_env = \"BENCH_KEY\"\n",
             upstream.address
         );
         std::fs::write(home.join("nunchi.toml"), config)?;

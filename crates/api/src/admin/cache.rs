@@ -1,12 +1,15 @@
 //! The answer cache: listed, shown, cleared.
 
 use super::guard::{Admin, Refused};
-use super::read::{Path, Query};
+use super::read::{Body, Path, Query};
+use crate::ApiState;
 use axum::Json;
+use axum::extract::State;
 use jiff::Timestamp;
-use nunchi_core::{CacheEntry, CacheFilter, CacheKey, StorageError};
-use nunchi_gateway::CacheFigures;
+use nunchi_core::{CacheEntry, CacheFilter, CacheKey, CallContext, Principal, RequestId, StorageError};
+use nunchi_gateway::{CacheFigures, SharingReport};
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// Which entries, as query parameters.
 #[derive(Debug, Default, Deserialize)]
@@ -50,6 +53,38 @@ pub(crate) async fn list(admin: Admin, Query(query): Query<EntryQuery>) -> Resul
 /// `GET /api/cache/stats`
 pub(crate) async fn stats(admin: Admin) -> Result<Json<CacheFigures>, Refused> {
     admin.services.gateway.cache().stats().await.map(Json).map_err(|error| admin.storage(&error))
+}
+
+/// Two questions.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Pair {
+    a: String,
+    b: String,
+}
+
+/// What becomes of them.
+#[derive(Debug, Serialize)]
+pub(crate) struct Explained {
+    #[serde(flatten)]
+    report: SharingReport,
+    /// The report for people, in the caller's language.
+    text: String,
+}
+
+/// `POST /api/cache/explain`
+pub(crate) async fn explain(
+    admin: Admin,
+    State(state): State<ApiState>,
+    Body(pair): Body<Pair>,
+) -> Result<Json<Explained>, Refused> {
+    let context = CallContext::new(RequestId(state.parts.ids.new_id()), Arc::new(Principal::owner()));
+    let report = admin.services.gateway.cache().explain(&pair.a, &pair.b, &context).await;
+    let report = report.ok_or_else(|| {
+        admin.storage(&StorageError::NotFound(
+            admin.lang.pick("the embedded sentence encoder", "내장 문장 인코더").to_owned(),
+        ))
+    })?;
+    Ok(Json(Explained { text: report.explain(admin.lang), report }))
 }
 
 /// `GET /api/cache/{key}`

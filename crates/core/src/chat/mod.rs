@@ -5,6 +5,7 @@ mod message;
 mod reply;
 mod request;
 mod text_bytes;
+mod vector;
 
 pub use embed::{EmbedReply, EmbedRequest};
 pub use message::{CacheTtl, ImageDetail, Json, Media, MediaSource, Message, Part, Role};
@@ -16,3 +17,4 @@ pub use request::{
     Dialect, JsonSchemaFormat, ModelRequest, Origin, ReasoningEffort, ReasoningRequest, ResponseFormat,
     Sampling, ToolChoice, ToolDefinition,
 };
+pub use vector::PackedVector;

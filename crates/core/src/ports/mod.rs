@@ -6,6 +6,7 @@ mod keys;
 mod ledger;
 mod model;
 mod model_error;
+mod questions;
 mod runtime;
 mod storage_error;
 
@@ -18,5 +19,6 @@ pub use ledger::{
 };
 pub use model::{Embedder, Model, ModelCard, ModelList};
 pub use model_error::{ModelError, ModelErrorKind};
+pub use questions::{QuestionStore, StoredQuestion};
 pub use runtime::{BoxFuture, Clock, Ids, Spawn, TaskName};
 pub use storage_error::StorageError;

@@ -40,6 +40,8 @@ pub enum TaskName {
     CacheSweeper,
     /// Writes cache entries behind the reply; drains its queue on shutdown.
     CacheWriter,
+    /// Reads the stored questions into memory at the start; safe to cancel.
+    QuestionIndex,
     /// Reads the owner's price source anew; safe to cancel.
     PriceRefresh,
     /// Looks for Ollama and lists providers' models; safe to cancel.
@@ -65,6 +67,7 @@ impl TaskName {
             Self::HoldReaper => "hold_reaper",
             Self::CacheSweeper => "cache_sweeper",
             Self::CacheWriter => "cache_writer",
+            Self::QuestionIndex => "question_index",
             Self::PriceRefresh => "price_refresh",
             Self::ModelDiscovery => "model_discovery",
             Self::WeightFetch => "weight_fetch",

@@ -1,7 +1,9 @@
 //! The key of the exact cache: SHA-256 over everything that makes two requests the same question to the same audience.
 
 use super::normalise::normalise_prompt;
-use crate::chat::{CacheTtl, Json, Media, MediaSource, ModelRequest, Part, ResponseFormat, Role, ToolChoice};
+use crate::chat::{
+    CacheTtl, Json, Media, MediaSource, Message, ModelRequest, Part, ResponseFormat, Role, ToolChoice,
+};
 use crate::ports::CacheKey;
 use crate::words::CallContext;
 use sha2::{Digest, Sha256};
@@ -46,15 +48,52 @@ pub fn exact_key(
     hash.text("model", &request.model);
     hash.text("policy", policy);
     hash_audience(&mut hash, context, scope);
-    for message in &request.messages {
+    hash_messages(&mut hash, &request.messages, fold_case);
+    hash_shape(&mut hash, request);
+    CacheKey(hash.0.finalize().into())
+}
+
+/// What a question may share an answer with, and the question itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kinship<'a> {
+    /// Everything but the question: system prompt, conversation so far, tools, shape of the answer, parameters, audience.
+    pub kin: CacheKey,
+    /// The question.
+    pub question: &'a str,
+}
+
+/// Splits a request into its last question and all else. `None` when it does not end in one plain text of a person: tool results
+/// and media are not questions, and several wanted answers are not one.
+pub fn kinship<'a>(
+    request: &'a ModelRequest,
+    context: &CallContext,
+    scope: CacheScope,
+    policy: &str,
+) -> Option<Kinship<'a>> {
+    let (last, before) = request.messages.split_last()?;
+    let mut texts = last.parts.iter().filter(|part| !matches!(part, Part::CachePoint(_)));
+    let (Some(Part::Text(question)), None) = (texts.next(), texts.next()) else { return None };
+    if last.role != Role::User || request.choices > 1 || question.trim().is_empty() {
+        return None;
+    }
+    let mut hash = FieldHash::new("nunchi kinship 1");
+    hash.text("model", &request.model);
+    hash.text("policy", policy);
+    hash_audience(&mut hash, context, scope);
+    hash_messages(&mut hash, before, false);
+    hash.text("name", last.name.as_deref().unwrap_or(""));
+    hash_shape(&mut hash, request);
+    Some(Kinship { kin: CacheKey(hash.0.finalize().into()), question })
+}
+
+fn hash_messages(hash: &mut FieldHash, messages: &[Message], fold_case: bool) {
+    for message in messages {
         hash.text("role", role_name(message.role));
         hash.text("name", message.name.as_deref().unwrap_or(""));
         for part in &message.parts {
-            hash_part(&mut hash, part, fold_case && message.role == Role::User);
+            hash_part(hash, part, fold_case && message.role == Role::User);
         }
     }
-    hash_shape(&mut hash, request);
-    CacheKey(hash.0.finalize().into())
 }
 
 fn hash_audience(hash: &mut FieldHash, context: &CallContext, scope: CacheScope) {
@@ -266,6 +305,34 @@ mod tests {
                 assert_ne!(a, b, "change {i} is not told from a later one");
             }
         }
+    }
+
+    #[test]
+    fn kin_is_everything_but_the_question() {
+        let kin_of = |change: &dyn Fn(&mut ModelRequest)| {
+            let mut request = ModelRequest::new("auto", vec![Message::text(Role::User, "What is a monad?")]);
+            change(&mut request);
+            let context = CallContext::new(RequestId(Uuid::nil()), Arc::new(Principal::owner()));
+            let found = kinship(&request, &context, CacheScope::Key, "p1");
+            found.map(|found| (found.kin, found.question.to_owned()))
+        };
+        let (base, question) = kin_of(&|_| {}).unwrap();
+        assert_eq!(question, "What is a monad?");
+        let other = kin_of(&|r| r.messages[0] = Message::text(Role::User, "And a functor?")).unwrap();
+        assert_eq!((other.0, other.1.as_str()), (base, "And a functor?"));
+        let talk = |about: &'static str| {
+            kin_of(&move |r| {
+                r.messages.insert(0, Message::text(Role::User, about));
+                r.messages[1] = Message::text(Role::User, "continue");
+            })
+        };
+        assert_ne!(talk("Tell me of Rome."), talk("Tell me of Troy."));
+        assert_ne!(kin_of(&|r| r.format = ResponseFormat::JsonObject).unwrap().0, base);
+        let no_question: [&dyn Fn(&mut ModelRequest); 4] =
+            [&|r| r.messages[0].role = Role::Assistant, &|r| r.messages.clear(), &|r| r.choices = 2, &|r| {
+                r.messages[0].parts.push(Part::Text("and more".into()))
+            }];
+        assert!(no_question.iter().all(|change| kin_of(change).is_none()));
     }
 
     #[test]

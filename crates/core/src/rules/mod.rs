@@ -14,7 +14,7 @@ mod tier_rules;
 mod window;
 
 pub use budget_book::{Account, Admission, Booked, BudgetBook, Charge, Decision, SpendWish, Ticket};
-pub use exact_key::{CacheScope, exact_key};
+pub use exact_key::{CacheScope, Kinship, exact_key, kinship};
 pub use human_text::{human_text, in_tool_loop};
 pub use live_question::live_word;
 pub use mask::mask_secrets;

@@ -1,15 +1,21 @@
 //! The exact cache: memory in front, the durable store behind, one upstream call for concurrent identical questions.
 
 mod replay;
+mod semantic;
 mod stored;
 mod writer;
 
 pub(crate) use replay::replay;
+pub(crate) use semantic::{Asked, Semantic, Shared, same_answer};
+pub use semantic::{SemanticFigures, SharingReport};
 pub(crate) use stored::{Stored, weigh};
 
 use crate::flight::{Flight, Listener};
-use crate::settings::CacheSettings;
-use nunchi_core::{CacheEntry, CacheFilter, CacheKey, CacheStats, CacheStore, Clock, Spawn, StorageError};
+use crate::parts::Parts;
+use crate::settings::Settings;
+use nunchi_core::{
+    CacheEntry, CacheFilter, CacheKey, CacheStats, CacheStore, CallContext, Clock, StorageError, TaskName,
+};
 use serde::Serialize;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -31,6 +37,8 @@ pub struct CacheFigures {
     pub bypassed: u64,
     /// Answers not stored because the writer was too far behind.
     pub skipped_writes: u64,
+    /// Its semantic side, where an encoder is at hand.
+    pub semantic: Option<SemanticFigures>,
 }
 
 #[derive(Default)]
@@ -50,22 +58,27 @@ pub struct AnswerCache {
     counters: Arc<Counters>,
     writer: CacheWriter,
     clock: Arc<dyn Clock>,
+    pub(crate) semantic: Option<Arc<Semantic>>,
 }
 
 impl AnswerCache {
-    pub(crate) fn new(
-        settings: &CacheSettings,
-        store: Arc<dyn CacheStore>,
-        clock: Arc<dyn Clock>,
-        spawn: &Arc<dyn Spawn>,
-    ) -> Self {
+    pub(crate) fn new(settings: &Settings, parts: &Parts) -> Self {
+        let (store, clock) = (Arc::clone(&parts.cache), Arc::clone(&parts.clock));
+        let wanted = settings.cache.enabled && settings.semantic.enabled;
+        let semantic = parts.semantic.clone().filter(|_| wanted).map(|needs| {
+            let semantic = Arc::new(Semantic::new(needs, settings.semantic.clone(), Arc::clone(&clock)));
+            let loading = Arc::clone(&semantic);
+            parts.spawn.spawn(TaskName::QuestionIndex, Box::pin(async move { loading.load().await }));
+            semantic
+        });
         let front = moka::future::Cache::builder()
-            .max_capacity(settings.memory_bytes)
+            .max_capacity(settings.cache.memory_bytes)
             .weigher(|_, stored: &Arc<Stored>| u32::try_from(stored.bytes).unwrap_or(u32::MAX))
             .build();
         let counters = Arc::new(Counters::default());
-        let writer = CacheWriter::start(Arc::clone(&store), Arc::clone(&clock), spawn, Arc::clone(&counters));
-        Self { store, front, flights: Mutex::default(), counters, writer, clock }
+        let stores = (Arc::clone(&store), semantic.as_ref().map(|semantic| Arc::clone(semantic.store())));
+        let writer = CacheWriter::start(stores, Arc::clone(&clock), &parts.spawn, Arc::clone(&counters));
+        Self { store, front, flights: Mutex::default(), counters, writer, clock, semantic }
     }
 
     /// The stored answer, from memory or from the store. A store that fails is a miss: a cache never stops a call.
@@ -120,11 +133,32 @@ impl AnswerCache {
         }
     }
 
-    /// Keeps an answer: in memory now, in the store behind the reply.
-    pub(crate) async fn keep(&self, key: CacheKey, stored: Stored, preview: String) {
+    /// Keeps an answer, and the question that others may share it with: in memory now, in the store behind the reply.
+    pub(crate) async fn keep(&self, key: CacheKey, stored: Stored, preview: String, asked: Option<&Asked>) {
         let stored = Arc::new(stored);
         self.front.insert(key, Arc::clone(&stored)).await;
-        self.writer.write(key, stored, preview);
+        let question = self.semantic.as_ref().zip(asked);
+        let question = question.map(|(semantic, asked)| semantic.stored(key, asked, stored.expires));
+        self.writer.write(key, stored, preview, question);
+    }
+
+    /// The answer of an entry, not counted as a look-up.
+    pub(crate) async fn peek(&self, key: CacheKey) -> Option<Arc<Stored>> {
+        let now = self.clock.now();
+        match self.front.get(&key).await {
+            Some(stored) => Some(stored).filter(|stored| stored.expires > now),
+            None => self.lookup_stored(key, now).await,
+        }
+    }
+
+    /// Why two questions do or do not share an answer; `None` where no encoder can be asked.
+    pub async fn explain(&self, a: &str, b: &str, context: &CallContext) -> Option<SharingReport> {
+        self.semantic.as_ref()?.explain(a, b, context).await
+    }
+
+    /// Counts a hit of an entry that was found by another question.
+    pub(crate) fn touch(&self, key: CacheKey) {
+        self.writer.touch(key);
     }
 
     /// Stored entries without their answers.
@@ -159,6 +193,7 @@ impl AnswerCache {
             joined: read(&self.counters.joined),
             bypassed: read(&self.counters.bypassed),
             skipped_writes: read(&self.counters.skipped_writes),
+            semantic: self.semantic.as_ref().map(|semantic| semantic.figures()),
         })
     }
 }

@@ -1,7 +1,9 @@
 //! Writes answers and hit counts to the store behind the reply; when it falls far behind it skips, and counts.
 
 use super::{Counters, Stored};
-use nunchi_core::{CacheFilter, CacheKey, CacheStore, Clock, Spawn, TaskName, mask_secrets};
+use nunchi_core::{
+    CacheFilter, CacheKey, CacheStore, Clock, QuestionStore, Spawn, StoredQuestion, TaskName, mask_secrets,
+};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -19,8 +21,11 @@ const SWEEP_EVERY: Duration = Duration::from_secs(10);
 /// Sweeps between two removals of expired entries.
 const SWEEPS_TO_EXPIRY: u32 = 60;
 
+/// Where answers are kept, and their questions if those may be shared.
+type Stores = (Arc<dyn CacheStore>, Option<Arc<dyn QuestionStore>>);
+
 enum Job {
-    Keep(CacheKey, Arc<Stored>, String),
+    Keep(CacheKey, Arc<Stored>, String, Option<Box<StoredQuestion>>),
     Hit(CacheKey),
 }
 
@@ -32,18 +37,24 @@ pub(crate) struct CacheWriter {
 
 impl CacheWriter {
     pub(crate) fn start(
-        store: Arc<dyn CacheStore>,
+        stores: Stores,
         clock: Arc<dyn Clock>,
         spawn: &Arc<dyn Spawn>,
         counters: Arc<Counters>,
     ) -> Self {
         let (jobs, queue) = mpsc::channel(BACKLOG);
-        spawn.spawn(TaskName::CacheWriter, Box::pin(run(queue, store, clock)));
+        spawn.spawn(TaskName::CacheWriter, Box::pin(run(queue, stores, clock)));
         Self { jobs, counters }
     }
 
-    pub(crate) fn write(&self, key: CacheKey, stored: Arc<Stored>, preview: String) {
-        if self.jobs.try_send(Job::Keep(key, stored, preview)).is_err() {
+    pub(crate) fn write(
+        &self,
+        key: CacheKey,
+        stored: Arc<Stored>,
+        preview: String,
+        question: Option<StoredQuestion>,
+    ) {
+        if self.jobs.try_send(Job::Keep(key, stored, preview, question.map(Box::new))).is_err() {
             self.counters.skipped_writes.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -55,7 +66,8 @@ impl CacheWriter {
 }
 
 /// Ends, with its queue drained, when the cache it belongs to is gone.
-async fn run(mut queue: mpsc::Receiver<Job>, store: Arc<dyn CacheStore>, clock: Arc<dyn Clock>) {
+async fn run(mut queue: mpsc::Receiver<Job>, stores: Stores, clock: Arc<dyn Clock>) {
+    let store = Arc::clone(&stores.0);
     let mut hits: HashMap<CacheKey, u64> = HashMap::new();
     let mut sweeps = 0_u32;
     let mut jobs = Vec::with_capacity(BATCH);
@@ -67,7 +79,7 @@ async fn run(mut queue: mpsc::Receiver<Job>, store: Arc<dyn CacheStore>, clock: 
                 if taken == 0 {
                     break;
                 }
-                if keep(&*store, jobs.drain(..), &mut hits).await && !queue.is_closed() {
+                if keep(&stores, jobs.drain(..), &mut hits).await && !queue.is_closed() {
                     tokio::time::sleep(GATHER).await;
                 }
             }
@@ -86,23 +98,29 @@ async fn run(mut queue: mpsc::Receiver<Job>, store: Arc<dyn CacheStore>, clock: 
 
 /// Counts hits and writes answers; tells whether there were any to write.
 async fn keep(
-    store: &dyn CacheStore,
+    (store, questions): &Stores,
     jobs: impl Iterator<Item = Job>,
     hits: &mut HashMap<CacheKey, u64>,
 ) -> bool {
-    let mut entries = Vec::new();
+    let (mut entries, mut asked) = (Vec::new(), Vec::new());
     for job in jobs {
         match job {
             Job::Hit(key) => *hits.entry(key).or_default() += 1,
-            Job::Keep(key, stored, preview) => match stored.write(mask_secrets(&preview).into_owned()) {
-                Ok(entry) => entries.push((key, entry)),
-                Err(error) => tracing::warn!(%error, "an answer cannot be stored"),
-            },
+            Job::Keep(key, stored, preview, question) => {
+                match stored.write(mask_secrets(&preview).into_owned()) {
+                    Ok(entry) => entries.push((key, entry)),
+                    Err(error) => tracing::warn!(%error, "an answer cannot be stored"),
+                }
+                asked.extend(question.map(|question| *question));
+            }
         }
     }
     let any = !entries.is_empty();
     if any {
         report(store.put(entries).await);
+    }
+    if let Some(questions) = questions.as_ref().filter(|_| !asked.is_empty()) {
+        report(questions.put_questions(asked).await);
     }
     any
 }

@@ -68,6 +68,13 @@ pub(crate) enum CacheCommand {
         #[arg(long, conflicts_with_all = ["model", "older"])]
         all: bool,
     },
+    /// Why two questions do or do not share an answer.
+    Explain {
+        /// A question.
+        a: String,
+        /// Another one.
+        b: String,
+    },
     /// Hit rate, size, evictions.
     Stats,
 }

@@ -5,6 +5,7 @@ use crate::cli::CacheCommand;
 use crate::config::parse_time;
 use crate::failure::Failure;
 use crate::render::{bar, grouped, table, usd};
+use http::Method;
 use jiff::Timestamp;
 use nunchi_core::{CacheEntry, CacheStats};
 use serde::{Deserialize, Serialize};
@@ -27,6 +28,17 @@ struct Figures {
     joined: u64,
     bypassed: u64,
     skipped_writes: u64,
+    semantic: Option<SemanticFigures>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct SemanticFigures {
+    questions: u64,
+    lookups: u64,
+    hits: u64,
+    refused: u64,
+    audited: u64,
+    wrong: u64,
 }
 
 /// Runs a cache command.
@@ -60,6 +72,11 @@ pub(crate) async fn cache(desk: &Desk, command: &CacheCommand) -> Result<(), Fai
             }
             let gone: Value = desk.client.delete(&format!("/api/cache?{}", query.join("&"))).await?;
             desk.show(&gone, || removed(desk, &gone))
+        }
+        CacheCommand::Explain { a, b } => {
+            let body = json!({ "a": a, "b": b });
+            let report: Value = desk.client.json(Method::POST, "/api/cache/explain", &body).await?;
+            desk.show(&report, || report["text"].as_str().unwrap_or_default().to_owned())
         }
         CacheCommand::Stats => {
             let figures: Figures = desk.client.get("/api/cache/stats").await?;
@@ -163,11 +180,33 @@ fn with_rate(figures: &Figures) -> Result<Value, Failure> {
 fn stats(desk: &Desk, figures: &Figures) -> String {
     let mib = |bytes: u64| format!("{} / {} MiB", bytes >> 20, figures.stored.cap_bytes >> 20);
     let full = (figures.stored.stored_bytes * 100).checked_div(figures.stored.cap_bytes).unwrap_or(0);
+    let shared = figures.semantic.as_ref().map_or_else(
+        || desk.lang.pick("off", "꺼짐").to_owned(),
+        |s| {
+            let (questions, lookups) = (grouped(s.questions), grouped(s.lookups));
+            let (hits, refused) = (grouped(s.hits), grouped(s.refused));
+            desk.lang.pick(
+                format!("{hits} of {lookups} look-ups; {refused} turned away; {questions} questions"),
+                format!("조회 {lookups}번 중 {hits}번; 거절 {refused}; 질문 {questions}개"),
+            )
+        },
+    );
+    let audits = figures.semantic.as_ref().map_or_else(
+        || "-".to_owned(),
+        |s| {
+            desk.lang.pick(
+                format!("{} wrong of {} compared", s.wrong, s.audited),
+                format!("비교 {}번 중 틀림 {}번", s.audited, s.wrong),
+            )
+        },
+    );
     let rows = [
         (
             desk.lang.pick("hit rate", "적중률"),
             format!("{} {} %  ({} / {})", bar(rate(figures)), rate(figures), figures.hits, figures.lookups),
         ),
+        (desk.lang.pick("shared by meaning", "의미로 공유"), shared),
+        (desk.lang.pick("false hits", "잘못된 적중"), audits),
         (desk.lang.pick("joined calls", "합류한 호출"), grouped(figures.joined)),
         (desk.lang.pick("bypassed", "우회"), grouped(figures.bypassed)),
         (desk.lang.pick("answers", "저장된 답"), grouped(figures.stored.entries)),

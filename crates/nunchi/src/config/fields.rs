@@ -39,7 +39,7 @@ const fn field(
 }
 
 /// All settings of the plain sections.
-pub(super) const FIELDS: [Field; 46] = [
+pub(super) const FIELDS: [Field; 49] = [
     field("server", "listen", Kind::Text, "127.0.0.1:8484", "Address and port the server listens on."),
     field("server", "body_limit_mb", Kind::Count, "32", "Largest request body, in MB."),
     field("server", "cors_origins", Kind::Texts, "[]", "Web origins that may call from a browser."),
@@ -123,6 +123,27 @@ pub(super) const FIELDS: [Field; 46] = [
         Kind::Flag,
         "true",
         "Whether spacing and the first letter's case are folded in one-line questions.",
+    ),
+    field(
+        "cache",
+        "semantic",
+        Kind::Flag,
+        "true",
+        "Whether questions that mean the same share an answer (needs the embedded sentence encoder).",
+    ),
+    field(
+        "cache",
+        "semantic_error_rate",
+        Kind::Decimal,
+        "0.01",
+        "Share of wrong answers among shared ones that is accepted.",
+    ),
+    field(
+        "cache",
+        "across_languages",
+        Kind::Flag,
+        "false",
+        "Whether a Korean and an English question may share an answer.",
     ),
     field(
         "cache",

@@ -6,7 +6,9 @@ use super::reading::{plain, texts_of};
 use jiff::tz::TimeZone;
 use nunchi_api::Currency;
 use nunchi_core::{CacheScope, Lang, NanoUsd, Tier, TierRule, TierRules};
-use nunchi_gateway::{BreakerSettings, CacheSettings, LimitSettings, RetrySettings, TierModels};
+use nunchi_gateway::{
+    BreakerSettings, CacheSettings, LimitSettings, RetrySettings, SemanticSettings, TierModels,
+};
 use regex::Regex;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -65,6 +67,7 @@ pub(crate) struct Config {
     pub(crate) baseline: Option<String>,
     pub(crate) rules: TierRules,
     pub(crate) cache: CacheSettings,
+    pub(crate) semantic: SemanticSettings,
     pub(crate) cache_cap: u64,
     pub(crate) encrypt_cache: bool,
     /// Where answers are kept in Redis.
@@ -116,6 +119,7 @@ impl Config {
             baseline: Some(layers.text("tiers.baseline")).filter(|name| !name.is_empty()),
             rules: layers.tier_rules(),
             cache: layers.cache(),
+            semantic: layers.semantic(),
             cache_cap: layers.count("cache.max_mb") << 20,
             encrypt_cache: layers.flag_value("cache.encrypt"),
             redis_url: layers.redis_url(variables),
@@ -206,6 +210,15 @@ impl Layers {
             },
             fold_case: self.flag_value("cache.fold_case"),
             memory_bytes: self.count("cache.memory_mb") << 20,
+        }
+    }
+
+    fn semantic(&mut self) -> SemanticSettings {
+        let share = self.decimal("cache.semantic_error_rate");
+        SemanticSettings {
+            enabled: self.flag_value("cache.semantic"),
+            error_rate: share.parse().unwrap_or(0.01_f32).clamp(0.0, 1.0),
+            across_languages: self.flag_value("cache.across_languages"),
         }
     }
 

@@ -24,8 +24,7 @@ pub fn best(
             let mut best = Best { own: -1.0, other: -1.0 };
             for at in nearest(query, stored, CANDIDATES, |at| !std::ptr::eq(stored[at], *query)) {
                 let value = score(query, stored[at], cosine(&query.vector, &stored[at].vector));
-                let kind =
-                    if stored[at].group == query.group { &mut best.own } else { &mut best.other };
+                let kind = if stored[at].group == query.group { &mut best.own } else { &mut best.other };
                 *kind = kind.max(value);
             }
             best

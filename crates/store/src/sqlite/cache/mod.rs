@@ -1,6 +1,7 @@
 //! The answer cache on SQLite, in a file of its own: damage to it never hurts the ledger.
 
 mod marks;
+mod questions;
 
 use super::connection::{connect, failure};
 use crate::CacheOptions;
@@ -12,9 +13,10 @@ use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-const MIGRATIONS: [&str; 2] = [
+const MIGRATIONS: [&str; 3] = [
     include_str!("../../../migrations/sqlite/cache_0001.sql"),
     include_str!("../../../migrations/sqlite/cache_0002.sql"),
+    include_str!("../../../migrations/sqlite/cache_0003.sql"),
 ];
 
 /// Stored answers. Cheap to clone.

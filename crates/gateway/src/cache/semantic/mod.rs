@@ -1,0 +1,303 @@
+//! Questions that mean the same: found by their vectors, let through by the guard, never by likeness alone.
+
+mod audit;
+mod index;
+
+pub(crate) use audit::same_answer;
+
+use crate::parts::SemanticParts;
+use crate::settings::SemanticSettings;
+use index::Index;
+use jiff::Timestamp;
+use nunchi_core::{
+    CacheKey, CallContext, Clock, EmbedRequest, Kinship, Lang, PackedVector, QuestionStore, StoredQuestion,
+};
+use nunchi_saving::{Question, SharingVerdict, Tongue, judge};
+use serde::Serialize;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Duration;
+use tokio::sync::Semaphore;
+
+/// Neighbours that are looked at more closely, and how many of those are judged.
+const NEIGHBOURS: usize = 48;
+const JUDGED: usize = 10;
+/// Questions less alike than this are not judged at all.
+const LEAST_COSINE: f32 = 0.4;
+/// Requests that may wait for the encoder at once; more of them are served without.
+const MOST_WAITING: usize = 64;
+/// The longest wait for a vector.
+const PATIENCE: Duration = Duration::from_millis(150);
+/// Questions read at once when the index is built.
+const PAGE: u32 = 1_000;
+
+/// Figures of the semantic cache since the process began.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct SemanticFigures {
+    /// Questions that may share their answers.
+    pub questions: u64,
+    /// Questions that were looked up.
+    pub lookups: u64,
+    /// Answers that were shared.
+    pub hits: u64,
+    /// Neighbours that the guard turned away.
+    pub refused: u64,
+    /// Answers compared with a fresh one.
+    pub audited: u64,
+    /// Those among them that differed.
+    pub wrong: u64,
+}
+
+#[derive(Default)]
+struct Counters {
+    lookups: AtomicU64,
+    hits: AtomicU64,
+    refused: AtomicU64,
+    audited: AtomicU64,
+    wrong: AtomicU64,
+}
+
+/// Why two questions do or do not share an answer.
+#[derive(Clone, Debug, Serialize)]
+pub struct SharingReport {
+    /// Whether they do.
+    pub shared: bool,
+    /// Whether their languages may share at all.
+    pub languages_fit: bool,
+    /// The probability that is asked for.
+    pub needed: f32,
+    /// What the guard found.
+    pub verdict: SharingVerdict,
+}
+
+impl SharingReport {
+    /// The report as lines for a person.
+    pub fn explain(&self, lang: Lang) -> String {
+        let head = if self.shared {
+            lang.pick("They share an answer.", "두 질문은 답을 공유합니다.")
+        } else if !self.languages_fit {
+            lang.pick(
+                "They do not share an answer: answers are not shared across languages (cache.across_languages).",
+                "답을 공유하지 않습니다: 언어가 다르면 공유하지 않습니다(cache.across_languages).",
+            )
+        } else {
+            lang.pick("They do not share an answer.", "두 질문은 답을 공유하지 않습니다.")
+        };
+        let needed = self.needed * 100.0;
+        let bar = lang.pick(format!("needed: {needed:.1} %"), format!("필요한 확률: {needed:.1} %"));
+        format!("{head}\n{}\n{bar}", self.verdict.explain(lang))
+    }
+}
+
+/// A question that may share an answer.
+pub(crate) struct Asked {
+    pub(crate) kin: CacheKey,
+    pub(crate) text: String,
+    vector: PackedVector,
+    question: Question,
+    /// A stored answer that the fresh one is compared with.
+    pub(crate) audit: Option<Audit>,
+}
+
+/// A stored answer of which it is to be learned whether it would have been right.
+pub(crate) struct Audit {
+    pub(crate) key: CacheKey,
+    pub(crate) probability: f32,
+}
+
+/// A stored answer that may be served.
+pub(crate) struct Shared {
+    pub(crate) key: CacheKey,
+    pub(crate) text: String,
+    pub(crate) probability: f32,
+}
+
+/// The semantic cache.
+pub(crate) struct Semantic {
+    parts: SemanticParts,
+    settings: SemanticSettings,
+    clock: Arc<dyn Clock>,
+    index: RwLock<Index>,
+    waiting: Semaphore,
+    counters: Counters,
+}
+
+impl Semantic {
+    pub(crate) fn new(parts: SemanticParts, settings: SemanticSettings, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            parts,
+            settings,
+            clock,
+            index: RwLock::default(),
+            waiting: Semaphore::new(MOST_WAITING),
+            counters: Counters::default(),
+        }
+    }
+
+    /// Reads the stored questions into the index; to be run in the background at the start.
+    pub(crate) async fn load(&self) {
+        let mut after = i64::MIN;
+        loop {
+            let (encoder, now) = (self.parts.encoder.clone(), self.clock.now());
+            let page = match self.parts.questions.scan_questions(encoder, now, after, PAGE).await {
+                Ok(page) => page,
+                Err(error) => {
+                    tracing::warn!(%error, "the stored questions cannot be read");
+                    return;
+                }
+            };
+            let Some((last, _)) = page.last() else { return };
+            after = *last;
+            let mut index = self.write();
+            for (_, question) in page {
+                index.add(question.kin, question.key, question.vector.signs(), question.expires);
+            }
+        }
+    }
+
+    /// Reads a question and its meaning; `None` when it may not share, or when the encoder is too busy.
+    pub(crate) async fn read(&self, kinship: Kinship<'_>, context: &CallContext) -> Option<Asked> {
+        let question = Question::read(kinship.question);
+        if question.unshareable().is_some() {
+            return None;
+        }
+        let vector = self.embed(kinship.question, context).await?;
+        let (kin, text) = (kinship.kin, kinship.question.to_owned());
+        Some(Asked { kin, text, vector, question, audit: None })
+    }
+
+    /// The meaning of a text.
+    pub(crate) async fn embed(&self, text: &str, context: &CallContext) -> Option<PackedVector> {
+        let _place = self.waiting.try_acquire().ok()?;
+        let request = EmbedRequest {
+            model: self.parts.encoder.clone(),
+            inputs: vec![text.to_owned()],
+            dimensions: None,
+        };
+        let embedding = self.parts.embedder.embed(request, context.clone());
+        // An encoder that is still being loaded is not waited for.
+        match tokio::time::timeout(PATIENCE, embedding).await.ok()? {
+            Ok(reply) => reply.vectors.first().map(|vector| PackedVector::pack(vector)),
+            Err(error) => {
+                tracing::debug!(%error, "the encoder cannot be asked");
+                None
+            }
+        }
+    }
+
+    /// A stored answer that may be served for this question; else perhaps one that the fresh answer is to be compared with.
+    pub(crate) async fn find(&self, asked: &mut Asked) -> Option<Shared> {
+        self.counters.lookups.fetch_add(1, Ordering::Relaxed);
+        let near = self.read_index().nearest(asked.kin, &asked.vector.signs(), NEIGHBOURS, self.clock.now());
+        if near.is_empty() {
+            return None;
+        }
+        let stored = match self.parts.questions.questions(near.clone()).await {
+            Ok(stored) => stored,
+            Err(error) => {
+                tracing::warn!(%error, "the stored questions cannot be read");
+                return None;
+            }
+        };
+        self.forget_missing(asked.kin, &near, &stored);
+        let (best, probability) = self.judge_all(asked, stored)?;
+        if probability >= 1.0 - self.settings.error_rate {
+            self.counters.hits.fetch_add(1, Ordering::Relaxed);
+            return Some(Shared { key: best.key, text: best.text, probability });
+        }
+        None
+    }
+
+    /// Why two questions do or do not share an answer.
+    pub(crate) async fn explain(&self, a: &str, b: &str, context: &CallContext) -> Option<SharingReport> {
+        let (asked, stored) = (Question::read(a), Question::read(b));
+        let cosine = self.embed(a, context).await?.cosine(&self.embed(b, context).await?);
+        let verdict = judge(&asked, &stored, cosine);
+        let languages = self.settings.across_languages || same_tongue(asked.tongue(), stored.tongue());
+        let sure = verdict.share_probability >= 1.0 - self.settings.error_rate;
+        Some(SharingReport {
+            shared: languages && verdict.blocked_by.is_none() && sure,
+            languages_fit: languages,
+            needed: 1.0 - self.settings.error_rate,
+            verdict,
+        })
+    }
+
+    /// The stored question whose answer is most likely right, and how likely.
+    fn judge_all(&self, asked: &Asked, stored: Vec<StoredQuestion>) -> Option<(StoredQuestion, f32)> {
+        let fits =
+            |question: &StoredQuestion| question.kin == asked.kin && question.encoder == self.parts.encoder;
+        let mut near: Vec<(f32, StoredQuestion)> = stored
+            .into_iter()
+            .filter(fits)
+            .map(|question| (asked.vector.cosine(&question.vector), question))
+            .filter(|(cosine, _)| *cosine >= LEAST_COSINE)
+            .collect();
+        near.sort_by(|a, b| b.0.total_cmp(&a.0));
+        let mut best: Option<(StoredQuestion, f32)> = None;
+        for (cosine, stored) in near.into_iter().take(JUDGED) {
+            let read = Question::read(&stored.text);
+            if !self.settings.across_languages && !same_tongue(asked.question.tongue(), read.tongue()) {
+                continue;
+            }
+            let verdict = judge(&asked.question, &read, cosine);
+            if verdict.blocked_by.is_some() {
+                self.counters.refused.fetch_add(1, Ordering::Relaxed);
+            } else if best.as_ref().is_none_or(|(_, known)| verdict.share_probability > *known) {
+                best = Some((stored, verdict.share_probability));
+            }
+        }
+        best
+    }
+
+    fn forget_missing(&self, kin: CacheKey, near: &[CacheKey], stored: &[StoredQuestion]) {
+        let gone = near.iter().filter(|key| !stored.iter().any(|question| question.key == **key));
+        let gone: Vec<CacheKey> = gone.copied().collect();
+        if !gone.is_empty() {
+            let mut index = self.write();
+            gone.into_iter().for_each(|key| index.remove(kin, key));
+        }
+    }
+
+    /// From now on the answer of this question may be shared.
+    pub(crate) fn stored(&self, key: CacheKey, asked: &Asked, expires: Timestamp) -> StoredQuestion {
+        self.write().add(asked.kin, key, asked.vector.signs(), expires);
+        StoredQuestion {
+            key,
+            kin: asked.kin,
+            text: asked.text.clone(),
+            vector: asked.vector.clone(),
+            encoder: self.parts.encoder.clone(),
+            evidence: String::new(),
+            expires,
+        }
+    }
+
+    pub(crate) fn store(&self) -> &Arc<dyn QuestionStore> {
+        &self.parts.questions
+    }
+
+    pub(crate) fn figures(&self) -> SemanticFigures {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        SemanticFigures {
+            questions: self.read_index().len() as u64,
+            lookups: read(&self.counters.lookups),
+            hits: read(&self.counters.hits),
+            refused: read(&self.counters.refused),
+            audited: read(&self.counters.audited),
+            wrong: read(&self.counters.wrong),
+        }
+    }
+
+    fn read_index(&self) -> RwLockReadGuard<'_, Index> {
+        self.index.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Index> {
+        self.index.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn same_tongue(a: Tongue, b: Tongue) -> bool {
+    a == b
+}
