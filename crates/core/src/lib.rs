@@ -28,5 +28,5 @@ pub use words::{
     AccessRole, Amount, Budget, BudgetAction, BudgetId, BudgetNotice, BudgetScope, BudgetState, BudgetWindow,
     CacheDirective, CacheVerdict, CallContext, CallId, CallRecord, CallSummary, ContextTier, KeyId,
     KeyLimits, ModelPrice, NanoUsd, Outcome, ParseMoneyError, Posture, Principal, Rates, RequestId, RunId,
-    Served, SpendScope, StepId, Threshold, Tier, Usage, UserId, VirtualKey,
+    Saved, Savings, Served, SpendScope, StepId, Threshold, Tier, Usage, UserId, VirtualKey,
 };

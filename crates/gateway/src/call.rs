@@ -11,8 +11,8 @@ use jiff::Timestamp;
 use nunchi_core::{
     BoxFuture, CacheDirective, CacheKey, CacheVerdict, CallContext, CallId, CallRecord, CallSummary, Event,
     EventSink, Frame, Model, ModelError, ModelErrorKind, ModelRequest, NanoUsd, Outcome, Reply, ReplyEvent,
-    ReplyInfo, Served, Settlement, SpendScope, TaskName, Usage, exact_key, human_text, kinship, live_word,
-    mask_secrets, prompt_token_bound,
+    ReplyInfo, Saved, Served, Settlement, SpendScope, TaskName, Usage, exact_key, human_text, kinship,
+    live_word, mask_secrets, prompt_token_bound,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -249,6 +249,7 @@ impl Gateway {
             batch: false,
             cost: NanoUsd::ZERO,
             baseline_cost: NanoUsd::ZERO,
+            saved: Saved::default(),
             price_version: self.prices.version().as_ref().to_owned(),
             principal: context.principal.name.as_ref().to_owned(),
             key: context.principal.key,

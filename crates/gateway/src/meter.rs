@@ -4,6 +4,7 @@ use crate::attempt::{Begun, OpenCall, Pursuit};
 use crate::breaker::{Failure, blame};
 use crate::cache::{Stored, weigh};
 use crate::gateway::Gateway;
+use crate::prices::baseline_cost;
 use crate::tokens;
 use futures_util::StreamExt;
 use nunchi_core::{
@@ -149,7 +150,12 @@ impl Pursuit {
         if record.cost > open.held {
             tracing::warn!(call = %record.id, cost = %record.cost, held = %open.held, "a call cost more than was held");
         }
-        record.baseline_cost = gateway.baseline(&record.usage).unwrap_or(record.cost);
+        record.saved.prompt_cache = match reading.reported_cost {
+            Some(_) => NanoUsd::ZERO,
+            None => baseline_cost(&open.price, &record.usage) - cost(&open.price, &record.usage, false),
+        };
+        let uncached = record.cost + record.saved.total();
+        record.baseline_cost = gateway.baseline(&record.usage).unwrap_or(uncached);
         record
     }
 

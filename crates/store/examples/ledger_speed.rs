@@ -94,6 +94,7 @@ fn record(id: CallId, started: Timestamp) -> CallRecord {
         batch: false,
         cost: NanoUsd(COST),
         baseline_cost: NanoUsd(COST),
+        saved: nunchi_core::Saved::default(),
         price_version: "2026-11-01".into(),
         principal: "owner".into(),
         key: None,

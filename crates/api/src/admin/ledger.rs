@@ -4,7 +4,7 @@ use super::guard::{Admin, Refused};
 use super::read::Query;
 use axum::Json;
 use jiff::Timestamp;
-use nunchi_core::{BudgetNotice, CallFilter, CallRecord, Grouping, KeyId, Outcome, Total};
+use nunchi_core::{BudgetNotice, CallFilter, CallRecord, Grouping, KeyId, Outcome, Savings, Total};
 use serde::{Deserialize, Serialize};
 
 /// Which rows, as query parameters.
@@ -62,6 +62,12 @@ pub(crate) async fn stats(admin: Admin, Query(query): Query<RowQuery>) -> Result
     let groups = ledger.totals(filter.clone(), by).await.map_err(|error| admin.storage(&error))?;
     let all = ledger.totals(filter, Grouping::All).await.map_err(|error| admin.storage(&error))?;
     Ok(Json(Stats { by, groups, total: all.into_iter().next().unwrap_or_default() }))
+}
+
+/// `GET /api/savings`
+pub(crate) async fn savings(admin: Admin, Query(query): Query<RowQuery>) -> Result<Json<Savings>, Refused> {
+    let saved = admin.services.ledger.savings(query.filter()).await;
+    saved.map(Json).map_err(|error| admin.storage(&error))
 }
 
 /// `GET /api/notices`

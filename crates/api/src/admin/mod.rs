@@ -19,6 +19,7 @@ pub(crate) fn routes() -> Router<ApiState> {
         .route("/api/overview", get(overview::overview))
         .route("/api/models", get(overview::models))
         .route("/api/calls", get(ledger::calls))
+        .route("/api/savings", get(ledger::savings))
         .route("/api/stats", get(ledger::stats))
         .route("/api/notices", get(ledger::notices))
         .route("/api/budgets", get(budgets::list).put(budgets::put))

@@ -3,8 +3,8 @@
 use super::runtime::BoxFuture;
 use super::storage_error::StorageError;
 use crate::words::{
-    Budget, BudgetId, BudgetNotice, BudgetState, CallId, CallRecord, NanoUsd, Outcome, Posture, SpendScope,
-    Usage,
+    Budget, BudgetId, BudgetNotice, BudgetState, CallId, CallRecord, NanoUsd, Outcome, Posture, Savings,
+    SpendScope, Usage,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -161,6 +161,8 @@ pub trait LedgerReader: Send + Sync {
     fn calls(&self, filter: CallFilter) -> BoxFuture<'_, Result<Vec<CallRecord>, StorageError>>;
     /// Sums by group, the dearest first (by day: the oldest first).
     fn totals(&self, filter: CallFilter, by: Grouping) -> BoxFuture<'_, Result<Vec<Total>, StorageError>>;
+    /// What was saved, by cause.
+    fn savings(&self, filter: CallFilter) -> BoxFuture<'_, Result<Savings, StorageError>>;
     /// Notices of thresholds reached, the newest first.
     fn notices(&self, limit: u32) -> BoxFuture<'_, Result<Vec<BudgetNotice>, StorageError>>;
 }

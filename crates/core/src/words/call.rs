@@ -2,6 +2,7 @@
 
 use super::ids::{CallId, KeyId, RequestId, RunId, StepId, UserId};
 use super::money::NanoUsd;
+use super::savings::Saved;
 use super::served::{CacheVerdict, Tier};
 use super::usage::Usage;
 use jiff::Timestamp;
@@ -68,6 +69,9 @@ pub struct CallRecord {
     pub cost: NanoUsd,
     /// What it would have cost on the baseline model without a cache.
     pub baseline_cost: NanoUsd,
+    /// Why it cost less, as far as model and cache do not tell.
+    #[serde(default)]
+    pub saved: Saved,
     /// The version of the price catalog used.
     pub price_version: String,
     /// The key's name, for people.

@@ -163,6 +163,9 @@ pub(crate) struct Stats {
     /// today, week, month, all, a length such as 24h or 7d, or FROM..TO with dates.
     #[arg(long, default_value = "today")]
     pub(crate) period: String,
+    /// What was saved instead, by cause.
+    #[arg(long)]
+    pub(crate) savings: bool,
 }
 
 /// What totals are grouped by.

@@ -8,7 +8,7 @@ use crate::render::{bar, duration, grouped, local, table, usd};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan, Zoned};
-use nunchi_core::{Grouping, Total};
+use nunchi_core::{Grouping, NanoUsd, Savings, Total};
 use serde::{Deserialize, Serialize};
 
 #[derive(Serialize, Deserialize)]
@@ -21,11 +21,16 @@ struct Answer {
 /// Shows totals by group.
 pub(crate) async fn stats(desk: &Desk, flags: &Stats) -> Result<(), Failure> {
     let (since, until) = period(&flags.period, &desk.config.time_zone)?;
-    let mut path = format!("/api/stats?by={}", name(flags.by));
+    let mut path =
+        if flags.savings { "/api/savings?".to_owned() } else { format!("/api/stats?by={}", name(flags.by)) };
     for (key, time) in [("since", since), ("until", until)] {
         if let Some(time) = time {
             path.push_str(&format!("&{key}={}", escaped(&time.to_string())));
         }
+    }
+    if flags.savings {
+        let saved: Savings = desk.client.get(&path).await?;
+        return desk.show(&saved, || savings(desk, &saved));
     }
     let answer: Answer = desk.client.get(&path).await?;
     desk.show(&answer, || text(desk, flags, &answer))
@@ -86,6 +91,43 @@ fn text(desk: &Desk, flags: &Stats, answer: &Answer) -> String {
     last[10].clear();
     rows.push(last);
     table(&headings, rows)
+}
+
+/// Each cause with its share of the baseline.
+fn savings(desk: &Desk, saved: &Savings) -> String {
+    let lang = desk.lang;
+    if saved.calls == 0 {
+        return lang.pick("No calls in this period.", "이 기간에는 호출이 없습니다.").to_owned();
+    }
+    let whole = i128::from(saved.baseline.0.max(1));
+    let row = |cause: &str, money: NanoUsd| {
+        let tenths = i128::from(money.0) * 1_000 / whole;
+        let share = u64::try_from(tenths / 10).unwrap_or(0);
+        let (sign, tenths) = (if tenths < 0 { "-" } else { "" }, tenths.unsigned_abs());
+        vec![
+            cause.to_owned(),
+            usd(money),
+            local(money, &desk.config.currency),
+            format!("{sign}{}.{} %", tenths / 10, tenths % 10),
+            bar(share),
+        ]
+    };
+    let rows = [
+        (lang.pick("baseline, no cache", "기준 모델, 캐시 없음"), saved.baseline),
+        (lang.pick("exact cache", "정확 캐시"), saved.exact),
+        (lang.pick("shared by meaning", "의미로 공유"), saved.semantic),
+        (lang.pick("cheaper models", "더 싼 모델"), saved.tier),
+        (lang.pick("prompt cache", "프롬프트 캐시"), saved.other.prompt_cache),
+        (lang.pick("tools not sent", "보내지 않은 도구"), saved.other.tools),
+        (lang.pick("compression", "압축"), saved.other.compression),
+        (lang.pick("batches", "배치"), saved.other.batch),
+        (lang.pick("saved in all", "절약 합계"), saved.total()),
+        (lang.pick("spent", "지출"), saved.spent),
+        (lang.pick("of that, in order to save", "그중 절약을 위한 지출"), saved.overhead),
+    ];
+    let headings =
+        lang.pick(["", ">USD", ">local", ">of the baseline", ""], ["", ">달러", ">원화", ">기준 대비", ""]);
+    table(&headings, rows.map(|(cause, money)| row(cause, money)))
 }
 
 const fn name(by: GroupingArg) -> &'static str {

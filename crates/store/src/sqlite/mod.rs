@@ -14,6 +14,7 @@ mod maintenance;
 mod open;
 mod read;
 mod rows;
+mod savings;
 mod totals;
 mod writer;
 

@@ -17,9 +17,10 @@ use rusqlite::{Connection, OptionalExtension, params};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-pub(super) const MIGRATIONS: [&str; 2] = [
+pub(super) const MIGRATIONS: [&str; 3] = [
     include_str!("../../migrations/sqlite/0001_ledger.sql"),
     include_str!("../../migrations/sqlite/0002_lean_holds.sql"),
+    include_str!("../../migrations/sqlite/0003_savings.sql"),
 ];
 
 /// What a ledger needs from outside.

@@ -3,9 +3,10 @@
 use super::connection::failure;
 use super::ledger::SqliteLedger;
 use super::rows::{Bound, COLUMNS, outcome_name, read_call};
+use super::savings::savings;
 use super::totals::{Totals, columns};
 use nunchi_core::{
-    BoxFuture, BudgetNotice, CallFilter, CallRecord, Grouping, LedgerReader, StorageError, Total,
+    BoxFuture, BudgetNotice, CallFilter, CallRecord, Grouping, LedgerReader, Savings, StorageError, Total,
 };
 use rusqlite::{Connection, params_from_iter};
 use std::sync::{Arc, PoisonError};
@@ -59,6 +60,13 @@ impl LedgerReader for SqliteLedger {
                 totals.add(row).map_err(failure)?;
             }
             Ok(totals.finish(filter.limit.map_or(MOST_GROUPS, |limit| limit as usize)))
+        }))
+    }
+
+    fn savings(&self, filter: CallFilter) -> BoxFuture<'_, Result<Savings, StorageError>> {
+        Box::pin(self.read(move |connection| {
+            let (condition, values) = condition(&filter);
+            savings(connection, &condition, values)
         }))
     }
 

@@ -4,7 +4,7 @@ use super::connection::failure;
 use jiff::Timestamp;
 use nunchi_core::{
     Account, Booked, CacheVerdict, CallId, CallRecord, Charge, KeyId, NanoUsd, Outcome, RequestId, RunId,
-    StepId, StorageError, Tier, Usage, UserId,
+    Saved, StepId, StorageError, Tier, Usage, UserId,
 };
 use rusqlite::{Connection, Row, ToSql, params};
 use std::sync::Arc;
@@ -13,10 +13,11 @@ use uuid::Uuid;
 /// Columns of a row, in the order in which [`read_call`] takes them.
 pub(super) const COLUMNS: &str = "id, request, started, latency_us, first_event_us, provider, model, requested_model, tier, \
     reason, cache, outcome, error_code, input, cache_read, cache_write_5m, cache_write_1h, output, reasoning, tool_uses, \
-    estimated, batch, cost, baseline, price_version, principal, key, user, session, run, step, phase, task, tags, notes";
+    estimated, batch, cost, baseline, price_version, principal, key, user, session, run, step, phase, task, tags, notes, \
+    saved_prompt_cache, saved_tools, saved_compression, saved_batch";
 
 const INSERT: &str = "INSERT OR IGNORE INTO calls VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, \
-    ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 
 /// Whether a row is there.
 pub(super) fn is_booked(connection: &Connection, call: CallId) -> Result<bool, StorageError> {
@@ -68,6 +69,10 @@ pub(super) fn write_call(connection: &Connection, call: &CallRecord) -> Result<b
         call.task.as_deref(),
         tags,
         notes,
+        call.saved.prompt_cache.0,
+        call.saved.tools.0,
+        call.saved.compression.0,
+        call.saved.batch.0,
     ]);
     Ok(changed.map_err(failure)? > 0)
 }
@@ -118,6 +123,12 @@ pub(super) fn read_call(row: &Row<'_>) -> rusqlite::Result<CallRecord> {
         task: text(32)?,
         tags: texts(33)?.into(),
         notes: texts(34)?,
+        saved: Saved {
+            prompt_cache: NanoUsd(row.get(35)?),
+            tools: NanoUsd(row.get(36)?),
+            compression: NanoUsd(row.get(37)?),
+            batch: NanoUsd(row.get(38)?),
+        },
     })
 }
 

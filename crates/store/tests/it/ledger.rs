@@ -2,8 +2,8 @@
 
 use crate::support::{cap, open, row, wish};
 use nunchi_core::{
-    BudgetStore, CallFilter, Clock, Grouping, HoldError, Ledger, LedgerReader, NanoUsd, Settlement,
-    StorageError,
+    BudgetStore, CacheVerdict, CallFilter, CallRecord, Clock, Grouping, HoldError, Ledger, LedgerReader,
+    NanoUsd, Saved, Savings, Settlement, StorageError,
 };
 use nunchi_store::SqliteLedger;
 use nunchi_testkit::TokioClock;
@@ -143,4 +143,36 @@ async fn a_damaged_file_is_refused_and_left_alone() {
     let copy = folder.path().join("saved.db");
     let saved = nunchi_store::salvage_to(&path, &copy).unwrap();
     assert!(saved.iter().any(|(table, rows)| table == "calls" && *rows > 0), "{saved:?}");
+}
+
+#[tokio::test]
+async fn savings_add_up_by_cause() {
+    let folder = tempfile::tempdir().unwrap();
+    let (ledger, _) = open(folder.path());
+    let rows = [
+        (CacheVerdict::Exact, 0, 1_000, Saved::default(), None),
+        (CacheVerdict::Semantic, 0, 700, Saved::default(), None),
+        (CacheVerdict::Miss, 200, 1_000, Saved { prompt_cache: NanoUsd(300), ..Saved::default() }, None),
+        (CacheVerdict::Miss, 900, 1_000, Saved { prompt_cache: NanoUsd(-50), ..Saved::default() }, None),
+        (
+            CacheVerdict::Bypass,
+            10,
+            500,
+            Saved { tools: NanoUsd(30), compression: NanoUsd(20), batch: NanoUsd(5), ..Saved::default() },
+            Some("judge"),
+        ),
+    ];
+    for (number, (cache, cost, baseline, saved, task)) in (1..).zip(rows) {
+        let task = task.map(Into::into);
+        let record = CallRecord { cache, saved, task, baseline_cost: NanoUsd(baseline), ..row(number, cost) };
+        ledger.settle(Settlement { record }).await.unwrap();
+    }
+    let saved = ledger.savings(CallFilter::default()).await.unwrap();
+    assert_eq!((saved.calls, saved.baseline, saved.spent), (5, NanoUsd(4_200), NanoUsd(1_110)));
+    assert_eq!((saved.exact, saved.semantic), (NanoUsd(1_000), NanoUsd(700)));
+    assert_eq!(saved.overhead, NanoUsd(10));
+    assert_eq!(saved.exact + saved.semantic + saved.tier + saved.other.total(), saved.total());
+    assert_eq!(saved.tier, NanoUsd(1_000 - 200 - 300 + 1_000 - 900 + 50 + 500 - 10 - 55));
+    let nothing = CallFilter { provider: Some("nobody".into()), ..CallFilter::default() };
+    assert_eq!(ledger.savings(nothing).await.unwrap(), Savings::default());
 }

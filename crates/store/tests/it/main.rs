@@ -5,4 +5,5 @@ mod cache;
 mod crash;
 mod journal;
 mod ledger;
+mod questions;
 mod support;

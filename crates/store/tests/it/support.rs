@@ -44,6 +44,7 @@ pub(crate) fn row(number: u64, cost: i64) -> CallRecord {
         batch: false,
         cost: NanoUsd(cost),
         baseline_cost: NanoUsd(cost * 2),
+        saved: nunchi_core::Saved::default(),
         price_version: "v".into(),
         principal: "me".into(),
         key: None,
