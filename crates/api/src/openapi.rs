@@ -90,7 +90,7 @@ const ROUTES: [Route; 11] = [
 ];
 
 /// The administration: method, address, summary. Keys with the admin role only.
-const ADMIN: [(&str, &str, &str); 21] = [
+const ADMIN: [(&str, &str, &str); 22] = [
     ("get", "/api/overview", "What is going on: spend, calls, health"),
     ("get", "/api/models", "Models and how they are doing"),
     ("get", "/api/calls", "Ledger rows, the newest first"),
@@ -102,6 +102,7 @@ const ADMIN: [(&str, &str, &str); 21] = [
     ("delete", "/api/budgets/{id}", "Remove a budget"),
     ("get", "/api/cache", "Stored answers"),
     ("delete", "/api/cache", "Remove stored answers"),
+    ("get", "/api/cache/doctor", "How sessions get on with the providers' prompt caches"),
     ("post", "/api/cache/explain", "Why two questions do or do not share an answer"),
     ("get", "/api/cache/stats", "Figures of the answer cache"),
     ("get", "/api/cache/{key}", "Show one stored answer"),

@@ -8,6 +8,7 @@ use crate::gateway::Gateway;
 use crate::limits::Permit;
 use crate::plan::{Candidate, RoutePlan};
 use crate::prices::free_price;
+use crate::prompt_cache::Look;
 use crate::tokens;
 use backon::{BackoffBuilder, ExponentialBuilder};
 use futures_util::StreamExt;
@@ -31,6 +32,8 @@ pub(crate) struct Pursuit {
     /// The question, if its answer may be shared.
     pub(crate) asked: Option<Asked>,
     pub(crate) open: Option<OpenCall>,
+    /// What was noticed of the prompt, if a provider may cache it.
+    pub(crate) look: Option<Look>,
     plan: RoutePlan,
     verdict: CacheVerdict,
     posture: Posture,
@@ -83,8 +86,19 @@ impl Gateway {
         if let Some(why) = why {
             plan.reason = format!("{}; {why}", plan.reason);
         }
-        let pursuit =
-            Pursuit { gateway, ask, flight, key, asked, open: None, plan, verdict, posture, _permit: permit };
+        let pursuit = Pursuit {
+            gateway,
+            ask,
+            flight,
+            key,
+            asked,
+            look: None,
+            open: None,
+            plan,
+            verdict,
+            posture,
+            _permit: permit,
+        };
         self.parts.spawn.spawn(TaskName::Call, Box::pin(pursuit.run()));
         hear(listener).await
     }
@@ -138,6 +152,7 @@ impl Pursuit {
     /// Tries the candidates in order until one begins to answer.
     async fn begin(&mut self) -> Result<Begun, ModelError> {
         let candidates = std::mem::take(&mut self.plan.candidates);
+        self.look = self.gateway.prompt_cache.look(&self.ask);
         let mut last: Option<ModelError> = None;
         for (index, candidate) in candidates.iter().enumerate() {
             let others = index + 1 < candidates.len();
@@ -194,7 +209,7 @@ impl Pursuit {
             .await?;
         open.shortened = shortened;
         self.open = Some(open);
-        Ok(self.outgoing(candidate, cap))
+        Ok(self.outgoing(candidate, cap, &price))
     }
 
     /// The output cap, the bound on the prompt's tokens, and whether a tight budget shortened the cap.
@@ -223,10 +238,13 @@ impl Pursuit {
         (affordable, bound, affordable < cap)
     }
 
-    fn outgoing(&self, candidate: &Candidate, cap: u64) -> ModelRequest {
+    fn outgoing(&self, candidate: &Candidate, cap: u64, price: &ModelPrice) -> ModelRequest {
         let mut request = self.ask.request.clone();
         request.model.clone_from(&candidate.model);
         request.max_output_tokens = Some(cap);
+        if let Some(look) = &self.look {
+            look.mark(&mut request, self.gateway.parts.providers[candidate.entry].dialect, price);
+        }
         request
     }
 

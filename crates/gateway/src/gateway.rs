@@ -7,6 +7,7 @@ use crate::keys::KeyRing;
 use crate::limits::Limits;
 use crate::parts::Parts;
 use crate::prices::PriceBook;
+use crate::prompt_cache::{PromptCache, PromptCacheReport};
 use crate::settings::{Settings, TierModels};
 use crate::tokens;
 use nunchi_core::{BoxFuture, ModelCard, ModelError, ModelList, ModelRequest};
@@ -22,6 +23,7 @@ pub struct Gateway {
     pub(crate) limits: Limits,
     pub(crate) breakers: Breakers,
     pub(crate) feed: Feed,
+    pub(crate) prompt_cache: PromptCache,
     pub(crate) me: Weak<Gateway>,
     keys: KeyRing,
     routes: RwLock<Arc<Routes>>,
@@ -47,6 +49,7 @@ impl Gateway {
             limits: Limits::default(),
             breakers: Breakers::new(settings.breaker.clone()),
             feed: Feed::new(),
+            prompt_cache: PromptCache::new(Arc::clone(&parts.clock)),
             me: Weak::clone(me),
             routes: RwLock::new(Arc::new(Routes::first(&parts, &settings))),
             parts,
@@ -67,6 +70,11 @@ impl Gateway {
     /// The answer cache.
     pub fn cache(&self) -> &AnswerCache {
         &self.cache
+    }
+
+    /// How sessions get on with their providers' prompt caches.
+    pub fn prompt_cache_report(&self) -> Vec<PromptCacheReport> {
+        self.prompt_cache.report()
     }
 
     /// The virtual keys.

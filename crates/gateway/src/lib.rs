@@ -14,6 +14,7 @@ mod meter;
 mod parts;
 mod plan;
 mod prices;
+mod prompt_cache;
 mod settings;
 mod tokens;
 
@@ -25,4 +26,5 @@ pub use keys::{KeyError, KeyRing, NewKey, Secret};
 pub use parts::{Parts, ProviderEntry, SemanticParts};
 pub use plan::{Candidate, RoutePlan};
 pub use prices::{PriceBook, PriceCatalog};
+pub use prompt_cache::{PrefixBreak, PromptCacheReport};
 pub use settings::{CacheSettings, LimitSettings, RetrySettings, SemanticSettings, Settings, TierModels};

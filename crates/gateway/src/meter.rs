@@ -154,6 +154,9 @@ impl Pursuit {
             Some(_) => NanoUsd::ZERO,
             None => baseline_cost(&open.price, &record.usage) - cost(&open.price, &record.usage, false),
         };
+        if let Some(look) = self.look {
+            gateway.prompt_cache.note(look, &record, &open.price);
+        }
         let uncached = record.cost + record.saved.total();
         record.baseline_cost = gateway.baseline(&record.usage).unwrap_or(uncached);
         record

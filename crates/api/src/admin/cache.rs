@@ -7,7 +7,7 @@ use axum::Json;
 use axum::extract::State;
 use jiff::Timestamp;
 use nunchi_core::{CacheEntry, CacheFilter, CacheKey, CallContext, Principal, RequestId, StorageError};
-use nunchi_gateway::{CacheFigures, SharingReport};
+use nunchi_gateway::{CacheFigures, PromptCacheReport, SharingReport};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -85,6 +85,11 @@ pub(crate) async fn explain(
         ))
     })?;
     Ok(Json(Explained { text: report.explain(admin.lang), report }))
+}
+
+/// `GET /api/cache/doctor`
+pub(crate) async fn doctor(admin: Admin) -> Json<Vec<PromptCacheReport>> {
+    Json(admin.services.gateway.prompt_cache_report())
 }
 
 /// `GET /api/cache/{key}`

@@ -25,6 +25,7 @@ pub(crate) fn routes() -> Router<ApiState> {
         .route("/api/budgets", get(budgets::list).put(budgets::put))
         .route("/api/budgets/{id}", delete(budgets::remove))
         .route("/api/cache", get(cache::list).delete(cache::clear))
+        .route("/api/cache/doctor", get(cache::doctor))
         .route("/api/cache/explain", post(cache::explain))
         .route("/api/cache/stats", get(cache::stats))
         .route("/api/cache/{key}", get(cache::show).delete(cache::remove))

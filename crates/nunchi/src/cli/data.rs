@@ -68,6 +68,8 @@ pub(crate) enum CacheCommand {
         #[arg(long, conflicts_with_all = ["model", "older"])]
         all: bool,
     },
+    /// How sessions get on with the providers' prompt caches, and what broke their prefixes.
+    Doctor,
     /// Why two questions do or do not share an answer.
     Explain {
         /// A question.

@@ -7,7 +7,7 @@ use crate::failure::Failure;
 use crate::render::{bar, grouped, table, usd};
 use http::Method;
 use jiff::Timestamp;
-use nunchi_core::{CacheEntry, CacheStats};
+use nunchi_core::{CacheEntry, CacheStats, NanoUsd};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -29,6 +29,27 @@ struct Figures {
     bypassed: u64,
     skipped_writes: u64,
     semantic: Option<SemanticFigures>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct PromptCacheReport {
+    session: String,
+    model: String,
+    calls: u64,
+    prompt_tokens: u64,
+    cached_tokens: u64,
+    saved: NanoUsd,
+    lost: NanoUsd,
+    breaks: Vec<PrefixBreak>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct PrefixBreak {
+    at: Timestamp,
+    place: String,
+    byte: usize,
+    excerpt: String,
+    lost_tokens: u64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -72,6 +93,10 @@ pub(crate) async fn cache(desk: &Desk, command: &CacheCommand) -> Result<(), Fai
             }
             let gone: Value = desk.client.delete(&format!("/api/cache?{}", query.join("&"))).await?;
             desk.show(&gone, || removed(desk, &gone))
+        }
+        CacheCommand::Doctor => {
+            let sessions: Vec<PromptCacheReport> = desk.client.get("/api/cache/doctor").await?;
+            desk.show(&sessions, || doctor(desk, &sessions))
         }
         CacheCommand::Explain { a, b } => {
             let body = json!({ "a": a, "b": b });
@@ -157,6 +182,44 @@ fn show(desk: &Desk, Keyed { key, entry, bytes }: &Keyed) -> String {
         (desk.lang.pick("until", "만료"), time(entry.expires)),
     ];
     table(&["", ""], rows.into_iter().map(|(name, value)| vec![name.to_owned(), value]))
+}
+
+fn doctor(desk: &Desk, sessions: &[PromptCacheReport]) -> String {
+    if sessions.is_empty() {
+        let (en, ko) = (
+            "No prompt was long enough for a provider's cache since the server began.",
+            "서버가 시작된 뒤로 제공자 캐시에 들어갈 만큼 긴 프롬프트가 없었습니다.",
+        );
+        return desk.lang.pick(en, ko).to_owned();
+    }
+    let headings = desk.lang.pick(
+        ["session", "model", ">calls", ">prompt tokens", ">cached", ">saved", ">lost", "last break"],
+        ["세션", "모델", ">호출", ">프롬프트 토큰", ">캐시", ">절약", ">손실", "마지막 끊김"],
+    );
+    let rows = sessions.iter().map(|session| {
+        let share = (session.cached_tokens * 100).checked_div(session.prompt_tokens).unwrap_or(0);
+        let last = session.breaks.last().map_or_else(
+            || "-".to_owned(),
+            |found| {
+                let (place, byte, excerpt) = (&found.place, found.byte, &found.excerpt);
+                desk.lang.pick(
+                    format!("{place}, byte {byte}: \"{excerpt}\""),
+                    format!("{place} {byte}번째 바이트: \"{excerpt}\""),
+                )
+            },
+        );
+        vec![
+            session.session.clone(),
+            session.model.clone(),
+            grouped(session.calls),
+            grouped(session.prompt_tokens),
+            format!("{share} %"),
+            usd(session.saved),
+            usd(session.lost),
+            last,
+        ]
+    });
+    table(&headings, rows)
 }
 
 fn removed(desk: &Desk, gone: &Value) -> String {

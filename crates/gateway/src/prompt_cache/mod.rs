@@ -1,0 +1,249 @@
+//! Looks after the providers' prompt caches: notices what broke a session's prefix, and marks prefixes where reuse will pay.
+
+mod prefix;
+
+use crate::call::Ask;
+use jiff::{SignedDuration, Timestamp};
+use nunchi_core::{
+    CacheTtl, CallRecord, Clock, Dialect, ModelPrice, ModelRequest, NanoUsd, Part, Role, mask_secrets,
+};
+use prefix::{Prompt, Seen};
+use serde::Serialize;
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Shorter prompts are not cached by any provider (1,024 tokens), in bytes.
+const SHORTEST: usize = 4 << 10;
+/// Bytes of a token, roughly.
+const BYTES_PER_TOKEN: usize = 4;
+/// Sessions that are looked after; those that were silent longest go first.
+const MOST_SESSIONS: usize = 1_000;
+/// Breaks that are kept of a session.
+const MOST_BREAKS: usize = 8;
+/// How long a provider keeps a prefix that is not asked for.
+const LIFE: SignedDuration = SignedDuration::from_mins(5);
+
+/// What broke a prefix.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PrefixBreak {
+    /// When.
+    pub at: Timestamp,
+    /// `tools`, `system`, `message 3` …
+    pub place: String,
+    /// The first differing byte of that place (behind the first 16 KB of a prompt: to within 64).
+    pub byte: usize,
+    /// What stands there now, masked.
+    pub excerpt: String,
+    /// Tokens that had to be read anew, estimated.
+    pub lost_tokens: u64,
+}
+
+/// How a session gets on with its provider's prompt cache.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct PromptCacheReport {
+    /// The session, or the beginning of its first question where it has no name.
+    pub session: String,
+    /// The model that answered last.
+    pub model: String,
+    /// Calls with a prompt long enough to be cached.
+    pub calls: u64,
+    /// Prompt tokens.
+    pub prompt_tokens: u64,
+    /// Those among them that were read from the cache.
+    pub cached_tokens: u64,
+    /// What the cache saved, less what writing it cost.
+    pub saved: NanoUsd,
+    /// What the breaks cost.
+    pub lost: NanoUsd,
+    /// The latest breaks, the last one last.
+    pub breaks: Vec<PrefixBreak>,
+}
+
+struct Session {
+    seen: Seen,
+    last: Timestamp,
+    /// Calls that went on where the one before ended while the provider still kept it.
+    reused: u32,
+    report: PromptCacheReport,
+}
+
+/// What was noticed of a request before it is sent.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Look {
+    session: u64,
+    /// How likely this prompt's prefix is asked for again while it is kept, 0 to 1.
+    reuse: f64,
+    lost_tokens: u64,
+}
+
+/// The sessions' prefixes.
+pub(crate) struct PromptCache {
+    sessions: Mutex<HashMap<u64, Session>>,
+    clock: Arc<dyn Clock>,
+}
+
+impl PromptCache {
+    pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
+        Self { sessions: Mutex::default(), clock }
+    }
+
+    /// Compares a prompt with the one before it in its session; `None` for one that no provider would cache.
+    pub(crate) fn look(&self, ask: &Ask) -> Option<Look> {
+        // The bound is never below the bytes of the prompt's text.
+        if ask.prompt_bound < SHORTEST as u64 {
+            return None;
+        }
+        let prompt = Prompt::of(&ask.request);
+        if prompt.len() < SHORTEST {
+            return None;
+        }
+        let (id, name) = identity(ask)?;
+        let now = self.clock.now();
+        let mut sessions = self.sessions();
+        let Some(session) = sessions.get_mut(&id) else {
+            make_room(&mut sessions);
+            let report = PromptCacheReport { session: name, calls: 1, ..PromptCacheReport::default() };
+            sessions.insert(id, Session { seen: prompt.seen(), last: now, reused: 0, report });
+            return Some(Look { session: id, reuse: first_guess(&ask.request), lost_tokens: 0 });
+        };
+        let alive = now.duration_since(session.last) < LIFE;
+        let difference = prompt.differs(&session.seen);
+        let mut lost_tokens = 0;
+        match difference {
+            Some(found) if alive => {
+                lost_tokens = ((session.seen.len() - found.kept) / BYTES_PER_TOKEN) as u64;
+                let excerpt = mask_secrets(&found.excerpt).into_owned();
+                let (place, byte) = (found.place, found.byte);
+                session.report.breaks.push(PrefixBreak { at: now, place, byte, excerpt, lost_tokens });
+                if session.report.breaks.len() > MOST_BREAKS {
+                    session.report.breaks.remove(0);
+                }
+            }
+            None if alive => session.reused += 1,
+            _ => {}
+        }
+        session.report.calls += 1;
+        session.seen = prompt.seen();
+        session.last = now;
+        let chances = f64::from(u32::try_from(session.report.calls).unwrap_or(u32::MAX));
+        let reuse = (f64::from(session.reused) + 4.0 * first_guess(&ask.request)) / (chances + 3.0);
+        Some(Look { session: id, reuse, lost_tokens })
+    }
+
+    /// Counts what a call of the session used.
+    pub(crate) fn note(&self, look: Look, record: &CallRecord, price: &ModelPrice) {
+        let mut sessions = self.sessions();
+        let Some(session) = sessions.get_mut(&look.session) else { return };
+        let report = &mut session.report;
+        report.model = format!("{}/{}", record.provider, record.model);
+        report.prompt_tokens += record.usage.prompt_tokens();
+        report.cached_tokens += record.usage.cache_read;
+        report.saved += record.saved.prompt_cache;
+        let a_million = (price.rates.input - price.rates.cache_read).0.max(0);
+        let lost = i128::from(look.lost_tokens) * i128::from(a_million) / 1_000_000;
+        report.lost += NanoUsd(i64::try_from(lost).unwrap_or(i64::MAX));
+    }
+
+    /// All sessions, those that lost most first.
+    pub(crate) fn report(&self) -> Vec<PromptCacheReport> {
+        let mut reports: Vec<_> = self.sessions().values().map(|session| session.report.clone()).collect();
+        reports.sort_by(|a, b| (b.lost, b.saved, &a.session).cmp(&(a.lost, a.saved, &b.session)));
+        reports
+    }
+
+    fn sessions(&self) -> MutexGuard<'_, HashMap<u64, Session>> {
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Look {
+    /// Marks what an Anthropic model may keep, unless the caller has marked it by himself, or reuse is too unlikely to pay for
+    /// the writing.
+    pub(crate) fn mark(&self, request: &mut ModelRequest, dialect: Dialect, price: &ModelPrice) {
+        let own = request.origin.as_ref().is_some_and(|origin| origin.dialect == Dialect::Anthropic);
+        let marked = request
+            .messages
+            .iter()
+            .any(|message| message.parts.iter().any(|part| matches!(part, Part::CachePoint(_))));
+        if dialect != Dialect::Anthropic || own || marked || !pays(price, self.reuse) {
+            return;
+        }
+        let system = request.messages.iter().rposition(|m| matches!(m.role, Role::System | Role::Developer));
+        let last = request.messages.len().checked_sub(1);
+        for at in system.into_iter().chain(last) {
+            let parts = &mut request.messages[at].parts;
+            if !matches!(parts.last(), Some(Part::CachePoint(_)) | None) {
+                parts.push(Part::CachePoint(CacheTtl::FiveMinutes));
+            }
+        }
+    }
+}
+
+/// Whether writing a prefix now and reading it later with this likelihood costs less than reading it twice at the full price.
+fn pays(price: &ModelPrice, reuse: f64) -> bool {
+    let rates = &price.rates;
+    let (write, input, read) = (rates.cache_write_5m.0, rates.input.0, rates.cache_read.0);
+    #[expect(clippy::cast_precision_loss, reason = "a comparison of two prices")]
+    let (more, less) = ((write - input).max(0) as f64, (input - read).max(0) as f64);
+    reuse * less > more
+}
+
+/// How likely a first prompt is followed by another one of its session: agents come back, single questions seldom do.
+fn first_guess(request: &ModelRequest) -> f64 {
+    let turns = request.messages.iter().filter(|message| message.role == Role::Assistant).count();
+    match (request.tools.is_empty(), turns) {
+        (false, _) => 0.8,
+        (true, 0) => 0.2,
+        (true, _) => 0.6,
+    }
+}
+
+/// Which conversation a request belongs to: the session the caller names, else its key and first question.
+fn identity(ask: &Ask) -> Option<(u64, String)> {
+    let mut hasher = DefaultHasher::new();
+    ask.context.principal.key.hash(&mut hasher);
+    if let Some(session) = &ask.context.session {
+        session.hash(&mut hasher);
+        return Some((hasher.finish(), session.to_string()));
+    }
+    let first = ask.request.messages.iter().find(|message| message.role == Role::User)?.plain_text();
+    first.hash(&mut hasher);
+    let shown = mask_secrets(&first);
+    Some((hasher.finish(), shown.chars().take(40).collect()))
+}
+
+fn make_room(sessions: &mut HashMap<u64, Session>) {
+    if sessions.len() < MOST_SESSIONS {
+        return;
+    }
+    let mut silent: Vec<(Timestamp, u64)> =
+        sessions.iter().map(|(id, session)| (session.last, *id)).collect();
+    silent.sort_unstable();
+    for (_, id) in silent.into_iter().take(MOST_SESSIONS / 10) {
+        sessions.remove(&id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nunchi_core::{ModelPrice, Rates};
+
+    fn price(input: i64, read: i64, write: i64) -> ModelPrice {
+        let rates = Rates {
+            input: NanoUsd(input),
+            cache_read: NanoUsd(read),
+            cache_write_5m: NanoUsd(write),
+            ..Rates::default()
+        };
+        ModelPrice { rates, ..crate::prices::free_price("p", "m") }
+    }
+
+    #[test]
+    fn a_mark_is_set_where_it_pays() {
+        let anthropic = price(3_000_000, 300_000, 3_750_000);
+        assert!(pays(&anthropic, 0.8) && pays(&anthropic, 0.3) && !pays(&anthropic, 0.2));
+        assert!(!pays(&price(3_000_000, 3_000_000, 3_750_000), 1.0), "nothing to be gained");
+    }
+}
