@@ -5,3 +5,9 @@ mod compress;
 mod guard;
 mod route;
 mod select;
+
+pub use route::{
+    Difficulty, Estimate, Features, FitOptions, INTENTS, Inputs, Intent, IntentSource, IntentVerdict, Judgement, Linear, Loss,
+    OutcomeExample, Reading, RouteModel, Routed, SUBJECTS, Scaler, TierExample, TierVerdict, VECTOR, WORD_PROBLEM, WeightsError,
+    apgr, bootstrap, fit_linear, part_of, read, share, strong_share_for, subject_index,
+};
