@@ -90,10 +90,11 @@ const ROUTES: [Route; 11] = [
 ];
 
 /// The administration: method, address, summary. Keys with the admin role only.
-const ADMIN: [(&str, &str, &str); 22] = [
+const ADMIN: [(&str, &str, &str); 23] = [
     ("get", "/api/overview", "What is going on: spend, calls, health"),
     ("get", "/api/models", "Models and how they are doing"),
     ("get", "/api/calls", "Ledger rows, the newest first"),
+    ("post", "/api/route/explain", "How a text would be routed, and why"),
     ("get", "/api/savings", "What was saved, by cause"),
     ("get", "/api/stats", "Sums by provider, model, session, phase, task, key, tier, day"),
     ("get", "/api/notices", "Budget thresholds that were reached"),

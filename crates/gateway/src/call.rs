@@ -65,7 +65,8 @@ impl Gateway {
             Recall::Miss(slot) => slot,
         };
         let posture = self.parts.ledger.posture(&SpendScope::of(&ask.context, "", ""), ask.started);
-        let planned = self.plan(&ask.request, &ask.context, &posture);
+        let judged = self.judge(&ask, slot.asked.as_ref()).await;
+        let planned = self.plan(&ask.request, &ask.context, &posture, judged.as_ref());
         self.attempt(ask, planned, slot, permit, posture).await
     }
 

@@ -156,8 +156,8 @@ impl Routes {
     }
 
     fn digest(&self, settings: &Settings) -> String {
-        let rules: Vec<_> =
-            settings.rules.rules.iter().map(|rule| (rule.pattern.as_str(), rule.tier)).collect();
+        let all = settings.own_rules.rules.iter().chain(&settings.rules.rules);
+        let rules: Vec<_> = all.map(|rule| (rule.pattern.as_str(), rule.tier)).collect();
         let text = format!("{:?} {:?} {:?} {rules:?}", self.tiers, settings.aliases, settings.fallbacks);
         Sha256::digest(text).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
     }

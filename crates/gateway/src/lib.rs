@@ -16,6 +16,7 @@ mod plan;
 mod prices;
 mod prompt_cache;
 mod settings;
+mod tiering;
 mod tokens;
 
 pub use breaker::{BreakerSettings, CandidateHealth};
@@ -28,3 +29,4 @@ pub use plan::{Candidate, RoutePlan};
 pub use prices::{PriceBook, PriceCatalog};
 pub use prompt_cache::{PrefixBreak, PromptCacheReport};
 pub use settings::{CacheSettings, LimitSettings, RetrySettings, SemanticSettings, Settings, TierModels};
+pub use tiering::{RouteReport, RouteStage};

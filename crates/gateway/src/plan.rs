@@ -6,6 +6,7 @@ use nunchi_core::{
     BudgetAction, CallContext, Media, ModelError, ModelErrorKind, ModelRequest, Part, Posture, Principal,
     Refusal, Tier, human_text, pattern_matches,
 };
+use nunchi_saving::Judgement;
 use serde::Serialize;
 
 /// A model that may answer.
@@ -67,7 +68,13 @@ impl Gateway {
     ) -> Result<RoutePlan, ModelError> {
         let scope = nunchi_core::SpendScope::of(context, "", "");
         let posture = self.parts.ledger.posture(&scope, self.parts.clock.now());
-        self.plan(request, context, &posture)
+        self.plan(request, context, &posture, None)
+    }
+
+    /// Whether the caller leaves the tier to us.
+    pub(crate) fn chooses_tier(&self, request: &ModelRequest) -> bool {
+        let asked = self.settings.aliases.get(&request.model).unwrap_or(&request.model);
+        matches!(wish(asked), Ok(Wish::Auto(None)))
     }
 
     pub(crate) fn plan(
@@ -75,10 +82,11 @@ impl Gateway {
         request: &ModelRequest,
         context: &CallContext,
         posture: &Posture,
+        judged: Option<&Judgement>,
     ) -> Result<RoutePlan, ModelError> {
         let asked = self.settings.aliases.get(&request.model).unwrap_or(&request.model);
         let mut plan = match wish(asked)? {
-            Wish::Auto(tier) => self.plan_tier(request, tier, posture),
+            Wish::Auto(tier) => self.plan_tier(request, tier, posture, judged),
             Wish::Named(name) => self.plan_named(name)?,
         };
         plan.candidates.retain(|candidate| may_use(&context.principal, candidate, &request.model));
@@ -105,11 +113,17 @@ impl Gateway {
         Ok(plan)
     }
 
-    fn plan_tier(&self, request: &ModelRequest, wanted: Option<Tier>, posture: &Posture) -> RoutePlan {
+    fn plan_tier(
+        &self,
+        request: &ModelRequest,
+        wanted: Option<Tier>,
+        posture: &Posture,
+        judged: Option<&Judgement>,
+    ) -> RoutePlan {
         let (mut tier, mut reason) = match wanted {
             Some(tier) => (tier, "the caller chose the tier".to_owned()),
             None => {
-                let choice = self.settings.rules.choose(&human_text(request).unwrap_or_default());
+                let choice = self.choose_tier(&human_text(request).unwrap_or_default(), judged);
                 (choice.tier, choice.reason)
             }
         };

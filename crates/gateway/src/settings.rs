@@ -108,7 +108,9 @@ pub struct LimitSettings {
 pub struct Settings {
     /// Candidates by tier.
     pub tiers: TierModels,
-    /// How a tier is chosen.
+    /// The owner's rules for a tier: they win over the classifier.
+    pub own_rules: TierRules,
+    /// Rules for what neither the owner's rules nor the classifier are sure of.
     pub rules: TierRules,
     /// Models to try when an explicitly named one fails: `provider/model` to candidates.
     pub fallbacks: BTreeMap<String, Vec<String>>,
@@ -140,6 +142,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             tiers: TierModels::default(),
+            own_rules: TierRules::default(),
             rules: TierRules::built_in(),
             fallbacks: BTreeMap::new(),
             aliases: BTreeMap::new(),

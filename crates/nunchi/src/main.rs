@@ -134,6 +134,7 @@ async fn command(desk: &Desk, command: &Command) -> Result<(), Failure> {
         Command::Chat(flags) => commands::chat(desk, flags).await,
         Command::Stats(flags) => commands::stats(desk, flags).await,
         Command::Budget { command } => commands::budget(desk, command).await,
+        Command::Route { command } => commands::route(desk, command).await,
         Command::Cache { command } => commands::cache(desk, command).await,
         Command::Prices { command } => commands::prices(desk, command).await,
         Command::Keys { command } => commands::keys(desk, command).await,

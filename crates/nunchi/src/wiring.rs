@@ -14,7 +14,7 @@ use nunchi_api::{
 };
 use nunchi_core::{
     AccessRole, Amount, Budget, BudgetId, BudgetScope, BudgetWindow, Clock, Dialect, Explain, Ids, Lang,
-    NanoUsd, Spawn,
+    NanoUsd, Spawn, TierRules,
 };
 use nunchi_gateway::{Gateway, NewKey, Parts, ProviderEntry, Settings, TierModels};
 use nunchi_providers::{Provider, ProviderConfig, ProviderDeps, ProviderKind, Timeouts, Tls};
@@ -206,7 +206,8 @@ fn settings(home: &Home, config: &Config, providers: &[ProviderEntry]) -> Result
         }),
         embedder: config.embedder.clone().or_else(embedded),
         tiers,
-        rules: config.rules.clone(),
+        own_rules: config.rules.clone(),
+        rules: TierRules::built_in(),
         fallbacks: config.fallbacks.clone(),
         aliases: config.aliases.clone(),
         default_max_output: config.default_max_output,

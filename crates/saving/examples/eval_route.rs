@@ -6,8 +6,8 @@ mod route_support;
 use anyhow::{Context, Result};
 use nunchi_core::Tier;
 use nunchi_saving::{
-    Estimate, FitOptions, Inputs, IntentSource, Linear, Loss, OutcomeExample, RouteModel, Routed, TierExample, apgr,
-    bootstrap, fit_linear, part_of, share, strong_share_for,
+    Estimate, FitOptions, Inputs, IntentSource, Linear, Loss, OutcomeExample, RouteModel, Routed,
+    TierExample, apgr, bootstrap, fit_linear, part_of, share, strong_share_for,
 };
 use route_support::{Encoder, Options, Prompt, Question};
 
@@ -35,7 +35,11 @@ fn tiers(prompts: &[Prompt], outcomes: &[OutcomeExample<'_>]) -> Result<()> {
     let known: Vec<TierExample<'_>> = prompts.iter().filter(|p| !p.held_out()).map(Prompt::example).collect();
     let asked: Vec<&Prompt> = prompts.iter().filter(|p| p.held_out()).collect();
     let model = RouteModel::train(&known, outcomes);
-    println!("\n## Tiers: {} prompts learned, {} held out (by group of like meaning)", known.len(), asked.len());
+    println!(
+        "\n## Tiers: {} prompts learned, {} held out (by group of like meaning)",
+        known.len(),
+        asked.len()
+    );
     let (mut right, mut under, mut complex, mut sure, mut sure_right) = (0, 0, 0, 0, 0);
     let (mut intent_right, mut pattern, mut pattern_right) = (0, 0, 0);
     let mut table = [[0; 3]; 3];
@@ -68,13 +72,26 @@ fn tiers(prompts: &[Prompt], outcomes: &[OutcomeExample<'_>]) -> Result<()> {
         println!("  {name} {}", show(share(hit.count(), of.len())));
     }
     println!("complex sent lower {}  (<= .05)", show(share(under, complex)));
-    println!("said anything {}, then right {}", show(share(sure, asked.len())), show(share(sure_right, sure)));
+    println!(
+        "said anything {}, then right {}",
+        show(share(sure, asked.len())),
+        show(share(sure_right, sure))
+    );
     println!("labelled x said {table:?}");
-    println!("intent right {}; by pattern {} of which right {}", show(share(intent_right, asked.len())), pattern, show(share(pattern_right, pattern)));
+    println!(
+        "intent right {}; by pattern {} of which right {}",
+        show(share(intent_right, asked.len())),
+        pattern,
+        show(share(pattern_right, pattern))
+    );
     let rules = nunchi_core::TierRules::built_in();
     let by_rules = asked.iter().filter(|p| rules.choose(&p.text).tier == p.tier).count();
     let always = asked.iter().filter(|p| p.tier == Tier::Standard).count();
-    println!("floors: always standard {}, built-in rules {}", show(share(always, asked.len())), show(share(by_rules, asked.len())));
+    println!(
+        "floors: always standard {}, built-in rules {}",
+        show(share(always, asked.len())),
+        show(share(by_rules, asked.len()))
+    );
     Ok(())
 }
 
@@ -85,7 +102,11 @@ struct Ranking {
 }
 
 fn difficulty(questions: &[Question]) -> Result<()> {
-    println!("false alarms of the filter of words to the router: {} of {}", questions.iter().filter(|q| q.neutralised).count(), questions.len());
+    println!(
+        "false alarms of the filter of words to the router: {} of {}",
+        questions.iter().filter(|q| q.neutralised).count(),
+        questions.len()
+    );
     let fold = |q: &Question| part_of(&q.text, FOLDS);
     let mut ours = vec![0.0; questions.len()];
     let mut two_odds = vec![0.0; questions.len()];
@@ -116,18 +137,30 @@ fn difficulty(questions: &[Question]) -> Result<()> {
     Ok(())
 }
 
-fn report(set: &str, problems: bool, questions: &[Question], rankings: &[Ranking], fold: &dyn Fn(&Question) -> u64) -> Result<()> {
+fn report(
+    set: &str,
+    problems: bool,
+    questions: &[Question],
+    rankings: &[Ranking],
+    fold: &dyn Fn(&Question) -> u64,
+) -> Result<()> {
     let of = |pick: fn(&Question) -> bool| {
         let all = questions.iter().filter(|q| q.word_problem == problems);
         share(all.clone().filter(|q| pick(q)).count(), all.count())
     };
-    println!("\n## {set}: always cheap {}, always strong {}", show(of(|q| q.weak_right)), show(of(|q| q.strong_right)));
+    println!(
+        "\n## {set}: always cheap {}, always strong {}",
+        show(of(|q| q.weak_right)),
+        show(of(|q| q.strong_right))
+    );
     for ranking in rankings {
         let all: Vec<(u64, Routed)> = questions
             .iter()
             .zip(&ranking.scores)
             .filter(|(q, _)| q.word_problem == problems)
-            .map(|(q, score)| (fold(q), Routed { score: *score, weak_right: q.weak_right, strong_right: q.strong_right }))
+            .map(|(q, score)| {
+                (fold(q), Routed { score: *score, weak_right: q.weak_right, strong_right: q.strong_right })
+            })
             .collect();
         let records: Vec<Routed> = all.iter().map(|(_, r)| *r).collect();
         let whole = bootstrap(&records, apgr).context("the models differ")?;
@@ -140,7 +173,13 @@ fn report(set: &str, problems: bool, questions: &[Question], rankings: &[Ranking
         let mean = parts.iter().sum::<f64>() / parts.len() as f64;
         let calls = bootstrap(&records, |r| strong_share_for(r, 0.95)).context("reached")?;
         let parts: Vec<String> = parts.iter().map(|p| format!("{p:.3}")).collect();
-        println!("{:40} APGR {}  mean of parts {mean:.3} ({})  95 % quality at {}", ranking.name, show(whole), parts.join(" "), show(calls));
+        println!(
+            "{:40} APGR {}  mean of parts {mean:.3} ({})  95 % quality at {}",
+            ranking.name,
+            show(whole),
+            parts.join(" "),
+            show(calls)
+        );
     }
     Ok(())
 }
@@ -156,14 +195,18 @@ impl TwoOdds {
     fn fit(questions: &[&Question]) -> Self {
         let rows: Vec<Inputs> = questions.iter().map(|q| Self::inputs(q)).collect();
         let rows: Vec<&Inputs> = rows.iter().collect();
-        let targets: Vec<f32> =
-            questions.iter().flat_map(|q| [q.weak_right, q.strong_right]).map(|yes| f32::from(u8::from(yes))).collect();
+        let targets: Vec<f32> = questions
+            .iter()
+            .flat_map(|q| [q.weak_right, q.strong_right])
+            .map(|yes| f32::from(u8::from(yes)))
+            .collect();
         let options = FitOptions { loss: Loss::Logistic, l2: 1.0, iterations: 100 };
         Self(fit_linear(&rows, &targets, &[], &Linear::zeros(nunchi_saving::VECTOR, 0, 2), options))
     }
 
     fn gain(&self, question: &Question) -> f32 {
-        let right: Vec<f32> = self.0.scores(&Self::inputs(question)).iter().map(|s| 1.0 / (1.0 + (-s).exp())).collect();
+        let right: Vec<f32> =
+            self.0.scores(&Self::inputs(question)).iter().map(|s| 1.0 / (1.0 + (-s).exp())).collect();
         right[1] - right[0]
     }
 }

@@ -10,8 +10,10 @@ pub use guard::{
     Agreement, Blocked, FEATURE_NAMES, FEATURES, Forest, Freshness, GUARD_WEIGHTS_VERSION, Node, Question,
     SharingDecision, SharingPrior, SharingRecord, SharingVerdict, Slot, SlotVerdict, Tongue, Unshareable,
     freshness, judge, pair_features,
+};
 pub use route::{
-    Difficulty, Estimate, Features, FitOptions, INTENTS, Inputs, Intent, IntentSource, IntentVerdict, Judgement, Linear, Loss,
-    OutcomeExample, Reading, RouteModel, Routed, SUBJECTS, Scaler, TierExample, TierVerdict, VECTOR, WORD_PROBLEM, WeightsError,
-    apgr, bootstrap, fit_linear, part_of, read, share, strong_share_for, subject_index,
+    Difficulty, Estimate, Features, FitOptions, INTENTS, Inputs, Intent, IntentSource, IntentVerdict,
+    Judgement, Linear, Loss, OutcomeExample, Reading, RouteModel, Routed, SUBJECTS, Scaler, TierExample,
+    TierVerdict, VECTOR, WORD_PROBLEM, WeightsError, apgr, bootstrap, fit_linear, part_of, read, share,
+    strong_share_for, subject_index,
 };

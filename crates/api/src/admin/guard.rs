@@ -7,7 +7,7 @@ use crate::state::{AdminServices, ApiState};
 use axum::extract::FromRequestParts;
 use axum::response::{IntoResponse, Response};
 use http::request::Parts;
-use nunchi_core::{AccessRole, Explain, Lang, StorageError};
+use nunchi_core::{AccessRole, Explain, Lang, ModelError, StorageError};
 use nunchi_gateway::KeyError;
 use std::fmt;
 
@@ -91,6 +91,11 @@ impl Admin {
             _ => 503,
         };
         Refused(Box::new(Failure::new(status, error, self.lang)))
+    }
+
+    /// A plan that cannot be made.
+    pub(crate) fn refused(&self, error: &ModelError) -> Refused {
+        Refused(Box::new(Failure::of_model(error, self.lang)))
     }
 
     /// A failure of the key ring.

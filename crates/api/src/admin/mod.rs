@@ -8,6 +8,7 @@ mod ledger;
 mod overview;
 mod prices;
 mod read;
+mod route;
 
 use crate::state::ApiState;
 use axum::Router;
@@ -19,6 +20,7 @@ pub(crate) fn routes() -> Router<ApiState> {
         .route("/api/overview", get(overview::overview))
         .route("/api/models", get(overview::models))
         .route("/api/calls", get(ledger::calls))
+        .route("/api/route/explain", post(route::explain))
         .route("/api/savings", get(ledger::savings))
         .route("/api/stats", get(ledger::stats))
         .route("/api/notices", get(ledger::notices))

@@ -35,6 +35,13 @@ impl PackedVector {
         cosine.clamp(-1.0, 1.0)
     }
 
+    /// The vector at unit length.
+    pub fn unpack(&self) -> Vec<f32> {
+        let squares: f32 = self.bytes.iter().map(|x| f32::from(*x) * f32::from(*x)).sum();
+        let scale = if squares > 0.0 { squares.sqrt().recip() } else { 0.0 };
+        self.bytes.iter().map(|x| f32::from(*x) * scale).collect()
+    }
+
     /// The signs of the dimensions, 64 to a word: vectors at an angle differ in a share of them that is the angle's share of a
     /// half turn.
     pub fn signs(&self) -> Box<[u64]> {

@@ -68,15 +68,20 @@ impl TierRules {
         Self { rules: rules.collect() }
     }
 
-    /// The tier of a human text. Text longer than `LONG_TEXT` characters is never trivial.
+    /// The tier of a human text; standard when no rule matches.
     pub fn choose(&self, human_text: &str) -> TierChoice {
+        let nothing = || TierChoice { tier: Tier::Standard, reason: "no rule matched".into() };
+        self.matching(human_text).unwrap_or_else(nothing)
+    }
+
+    /// The tier of a human text by the first rule that matches. Text longer than `LONG_TEXT` characters is never trivial.
+    pub fn matching(&self, human_text: &str) -> Option<TierChoice> {
         const LONG_TEXT: usize = 400;
         let long = human_text.chars().nth(LONG_TEXT).is_some();
         self.rules
             .iter()
             .find(|rule| !(long && rule.tier == Tier::Trivial) && rule.pattern.is_match(human_text))
             .map(|rule| TierChoice { tier: rule.tier, reason: rule.name.clone() })
-            .unwrap_or_else(|| TierChoice { tier: Tier::Standard, reason: "no rule matched".into() })
     }
 }
 

@@ -81,6 +81,16 @@ pub(crate) enum CacheCommand {
     Stats,
 }
 
+/// `route …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum RouteCommand {
+    /// Which tier and model a text would get, and what each stage said.
+    Explain {
+        /// The text.
+        text: String,
+    },
+}
+
 /// `prices …`
 #[derive(Debug, Subcommand)]
 pub(crate) enum PricesCommand {

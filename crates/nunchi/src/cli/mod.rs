@@ -2,7 +2,7 @@
 
 mod data;
 
-pub(crate) use data::{BudgetCommand, CacheCommand, KeysCommand, ModelsCommand, PricesCommand};
+pub(crate) use data::{BudgetCommand, CacheCommand, KeysCommand, ModelsCommand, PricesCommand, RouteCommand};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::net::SocketAddr;
@@ -98,6 +98,12 @@ pub(crate) enum Command {
     Restore {
         /// The copy.
         file: PathBuf,
+    },
+    /// How requests are routed.
+    Route {
+        /// What to do.
+        #[command(subcommand)]
+        command: RouteCommand,
     },
     /// Print a reference page.
     #[command(hide = true)]

@@ -266,7 +266,6 @@ impl Layers {
                 }
             }
         }
-        rules.extend(TierRules::built_in().rules);
         TierRules { rules }
     }
 

@@ -90,7 +90,10 @@ impl Encoder {
     pub fn load(options: &Options) -> Result<Self> {
         let dir = std::env::var_os("NUNCHI_WEIGHTS_DIR").map(PathBuf::from).or_else(default_weights_dir);
         let store = WeightStore::new(dir.context("neither NUNCHI_WEIGHTS_DIR nor HOME is set")?);
-        Ok(Self { encoder: SentenceEncoder::load(&store, DEFAULT_ENCODER_WEIGHTS)?, cache: options.cache.clone() })
+        Ok(Self {
+            encoder: SentenceEncoder::load(&store, DEFAULT_ENCODER_WEIGHTS)?,
+            cache: options.cache.clone(),
+        })
     }
 
     pub fn vectors(&self, texts: &[String]) -> Result<Vec<Vec<f32>>> {

@@ -83,10 +83,14 @@ impl DifficultyModel {
         let guessed = model.fit_subject(examples, &rows);
         model.outcome = model.fit_outcome(examples, &guessed, 20.0);
         model.fit_problem(examples);
-        let mut gains: Vec<f32> =
-            examples.iter().zip(&guessed).map(|(e, shares)| model.judge_with(e.features, e.vector, shares).gain).collect();
+        let mut gains: Vec<f32> = examples
+            .iter()
+            .zip(&guessed)
+            .map(|(e, shares)| model.judge_with(e.features, e.vector, shares).gain)
+            .collect();
         gains.sort_by(f32::total_cmp);
-        let at = |i: usize| gains.get(i * gains.len().saturating_sub(1) / (QUANTILES - 1)).copied().unwrap_or(0.0);
+        let at =
+            |i: usize| gains.get(i * gains.len().saturating_sub(1) / (QUANTILES - 1)).copied().unwrap_or(0.0);
         model.quantiles = (0..QUANTILES).map(at).collect();
         model
     }
@@ -167,7 +171,8 @@ impl DifficultyModel {
         let right = |index: usize| odds.get(index).copied().map_or(0.5, sigmoid);
         let (weak_right, strong_right) = (right(0), right(1));
         let word_problem = shares.get(WORD_PROBLEM).copied().unwrap_or(0.0);
-        let told = self.problem_gain.scores(&self.problem_inputs(features, vector)).first().copied().unwrap_or(0.0);
+        let told =
+            self.problem_gain.scores(&self.problem_inputs(features, vector)).first().copied().unwrap_or(0.0);
         let gain = (1.0 - word_problem) * (strong_right - weak_right) + word_problem * told;
         let (subject, confidence) = shares
             .iter()

@@ -71,8 +71,9 @@ pub fn bootstrap<T: Clone>(records: &[T], figure: impl Fn(&[T]) -> Option<f64>) 
     let mut state = 0x5eed_u64;
     let mut draws: Vec<f64> = (0..DRAWS)
         .filter_map(|_| {
-            let drawn: Vec<T> =
-                (0..records.len()).filter_map(|_| records.get(draw(&mut state, records.len())).cloned()).collect();
+            let drawn: Vec<T> = (0..records.len())
+                .filter_map(|_| records.get(draw(&mut state, records.len())).cloned())
+                .collect();
             figure(&drawn)
         })
         .collect();
@@ -106,9 +107,7 @@ mod tests {
 
     fn records(score: impl Fn(usize) -> f32) -> Vec<Routed> {
         // One in four questions is won by the strong model, the rest are drawn.
-        (0..200)
-            .map(|i| Routed { score: score(i), weak_right: i % 4 != 0, strong_right: true })
-            .collect()
+        (0..200).map(|i| Routed { score: score(i), weak_right: i % 4 != 0, strong_right: true }).collect()
     }
 
     #[test]

@@ -71,7 +71,9 @@ pub fn read(human: &str) -> Reading {
         spell(trimmed)
     };
     let plain = match COMMANDS.as_ref() {
-        Some(commands) if commands.is_match(&spelled) => Some(commands.replace_all(&spelled, " ").into_owned()),
+        Some(commands) if commands.is_match(&spelled) => {
+            Some(commands.replace_all(&spelled, " ").into_owned())
+        }
         _ => None,
     };
     let neutralised = plain.is_some();
@@ -102,21 +104,61 @@ fn invisible(c: char) -> bool {
 /// The Latin letter that a Cyrillic or Greek one looks like.
 fn latin_of(c: char) -> Option<char> {
     const PAIRS: [(char, char); 36] = [
-        ('а', 'a'), ('е', 'e'), ('о', 'o'), ('р', 'p'), ('с', 'c'), ('у', 'y'), ('х', 'x'), ('і', 'i'), ('ѕ', 's'),
-        ('ј', 'j'), ('ԁ', 'd'), ('ո', 'n'), ('А', 'A'), ('В', 'B'), ('Е', 'E'), ('К', 'K'), ('М', 'M'), ('Н', 'H'),
-        ('О', 'O'), ('Р', 'P'), ('С', 'C'), ('Т', 'T'), ('Х', 'X'), ('І', 'I'), ('α', 'a'), ('ο', 'o'), ('ρ', 'p'),
-        ('ν', 'v'), ('ι', 'i'), ('Α', 'A'), ('Β', 'B'), ('Ε', 'E'), ('Ο', 'O'), ('Τ', 'T'), ('м', 'm'), ('т', 't'),
+        ('а', 'a'),
+        ('е', 'e'),
+        ('о', 'o'),
+        ('р', 'p'),
+        ('с', 'c'),
+        ('у', 'y'),
+        ('х', 'x'),
+        ('і', 'i'),
+        ('ѕ', 's'),
+        ('ј', 'j'),
+        ('ԁ', 'd'),
+        ('ո', 'n'),
+        ('А', 'A'),
+        ('В', 'B'),
+        ('Е', 'E'),
+        ('К', 'K'),
+        ('М', 'M'),
+        ('Н', 'H'),
+        ('О', 'O'),
+        ('Р', 'P'),
+        ('С', 'C'),
+        ('Т', 'T'),
+        ('Х', 'X'),
+        ('І', 'I'),
+        ('α', 'a'),
+        ('ο', 'o'),
+        ('ρ', 'p'),
+        ('ν', 'v'),
+        ('ι', 'i'),
+        ('Α', 'A'),
+        ('Β', 'B'),
+        ('Ε', 'E'),
+        ('Ο', 'O'),
+        ('Τ', 'T'),
+        ('м', 'm'),
+        ('т', 't'),
     ];
     PAIRS.iter().find(|(from, _)| *from == c).map(|(_, to)| *to)
 }
 
 /// Closes the gaps that were cut, and drops punctuation left alone at the ends.
 fn tidy(text: &str) -> String {
-    let lines = text.lines().map(|line| line.split_inclusive("  ").map(|p| p.trim_end_matches(' ')).filter(|p| !p.is_empty()).collect::<Vec<_>>().join(" "));
+    let lines = text.lines().map(|line| {
+        line.split_inclusive("  ")
+            .map(|p| p.trim_end_matches(' '))
+            .filter(|p| !p.is_empty())
+            .collect::<Vec<_>>()
+            .join(" ")
+    });
     let joined = lines.collect::<Vec<_>>().join("\n");
     let lonely = |c: char| c.is_whitespace() || matches!(c, '.' | ',' | ';' | ':' | '!' | '-' | '–' | '—');
     let start = joined.trim_start_matches(lonely);
-    start.trim_end_matches(|c: char| c.is_whitespace() || matches!(c, ',' | ';' | ':' | '-' | '–' | '—')).to_owned()
+    start
+        .trim_end_matches(|c: char| c.is_whitespace() || matches!(c, ',' | ';' | ':' | '-' | '–' | '—'))
+        .to_owned()
 }
 
 #[cfg(test)]

@@ -146,7 +146,10 @@ impl TierModel {
             let (tier, intent) = (self.fit_tier(&kept, TIER_L2), self.fit_intent(&kept));
             for example in examples.iter().skip(fold).step_by(FOLDS) {
                 let of = |t: Tier| TIERS.iter().position(|other| *other == t).unwrap_or(1);
-                tiers.push((tier.scores(&self.tier_inputs(example.features, example.vector)), of(example.tier)));
+                tiers.push((
+                    tier.scores(&self.tier_inputs(example.features, example.vector)),
+                    of(example.tier),
+                ));
                 if let Some(named) = example.intent {
                     let scores = intent.scores(&self.intent_inputs(example.features, example.vector));
                     intents.push((scores, named.index()));
@@ -184,10 +187,12 @@ impl TierModel {
         }
         let shares = shares(&self.intent.scores(&self.intent_inputs(features, vector)), self.dials[1]);
         let best = shares.iter().copied().enumerate().max_by(|a, b| a.1.total_cmp(&b.1));
-        best.filter(|(_, share)| *share >= INTENT_FLOOR).map_or(GENERAL, |(index, confidence)| IntentVerdict {
-            intent: INTENTS.get(index).copied().unwrap_or(Intent::GeneralQuery),
-            confidence,
-            source: IntentSource::Classifier,
+        best.filter(|(_, share)| *share >= INTENT_FLOOR).map_or(GENERAL, |(index, confidence)| {
+            IntentVerdict {
+                intent: INTENTS.get(index).copied().unwrap_or(Intent::GeneralQuery),
+                confidence,
+                source: IntentSource::Classifier,
+            }
         })
     }
 
@@ -262,7 +267,13 @@ fn complex_floor(guesses: &[(Vec<f32>, usize)], temperature: f32) -> f32 {
     let cost = |floor: f32| -> usize {
         let wrong = |(scores, truth): &(Vec<f32>, usize)| {
             let picked = pick(&shares(scores, temperature), floor);
-            if picked == *truth { 0 } else if *truth == 2 { 3 } else { 1 }
+            if picked == *truth {
+                0
+            } else if *truth == 2 {
+                3
+            } else {
+                1
+            }
         };
         guesses.iter().map(wrong).sum()
     };
@@ -275,7 +286,8 @@ fn complex_floor(guesses: &[(Vec<f32>, usize)], temperature: f32) -> f32 {
 fn precision(examples: &[TierExample<'_>]) -> Vec<f32> {
     let mut counts = vec![(0.0_f32, 0.0_f32); 3 * INTENTS.len()];
     for example in examples {
-        let (Some(truth), Some((intent, clarity))) = (example.intent, by_pattern(&example.features.hits)) else {
+        let (Some(truth), Some((intent, clarity))) = (example.intent, by_pattern(&example.features.hits))
+        else {
             continue;
         };
         let slot = &mut counts[3 * intent.index() + clarity];

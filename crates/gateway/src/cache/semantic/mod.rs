@@ -99,6 +99,13 @@ pub(crate) struct Asked {
     pub(crate) audit: Option<Audit>,
 }
 
+impl Asked {
+    /// The question's meaning.
+    pub(crate) const fn vector(&self) -> &PackedVector {
+        &self.vector
+    }
+}
+
 /// A stored answer of which it is to be learned whether it would have been right.
 pub(crate) struct Audit {
     pub(crate) key: CacheKey,
