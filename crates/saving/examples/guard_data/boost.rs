@@ -16,7 +16,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { rounds: 160, depth: 4, rate: 0.08, l2: 4.0, least: 4.0 }
+        Self { rounds: 200, depth: 5, rate: 0.05, l2: 20.0, least: 40.0 }
     }
 }
 
@@ -84,7 +84,7 @@ fn direction(feature: usize) -> i8 {
         | "time" | "polarity" | "state" | "comparison" | "order_slot" | "entity" | "literal" | "asked" | "quantifier"
         | "act" | "shared_weight" => 1,
         "missing_min" | "missing_max" | "gap_min" | "gap_max" | "strange_min" | "strange_max" | "noun_gap_min"
-        | "noun_gap_max" | "conflicts" | "one_sided" | "acts" | "instead_differs" => -1,
+        | "noun_gap_max" | "conflicts" | "known_gap_min" | "pole_gap_min" | "swaps" | "one_sided" | "acts" | "instead_differs" => -1,
         _ => 0,
     }
 }

@@ -60,6 +60,7 @@ impl Reader<'_> {
             return;
         }
         if let Some(amount) = amounts::read(tokens, at) {
+            self.pending = Role::None;
             for (slot, value) in amount.values {
                 self.push(slot, value);
             }
@@ -217,6 +218,7 @@ impl Reader<'_> {
         let signed = |pole: bool| format!("{}{}", concept.trim_end_matches('*'), if pole { '+' } else { '-' });
         match entry.kind {
             Kind::Stop => {}
+            Kind::Request if self.plain_verb(stem) => self.word(stem, "", 9, role),
             Kind::Request => self.requests = true,
             Kind::Ask => {
                 let last = concept.to_owned();
@@ -245,7 +247,7 @@ impl Reader<'_> {
                 self.word(stem, &value, 8, Role::None);
                 self.push(Slot::Comparison, value);
             }
-            Kind::Unit => self.word(stem, concept, 4, role),
+            Kind::Unit => self.word(stem, concept, 6, role),
             Kind::Argument => {
                 self.excepts |= concept == "except";
                 self.pending = match concept {
@@ -258,6 +260,14 @@ impl Reader<'_> {
             Kind::Word => self.word(stem, concept, 10, role),
             Kind::Light => self.word(stem, concept, 5, role),
         }
+    }
+
+    /// Whether an English word that mostly opens a request is what the question is about: `how do I find`, `reverse a list`.
+    fn plain_verb(&self, stem: &str) -> bool {
+        let ambiguous = ["find", "list", "giv", "show", "say", "look up", "teach", "describ"].contains(&stem);
+        let opens = self.tokens[self.at].opens
+            || self.at.checked_sub(1).is_some_and(|before| matches!(self.tokens[before].text.as_str(), "please" | "you" | ","));
+        ambiguous && !opens
     }
 
     /// A Korean word that a list may know.
@@ -306,6 +316,11 @@ impl Reader<'_> {
                 if token.capital && !token.opens {
                     self.push(Slot::Entity, stem.clone());
                 }
+                let roman = ["ii", "iii", "iv", "v", "vi", "vii", "viii", "ix"].iter().position(|r| *r == stem);
+                if let Some(at) = roman.filter(|_| token.capital) {
+                    self.push(Slot::Number, format!("{}", at + 2));
+                    return;
+                }
                 let weight = if stem.len() > 2 { 10 } else { 6 };
                 self.word(&stem, "", weight, Role::None);
             }
@@ -342,9 +357,13 @@ impl Reader<'_> {
             self.push(Slot::Polarity, "negated".to_owned());
         }
         self.order();
-        self.asked();
         let act = self.act(tokens);
         self.push(Slot::Act, act.to_owned());
+        self.asked();
+        // `서울 강수량은?` asks what.
+        if act == "ask" && !self.question.values.iter().any(|(slot, _)| *slot == Slot::Asked) {
+            self.push(Slot::Asked, "what".to_owned());
+        }
         let mut question = self.question;
         question.values.sort();
         question.values.dedup();
@@ -430,11 +449,17 @@ impl Reader<'_> {
         let has = |concept: &str| self.question.words.iter().any(|word| word.concept == concept);
         let asked: Vec<&str> =
             self.question.values.iter().filter(|(slot, _)| *slot == Slot::Asked).map(|(_, v)| v.as_str()).collect();
+        // `오늘이야 내일이야?` asks when.
+        let choice = self.question.values.iter().any(|(slot, value)| *slot == Slot::Act && value == "choose");
+        let dates = if choice { self.question.values.iter().filter(|(slot, _)| *slot == Slot::Date).count() } else { 0 };
         let vague = asked.iter().all(|asked| matches!(*asked, "what" | "how" | "which"));
         let named = match () {
             () if !vague => None,
-            () if has("date") => Some("when"),
+            () if has("date") || has("deadline") || has("birthday") => Some("when"),
+            () if dates > 1 => Some("when"),
+            () if choice => Some("which"),
             () if has("exist") => Some("where"),
+            () if has("price") => Some("how_much"),
             () if has("time") && asked.iter().any(|asked| *asked == "what") => Some("when"),
             () => None,
         };
