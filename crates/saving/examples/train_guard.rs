@@ -26,6 +26,10 @@ fn main() -> Result<()> {
         points.extend(guard_data::report::points(&forest, &corpora, held));
         println!("held {held}: {} pairs", fold.pairs.len());
         guard_data::report::print(&forest, &corpora, held);
+        if std::env::args().any(|a| a == "-w") {
+            guard_data::report::worst(&forest, &corpora.korean, held, 70);
+            guard_data::report::worst(&forest, &corpora.both, held, 40);
+        }
     }
     let calibration = boost::calibrate(&points);
     println!("{calibration:?} of {} points", points.len());

@@ -16,7 +16,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { rounds: 160, depth: 4, rate: 0.08, l2: 4.0, least: 4.0 }
+        Self { rounds: 200, depth: 5, rate: 0.05, l2: 20.0, least: 40.0 }
     }
 }
 
@@ -86,11 +86,19 @@ pub fn train(pairs: &[Pair], options: Options) -> Forest {
 /// Features that may only raise (1) or only lower (-1) the score: what is common sense need not be learned.
 fn direction(feature: usize) -> i8 {
     match FEATURE_NAMES[feature] {
+<<<<<<< HEAD
         "cosine" | "coverage_min" | "coverage_max" | "dice" | "length_ratio" | "order" | "number"
         | "date" | "time" | "polarity" | "state" | "comparison" | "order_slot" | "entity" | "literal"
         | "asked" | "quantifier" | "act" | "shared_weight" => 1,
         "missing_min" | "missing_max" | "gap_min" | "gap_max" | "strange_min" | "strange_max"
         | "noun_gap_min" | "noun_gap_max" | "conflicts" | "one_sided" | "acts" | "instead_differs" => -1,
+=======
+        "cosine" | "coverage_min" | "coverage_max" | "dice" | "length_ratio" | "order" | "number" | "date"
+        | "time" | "polarity" | "state" | "comparison" | "order_slot" | "entity" | "literal" | "asked" | "quantifier"
+        | "act" | "shared_weight" => 1,
+        "missing_min" | "missing_max" | "gap_min" | "gap_max" | "strange_min" | "strange_max" | "noun_gap_min"
+        | "noun_gap_max" | "conflicts" | "known_gap_min" | "pole_gap_min" | "swaps" | "one_sided" | "acts" | "instead_differs" => -1,
+>>>>>>> saving-guard
         _ => 0,
     }
 }

@@ -105,8 +105,9 @@ impl Corpus {
     /// Near misses of this corpus, made by editing one slot of its sentences.
     pub fn edited(&self, per_sentence: usize, encoder: &SentenceEncoder) -> Result<Self> {
         let mut rows = Vec::new();
+        let known: std::collections::HashSet<&str> = self.sentences.iter().map(|s| s.text.as_str()).collect();
         for sentence in self.sentences.iter().filter(|sentence| sentence.near.is_none()) {
-            for edited in edit::near_misses(&sentence.text, per_sentence) {
+            for edited in edit::near_misses(&sentence.text, per_sentence).into_iter().filter(|e| !known.contains(e.as_str())) {
                 rows.push((edited.clone(), hash(&edited), Some(sentence.group)));
             }
         }

@@ -145,3 +145,18 @@ fn line(name: &str, found: &[Best], missed: &[Best]) {
 pub fn cosine_of(a: &Sentence, b: &Sentence) -> f32 {
     cosine(&a.vector, &b.vector)
 }
+
+/// The near misses that come closest to being served.
+pub fn worst(forest: &Forest, corpus: &Corpus, held: bool, most: usize) {
+    let sentences = corpus.half(Some(held), false);
+    let (stored, _) = firsts(&sentences);
+    let mut found: Vec<(f32, &Sentence, &Sentence)> = corpus.half(Some(held), true).into_iter().filter_map(|miss| {
+        super::nearest(miss, &stored, protocol::CANDIDATES, |at| Some(stored[at].group) == miss.near).into_iter()
+            .map(|at| (guarded(forest, miss, stored[at], cosine(&miss.vector, &stored[at].vector)), miss, stored[at]))
+            .max_by(|a, b| a.0.total_cmp(&b.0))
+    }).collect();
+    found.sort_by(|a, b| b.0.total_cmp(&a.0));
+    for (p, miss, stored) in found.iter().take(most) {
+        println!("   {p:.3} {:.3} {} || {}", cosine_of(miss, stored), miss.text, stored.text);
+    }
+}

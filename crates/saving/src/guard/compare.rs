@@ -199,10 +199,17 @@ fn names(a: &[&str], b: &[&str], asked: &Question, stored: &Question) -> Agreeme
 /// What is asked for: a vague question (`what`, `which`) may be any other.
 fn asked_for(a: &[&str], b: &[&str]) -> Agreement {
     let vague = |values: &[&str]| values.iter().all(|value| matches!(*value, "what" | "which"));
+    // What something is says neither why nor when nor where.
+    let what = |a: &[&str], b: &[&str]| {
+        (a == ["what"] || a == ["which"]) && b.iter().all(|v| matches!(*v, "why" | "when"))
+            || a == ["what"] && b == ["where"]
+    };
+    // `which players` is not `how many players`.
+    let which = |a: &[&str], b: &[&str]| a == ["which"] && b.iter().any(|v| v.starts_with("how") || *v == "why");
     match (a.is_empty(), b.is_empty()) {
         (true, true) => Agreement::Absent,
         (false, false) if a.iter().any(|value| b.contains(value)) => Agreement::Agree,
-        (false, false) if !vague(a) && !vague(b) => Agreement::Conflict,
+        (false, false) if (!vague(a) && !vague(b)) || which(a, b) || which(b, a) || what(a, b) || what(b, a) => Agreement::Conflict,
         _ => Agreement::OneSided,
     }
 }

@@ -24,6 +24,10 @@ pub const FEATURE_NAMES: [&str; FEATURES] = [
     "same_tongue",
     "noun_gap_min",
     "noun_gap_max",
+    "known_gap_min",
+    "pole_gap_min",
+    "swaps",
+    "pure_swap",
     "acts",
     "instead_differs",
     "number",
@@ -41,7 +45,9 @@ pub const FEATURE_NAMES: [&str; FEATURES] = [
     "conflicts",
     "one_sided",
 ];
-const SLOTS_AT: usize = 20;
+/// Where the lower of the two coverages stands.
+pub(super) const COVERAGE_MIN: usize = 1;
+const SLOTS_AT: usize = 24;
 /// How many numbers describe a pair.
 pub const FEATURES: usize = SLOTS_AT + Slot::ALL.len() + 2;
 
@@ -62,6 +68,12 @@ struct Coverage {
     gap: f32,
     /// The same among words that are no verbs of a list.
     noun_gap: f32,
+    /// The same among words whose concept a list knows, opposites and comparisons apart.
+    known_gap: f32,
+    /// The same among opposites and comparisons.
+    pole_gap: f32,
+    /// For each word, where it is found.
+    places: Vec<Option<usize>>,
     /// Words not found at all.
     strange: f32,
     /// Weight that is found.
@@ -72,8 +84,8 @@ struct Coverage {
 pub(super) fn describe(a: &Question, b: &Question, cosine: f32, verdicts: &[SlotVerdict]) -> [f32; FEATURES] {
     let (words_a, words_b) = (spelled(a), spelled(b));
     let (whole_a, whole_b) = (whole(a), whole(b));
-    let (ab, matches) = coverage(&words_a, &words_b, &whole_b);
-    let (ba, _) = coverage(&words_b, &words_a, &whole_a);
+    let ab = coverage(&words_a, &words_b, &whole_b);
+    let ba = coverage(&words_b, &words_a, &whole_a);
     let (len_a, len_b) = (words_a.len() as f32, words_b.len() as f32);
     let mut features = [0.0; FEATURES];
     let head = [
@@ -88,13 +100,17 @@ pub(super) fn describe(a: &Question, b: &Question, cosine: f32, verdicts: &[Slot
         ab.strange.max(ba.strange),
         (ab.shared + ba.shared) / 2.0,
         dice(&whole_a, &whole_b),
-        in_order(&matches),
+        in_order(&ab.places),
         ratio(a.letters as f32, b.letters as f32),
         len_a.min(len_b),
         len_a.max(len_b),
         f32::from(u8::from(a.tongue == b.tongue && a.tongue != Tongue::Other)),
         ab.noun_gap.min(ba.noun_gap),
         ab.noun_gap.max(ba.noun_gap),
+        ab.known_gap.min(ba.known_gap),
+        ab.pole_gap.min(ba.pole_gap),
+        swaps(&ab, &ba),
+        f32::from(u8::from(lost(&ab) == 1 && lost(&ba) == 1)),
         acts(a, b),
         f32::from(u8::from(act(a) != act(b) && (act(a) == "instead" || act(b) == "instead"))),
     ];
@@ -192,6 +208,9 @@ fn alike(a: &Spelled<'_>, b: &Spelled<'_>) -> f32 {
     if x.stem == y.stem {
         return 1.0;
     }
+    if prefixed(&x.stem, &y.stem) || prefixed(&y.stem, &x.stem) {
+        return 0.0;
+    }
     if !x.concept.is_empty() && !y.concept.is_empty() {
         return if x.concept == y.concept { 1.0 } else { 0.0 };
     }
@@ -199,10 +218,41 @@ fn alike(a: &Spelled<'_>, b: &Spelled<'_>) -> f32 {
     if dice < 0.4 { 0.0 } else { dice }
 }
 
-/// Finds each word of `of` in the other question: the place of its best match goes into the second result.
-fn coverage(of: &[Spelled<'_>], other: &[Spelled<'_>], whole: &[u32]) -> (Coverage, Vec<usize>) {
-    let mut found = Coverage::default();
-    let mut places = Vec::with_capacity(of.len());
+/// Whether a word is the other with a prefix that negates it.
+fn prefixed(long: &str, short: &str) -> bool {
+    ["un", "dis", "in", "im", "non", "de", "비", "불", "미"].iter().any(|prefix| long.strip_prefix(prefix) == Some(short))
+}
+
+/// Words that are found nowhere.
+fn lost(coverage: &Coverage) -> usize {
+    coverage.places.iter().filter(|place| place.is_none()).count()
+}
+
+/// Places where one word stands for another between the same neighbours: the mark of a near miss.
+fn swaps(ab: &Coverage, ba: &Coverage) -> f32 {
+    let (a, b) = (&ab.places, &ba.places);
+    let mut count = 0.0;
+    for i in (0..a.len()).filter(|i| a[*i].is_none()) {
+        for j in (0..b.len()).filter(|j| b[*j].is_none()) {
+            let before = match (i.checked_sub(1), j.checked_sub(1)) {
+                (Some(i), Some(j)) => a[i] == Some(j),
+                (None, None) => true,
+                _ => false,
+            };
+            let after = match (a.get(i + 1), b.get(j + 1)) {
+                (Some(next), Some(_)) => *next == Some(j + 1),
+                (None, None) => true,
+                _ => false,
+            };
+            count += if before && after { 1.0 } else { 0.0 };
+        }
+    }
+    count
+}
+
+/// Finds each word of `of` in the other question.
+fn coverage(of: &[Spelled<'_>], other: &[Spelled<'_>], whole: &[u32]) -> Coverage {
+    let mut found = Coverage { places: Vec::with_capacity(of.len()), ..Coverage::default() };
     let mut total = 0.0;
     for word in of {
         let weight = f32::from(word.word.weight) / 10.0;
@@ -222,23 +272,30 @@ fn coverage(of: &[Spelled<'_>], other: &[Spelled<'_>], whole: &[u32]) -> (Covera
                 best = inside;
             }
         }
-        places.extend(place.filter(|_| best > 0.6));
+        found.places.push(place.filter(|_| best > 0.6));
         let lost = weight * (1.0 - best);
         total += weight;
         found.shared += weight * best;
         found.missing += lost;
         found.gap = found.gap.max(lost);
-        if word.word.concept.is_empty() || !word.word.concept.ends_with(['+', '-']) {
+        let pole = word.word.concept.ends_with(['+', '-']);
+        if pole {
+            found.pole_gap = found.pole_gap.max(lost);
+        } else {
             found.noun_gap = found.noun_gap.max(lost);
+        }
+        if !pole && !word.word.concept.is_empty() && word.word.weight > 5 {
+            found.known_gap = found.known_gap.max(lost);
         }
         found.strange += f32::from(u8::from(best < 0.5 && word.word.weight >= 8));
     }
     found.part = if total > 0.0 { found.shared / total } else { 1.0 };
-    (found, places)
+    found
 }
 
 /// The part of neighbouring matches that keep their order; 1 when there are none to compare.
-fn in_order(places: &[usize]) -> f32 {
+fn in_order(places: &[Option<usize>]) -> f32 {
+    let places: Vec<usize> = places.iter().filter_map(|place| *place).collect();
     if places.len() < 2 {
         return 1.0;
     }

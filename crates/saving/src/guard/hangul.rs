@@ -85,7 +85,7 @@ const PARTICLES: [(&str, Role); 58] = [
 ];
 
 /// Syllables that endings and particles are made of.
-const ENDING_SYLLABLES: &str = "는은을를이가에의와과도로만랑나야요께서지고면려기니던거게줘주라자다습까세시십오해하했할합한함됐된될됨되돼있을었였겠어아여죠네냐군걸건데으러려면든지요록느냐구우셨신실시켜킬킨키며서부터한테까보단란인임입일였랬래대답잖음므로써";
+const ENDING_SYLLABLES: &str = "는은을를이가에의와과도로만랑나야요께서지고면려기니던거게줘주라자다습까세시십오해하했할합한함됐된될됨되돼있을었였겠어아여죠네냐군걸건데으러려면든지요록느냐구우셨신실시켜킬킨키며서부터한테까보단란인임입일였랬래대답잖음므로써더든젠";
 
 /// The role of a bare particle, as it follows a Latin word or a digit.
 pub(super) fn particle(text: &str) -> Option<Role> {

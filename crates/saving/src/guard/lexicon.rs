@@ -93,6 +93,13 @@ impl Lexicon {
         self.phrases.get(phrase).map(|at| &self.entries[*at])
     }
 
+    /// Whether a tail is a noun of its own, as in 실내습도: then it is no ending.
+    fn is_noun(&self, tail: &str) -> bool {
+        let (noun, _) = hangul::strip_particle(tail);
+        let noun = if noun.chars().count() > 1 { noun } else { return false };
+        self.phrase(noun).is_some_and(|entry| matches!(entry.kind, Kind::Word | Kind::Name | Kind::Date))
+    }
+
     /// The entry of a Korean word and the tail behind its stem: the word as it stands, its longest known stem before an
     /// ending, or its noun before a particle.
     pub(super) fn korean<'w>(&self, word: &'w str) -> Option<(&Entry, &'w str)> {
@@ -102,7 +109,7 @@ impl Lexicon {
         let longest = word.char_indices().skip(1).map(|(at, _)| at).collect::<Vec<_>>();
         for at in longest.into_iter().rev() {
             let (stem, tail) = word.split_at(at);
-            if let Some(entry) = self.stems.get(stem).filter(|_| is_ending(tail)) {
+            if let Some(entry) = self.stems.get(stem).filter(|_| is_ending(tail) && !self.is_noun(tail)) {
                 return Some((&self.entries[*entry], tail));
             }
         }

@@ -39,24 +39,37 @@ pub struct SharingVerdict {
 /// Judges whether the answer to `stored` may be served for `asked`. `cosine` is that of their sentence vectors.
 pub fn judge(asked: &Question, stored: &Question, cosine: f32) -> SharingVerdict {
     let slots = compare::slots(asked, stored);
+    let features = features::describe(asked, stored, cosine, &slots);
     let unshareable = asked.unshareable.map(Blocked::Asked).or(stored.unshareable.map(Blocked::Stored));
     let conflict = || {
-        let found = slots.iter().find(|verdict| forbids(verdict));
+        let found = slots.iter().find(|verdict| forbids(verdict, same_frame(&features)));
         found.map(|verdict| Blocked::Slot(verdict.slot))
     };
     let verifier = Forest::shipped();
     let blocked_by =
         unshareable.or_else(conflict).or_else(|| verifier.is_none().then_some(Blocked::NoVerifier));
     let share_probability = match verifier.filter(|_| blocked_by.is_none()) {
-        Some(verifier) => verifier.probability(&features::describe(asked, stored, cosine, &slots)),
+        Some(verifier) => verifier.probability(&features),
         None => 0.0,
     };
     SharingVerdict { share_probability, blocked_by, slots, cosine }
 }
 
-/// Whether a slot's verdict forbids sharing by itself.
-fn forbids(verdict: &SlotVerdict) -> bool {
-    verdict.agreement == Agreement::Conflict
+/// Whether a slot's verdict forbids sharing by itself. Slots that paraphrases often word otherwise (a prohibition as a
+/// demand, a question as an order) forbid only where the two questions say nearly the same besides.
+fn forbids(verdict: &SlotVerdict, same_frame: bool) -> bool {
+    let conflict = verdict.agreement == Agreement::Conflict;
+    match verdict.slot {
+        Slot::Polarity | Slot::Order | Slot::Quantifier => conflict && same_frame,
+        Slot::Act => false,
+        _ => conflict,
+    }
+}
+
+/// Whether nearly every word of both questions is found in the other.
+fn same_frame(features: &[f32; FEATURES]) -> bool {
+    const NEARLY: f32 = 0.7;
+    features[features::COVERAGE_MIN] >= NEARLY
 }
 
 /// Describes a pair for training and for `cache explain`; [`super::FEATURE_NAMES`] names the numbers.
