@@ -11,7 +11,9 @@ use nunchi_core::{
     CallRecord, Explain, Frame, ModelError, ModelErrorKind, ModelRequest, NanoUsd, Outcome, ReplyEvent,
     StopReason, Usage, cost, human_text,
 };
+use nunchi_saving::freshness;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Answers larger than this are not kept, in bytes.
 const LARGEST_KEPT: usize = 1 << 20;
@@ -109,6 +111,7 @@ impl Pursuit {
                 human_text(&self.ask.request).unwrap_or_default().chars().take(PREVIEW_CHARS).collect();
             self.gateway.cache.keep(key, stored, preview, self.asked.as_ref()).await;
         }
+        self.learn(&ending).await;
         self.land();
         match ending {
             Ending::Failed(error) => {
@@ -119,6 +122,19 @@ impl Pursuit {
                 self.flight.push(Frame::of(vec![ReplyEvent::Settled(summary)]));
                 self.flight.finish(Ok(()));
             }
+        }
+    }
+
+    /// Compares a whole answer with a stored one that might have been served instead.
+    async fn learn(&self, ending: &Ending) {
+        let (Some(asked), Some(semantic), Ending::Whole) =
+            (&self.asked, &self.gateway.cache.semantic, ending)
+        else {
+            return;
+        };
+        let Some(audit) = &asked.audit else { return };
+        if let Some(stored) = self.gateway.cache.peek(audit.key).await {
+            semantic.learn(asked, &stored.frames, &self.flight.frames(), &self.ask.context).await;
         }
     }
 
@@ -177,7 +193,7 @@ impl Pursuit {
     fn stored(&self, record: &CallRecord, usage: Usage) -> Stored {
         let frames = self.flight.frames();
         let now = self.gateway.parts.clock.now();
-        let ttl = self.ask.context.cache_ttl_seconds.unwrap_or(self.gateway.settings.cache.ttl.as_secs());
+        let ttl = self.ask.context.cache_ttl_seconds.unwrap_or_else(|| self.usual_ttl().as_secs());
         let ttl = jiff::SignedDuration::from_secs(i64::try_from(ttl).unwrap_or(i64::MAX));
         Stored {
             provider: record.provider.clone(),
@@ -190,6 +206,13 @@ impl Pursuit {
             bytes: weigh(&frames),
             frames: frames.into(),
         }
+    }
+
+    /// How long an answer is kept when the caller does not say: shorter for questions whose answers change.
+    fn usual_ttl(&self) -> Duration {
+        let usual = self.gateway.settings.cache.ttl;
+        let human = human_text(&self.ask.request).unwrap_or_default();
+        freshness(&human).longest().map_or(usual, |longest| longest.min(usual))
     }
 
     /// The caller left before the answer began: the prompt may have been read, so it is paid for.

@@ -6,7 +6,7 @@ mod stored;
 mod writer;
 
 pub(crate) use replay::replay;
-pub(crate) use semantic::{Asked, Semantic, Shared, same_answer};
+pub(crate) use semantic::{Asked, Semantic, Shared};
 pub use semantic::{SemanticFigures, SharingReport};
 pub(crate) use stored::{Stored, weigh};
 
@@ -66,7 +66,7 @@ impl AnswerCache {
         let (store, clock) = (Arc::clone(&parts.cache), Arc::clone(&parts.clock));
         let wanted = settings.cache.enabled && settings.semantic.enabled;
         let semantic = parts.semantic.clone().filter(|_| wanted).map(|needs| {
-            let semantic = Arc::new(Semantic::new(needs, settings.semantic.clone(), Arc::clone(&clock)));
+            let semantic = Arc::new(Semantic::new(needs, settings.semantic.clone(), Arc::clone(&clock), Arc::clone(&parts.ids)));
             let loading = Arc::clone(&semantic);
             parts.spawn.spawn(TaskName::QuestionIndex, Box::pin(async move { loading.load().await }));
             semantic

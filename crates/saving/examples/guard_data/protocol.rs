@@ -24,16 +24,12 @@ pub fn best(
             let mut best = Best { own: -1.0, other: -1.0 };
             for at in nearest(query, stored, CANDIDATES, |at| !std::ptr::eq(stored[at], *query)) {
                 let value = score(query, stored[at], cosine(&query.vector, &stored[at].vector));
-<<<<<<< HEAD
-                let kind = if stored[at].group == query.group { &mut best.own } else { &mut best.other };
-=======
                 // What a near miss may not be served is the answer of the group it misses.
                 if query.near.is_some_and(|near| near != stored[at].group) {
                     continue;
                 }
                 let kind =
                     if stored[at].group == query.group { &mut best.own } else { &mut best.other };
->>>>>>> saving-guard
                 *kind = kind.max(value);
             }
             best

@@ -138,8 +138,7 @@ fn comparison(a: &[&str], b: &[&str], asked: &Question, stored: &Question) -> Ag
 
 /// Whether one question rules out what the other speaks of without ruling it out.
 fn ruled_out(a: &[&str], b: &[&str], of_b: &Question) -> bool {
-    let excepted =
-        |values: &[&str], name: &str| values.iter().any(|v| v.strip_prefix("except:") == Some(name));
+    let excepted = |values: &[&str], name: &str| values.iter().any(|v| v.strip_prefix("except:") == Some(name));
     a.iter()
         .filter_map(|value| value.strip_prefix("except:"))
         .any(|name| !excepted(b, name) && of_b.mentions(name))
@@ -153,12 +152,8 @@ fn swapped(asked: &Question, stored: &Question) -> bool {
 
 fn crossed(a: &[&str], b: &[&str], of_a: &Question, of_b: &Question) -> bool {
     a.iter().filter_map(|value| value.split_once(':')).any(|(role, name)| {
-        let same_role: Vec<&str> = b
-            .iter()
-            .filter_map(|other| other.split_once(':'))
-            .filter(|(r, _)| *r == role)
-            .map(|(_, n)| n)
-            .collect();
+        let same_role: Vec<&str> =
+            b.iter().filter_map(|other| other.split_once(':')).filter(|(r, _)| *r == role).map(|(_, n)| n).collect();
         let opposite = match role {
             "from" => "to",
             "to" => "from",

@@ -154,11 +154,7 @@ fn ratio(a: f32, b: f32) -> f32 {
 }
 
 fn spelled(question: &Question) -> Vec<Spelled<'_>> {
-    question
-        .words
-        .iter()
-        .map(|word| Spelled { word, grams: grams([word.stem.as_str()].into_iter(), 2) })
-        .collect()
+    question.words.iter().map(|word| Spelled { word, grams: grams([word.stem.as_str()].into_iter(), 2) }).collect()
 }
 
 fn whole(question: &Question) -> Vec<u32> {

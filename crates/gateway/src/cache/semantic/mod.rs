@@ -3,16 +3,17 @@
 mod audit;
 mod index;
 
-pub(crate) use audit::same_answer;
-
 use crate::parts::SemanticParts;
 use crate::settings::SemanticSettings;
+use audit::{opening, same_answer};
 use index::Index;
 use jiff::Timestamp;
 use nunchi_core::{
-    CacheKey, CallContext, Clock, EmbedRequest, Kinship, Lang, PackedVector, QuestionStore, StoredQuestion,
+    CacheKey, CallContext, Clock, EmbedRequest, Frame, Ids, Kinship, Lang, PackedVector, QuestionStore, StoredQuestion,
 };
-use nunchi_saving::{Question, SharingVerdict, Tongue, judge};
+use nunchi_saving::{
+    Question, SharingDecision, SharingPrior, SharingRecord, SharingVerdict, Tongue, judge,
+};
 use serde::Serialize;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -124,17 +125,19 @@ pub(crate) struct Semantic {
     parts: SemanticParts,
     settings: SemanticSettings,
     clock: Arc<dyn Clock>,
+    ids: Arc<dyn Ids>,
     index: RwLock<Index>,
     waiting: Semaphore,
     counters: Counters,
 }
 
 impl Semantic {
-    pub(crate) fn new(parts: SemanticParts, settings: SemanticSettings, clock: Arc<dyn Clock>) -> Self {
+    pub(crate) fn new(parts: SemanticParts, settings: SemanticSettings, clock: Arc<dyn Clock>, ids: Arc<dyn Ids>) -> Self {
         Self {
             parts,
             settings,
             clock,
+            ids,
             index: RwLock::default(),
             waiting: Semaphore::new(MOST_WAITING),
             counters: Counters::default(),
@@ -208,11 +211,49 @@ impl Semantic {
         };
         self.forget_missing(asked.kin, &near, &stored);
         let (best, probability) = self.judge_all(asked, stored)?;
-        if probability >= 1.0 - self.settings.error_rate {
-            self.counters.hits.fetch_add(1, Ordering::Relaxed);
-            return Some(Shared { key: best.key, text: best.text, probability });
+        let record = read_record(&best.evidence);
+        let (delta, draw) = (f64::from(self.settings.error_rate), self.draw());
+        match record.decide(&SharingPrior::default(), probability, delta, draw) {
+            SharingDecision::Serve => {
+                self.counters.hits.fetch_add(1, Ordering::Relaxed);
+                Some(Shared { key: best.key, text: best.text, probability })
+            }
+            SharingDecision::Ask => {
+                asked.audit = Some(Audit { key: best.key, probability });
+                None
+            }
         }
-        None
+    }
+
+    /// Compares the fresh answer with the stored one that was likely to be right, and learns from that.
+    pub(crate) async fn learn(&self, asked: &Asked, stored: &[Frame], fresh: &[Frame], context: &CallContext) {
+        let Some(audit) = &asked.audit else { return };
+        let (stored, fresh) = (opening(stored), opening(fresh));
+        let (Some(a), Some(b)) = (self.embed(&stored, context).await, self.embed(&fresh, context).await) else {
+            return;
+        };
+        let right = same_answer((&stored, &a), (&fresh, &b));
+        self.counters.audited.fetch_add(1, Ordering::Relaxed);
+        self.counters.wrong.fetch_add(u64::from(!right), Ordering::Relaxed);
+        let known = match self.parts.questions.questions(vec![audit.key]).await {
+            Ok(known) => known,
+            Err(error) => return tracing::warn!(%error, "the stored questions cannot be read"),
+        };
+        let Some(question) = known.into_iter().next() else { return };
+        let mut record = read_record(&question.evidence);
+        record.observe(audit.probability, right);
+        let Ok(evidence) = serde_json::to_string(&record) else { return };
+        if let Err(error) = self.parts.questions.learn(audit.key, evidence).await {
+            tracing::warn!(%error, "what was learned of a stored answer cannot be kept");
+        }
+    }
+
+    /// Evenly from 0 to 1: the low bits of a new id are random.
+    fn draw(&self) -> f64 {
+        let (_, low) = self.ids.new_id().as_u64_pair();
+        #[expect(clippy::cast_precision_loss, reason = "a draw needs no more")]
+        let draw = (low & 0xffff_ffff) as f64;
+        draw / f64::from(u32::MAX)
     }
 
     /// Why two questions do or do not share an answer.
@@ -303,6 +344,11 @@ impl Semantic {
     fn write(&self) -> RwLockWriteGuard<'_, Index> {
         self.index.write().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What was learned of an entry; nothing when it is new, or of another version.
+fn read_record(evidence: &str) -> SharingRecord {
+    serde_json::from_str(evidence).unwrap_or_default()
 }
 
 fn same_tongue(a: Tongue, b: Tongue) -> bool {
