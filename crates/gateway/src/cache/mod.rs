@@ -66,7 +66,12 @@ impl AnswerCache {
         let (store, clock) = (Arc::clone(&parts.cache), Arc::clone(&parts.clock));
         let wanted = settings.cache.enabled && settings.semantic.enabled;
         let semantic = parts.semantic.clone().filter(|_| wanted).map(|needs| {
-            let semantic = Arc::new(Semantic::new(needs, settings.semantic.clone(), Arc::clone(&clock), Arc::clone(&parts.ids)));
+            let semantic = Arc::new(Semantic::new(
+                needs,
+                settings.semantic.clone(),
+                Arc::clone(&clock),
+                Arc::clone(&parts.ids),
+            ));
             let loading = Arc::clone(&semantic);
             parts.spawn.spawn(TaskName::QuestionIndex, Box::pin(async move { loading.load().await }));
             semantic
@@ -174,12 +179,18 @@ impl AnswerCache {
     /// Removes one entry; tells whether it was there.
     pub async fn remove(&self, key: CacheKey) -> Result<bool, StorageError> {
         let in_memory = self.front.remove(&key).await.is_some();
+        if let Some(semantic) = &self.semantic {
+            semantic.forget(key);
+        }
         Ok(self.store.remove(key).await? || in_memory)
     }
 
     /// Removes entries; tells how many were stored.
     pub async fn clear(&self, filter: CacheFilter) -> Result<u64, StorageError> {
         self.front.invalidate_all();
+        if let Some(semantic) = &self.semantic {
+            semantic.forget_all();
+        }
         self.store.clear(filter).await
     }
 

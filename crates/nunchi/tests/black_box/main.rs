@@ -8,6 +8,7 @@ mod ledger;
 mod offline;
 mod prices;
 mod reference;
+mod saving;
 mod server;
 mod stopping;
 mod support;

@@ -55,6 +55,16 @@ impl Home {
         self
     }
 
+    /// Lets the home use the sentence encoder, whose weights are fetched if this machine does not have them yet.
+    pub(crate) fn with_encoder(self) -> Self {
+        let shared = std::env::var_os("NUNCHI_WEIGHTS_DIR").map(PathBuf::from);
+        let shared = shared.or_else(nunchi_local::default_weights_dir).expect("a folder for weights");
+        let home = self.variable("NUNCHI_LOCAL__WEIGHTS", shared.to_str().expect("UTF-8"));
+        let pulled = home.run(["models", "pull", nunchi_local::DEFAULT_ENCODER_WEIGHTS]);
+        assert_eq!(pulled.code, 0, "{}", pulled.err);
+        home
+    }
+
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }

@@ -1,22 +1,23 @@
 //! Questions that mean the same: found by their vectors, let through by the guard, never by likeness alone.
 
 mod audit;
+mod fresh;
 mod index;
 
 use crate::parts::SemanticParts;
 use crate::settings::SemanticSettings;
 use audit::{opening, same_answer};
+use fresh::Fresh;
 use index::Index;
 use jiff::Timestamp;
 use nunchi_core::{
-    CacheKey, CallContext, Clock, EmbedRequest, Frame, Ids, Kinship, Lang, PackedVector, QuestionStore, StoredQuestion,
+    CacheKey, CallContext, Clock, EmbedRequest, Frame, Ids, Kinship, Lang, PackedVector, QuestionStore,
+    StoredQuestion,
 };
-use nunchi_saving::{
-    Question, SharingDecision, SharingPrior, SharingRecord, SharingVerdict, Tongue, judge,
-};
+use nunchi_saving::{Question, SharingDecision, SharingPrior, SharingRecord, SharingVerdict, Tongue, judge};
 use serde::Serialize;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 use tokio::sync::Semaphore;
 
@@ -127,18 +128,25 @@ pub(crate) struct Semantic {
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
     index: RwLock<Index>,
+    fresh: Mutex<Fresh>,
     waiting: Semaphore,
     counters: Counters,
 }
 
 impl Semantic {
-    pub(crate) fn new(parts: SemanticParts, settings: SemanticSettings, clock: Arc<dyn Clock>, ids: Arc<dyn Ids>) -> Self {
+    pub(crate) fn new(
+        parts: SemanticParts,
+        settings: SemanticSettings,
+        clock: Arc<dyn Clock>,
+        ids: Arc<dyn Ids>,
+    ) -> Self {
         Self {
             parts,
             settings,
             clock,
             ids,
             index: RwLock::default(),
+            fresh: Mutex::default(),
             waiting: Semaphore::new(MOST_WAITING),
             counters: Counters::default(),
         }
@@ -202,13 +210,7 @@ impl Semantic {
         if near.is_empty() {
             return None;
         }
-        let stored = match self.parts.questions.questions(near.clone()).await {
-            Ok(stored) => stored,
-            Err(error) => {
-                tracing::warn!(%error, "the stored questions cannot be read");
-                return None;
-            }
-        };
+        let stored = self.questions(&near).await?;
         self.forget_missing(asked.kin, &near, &stored);
         let (best, probability) = self.judge_all(asked, stored)?;
         let record = read_record(&best.evidence);
@@ -225,24 +227,54 @@ impl Semantic {
         }
     }
 
+    /// The questions of these entries, from memory or from the store.
+    async fn questions(&self, keys: &[CacheKey]) -> Option<Vec<StoredQuestion>> {
+        let (mut found, mut rest) = (Vec::with_capacity(keys.len()), Vec::new());
+        {
+            let fresh = self.fresh();
+            for key in keys {
+                match fresh.get(*key) {
+                    Some(question) => found.push(question.clone()),
+                    None => rest.push(*key),
+                }
+            }
+        }
+        if !rest.is_empty() {
+            match self.parts.questions.questions(rest).await {
+                Ok(stored) => found.extend(stored),
+                Err(error) => {
+                    tracing::warn!(%error, "the stored questions cannot be read");
+                    return None;
+                }
+            }
+        }
+        Some(found)
+    }
+
     /// Compares the fresh answer with the stored one that was likely to be right, and learns from that.
-    pub(crate) async fn learn(&self, asked: &Asked, stored: &[Frame], fresh: &[Frame], context: &CallContext) {
+    pub(crate) async fn learn(
+        &self,
+        asked: &Asked,
+        stored: &[Frame],
+        fresh: &[Frame],
+        context: &CallContext,
+    ) {
         let Some(audit) = &asked.audit else { return };
         let (stored, fresh) = (opening(stored), opening(fresh));
-        let (Some(a), Some(b)) = (self.embed(&stored, context).await, self.embed(&fresh, context).await) else {
+        let (Some(a), Some(b)) = (self.embed(&stored, context).await, self.embed(&fresh, context).await)
+        else {
             return;
         };
         let right = same_answer((&stored, &a), (&fresh, &b));
         self.counters.audited.fetch_add(1, Ordering::Relaxed);
         self.counters.wrong.fetch_add(u64::from(!right), Ordering::Relaxed);
-        let known = match self.parts.questions.questions(vec![audit.key]).await {
-            Ok(known) => known,
-            Err(error) => return tracing::warn!(%error, "the stored questions cannot be read"),
-        };
-        let Some(question) = known.into_iter().next() else { return };
+        let known = self.questions(&[audit.key]).await.unwrap_or_default();
+        let Some(mut question) = known.into_iter().next() else { return };
         let mut record = read_record(&question.evidence);
         record.observe(audit.probability, right);
         let Ok(evidence) = serde_json::to_string(&record) else { return };
+        question.evidence.clone_from(&evidence);
+        self.fresh().add(question);
         if let Err(error) = self.parts.questions.learn(audit.key, evidence).await {
             tracing::warn!(%error, "what was learned of a stored answer cannot be kept");
         }
@@ -310,7 +342,7 @@ impl Semantic {
     /// From now on the answer of this question may be shared.
     pub(crate) fn stored(&self, key: CacheKey, asked: &Asked, expires: Timestamp) -> StoredQuestion {
         self.write().add(asked.kin, key, asked.vector.signs(), expires);
-        StoredQuestion {
+        let question = StoredQuestion {
             key,
             kin: asked.kin,
             text: asked.text.clone(),
@@ -318,7 +350,19 @@ impl Semantic {
             encoder: self.parts.encoder.clone(),
             evidence: String::new(),
             expires,
-        }
+        };
+        self.fresh().add(question.clone());
+        question
+    }
+
+    /// The answer of an entry is gone.
+    pub(crate) fn forget(&self, key: CacheKey) {
+        self.fresh().remove(key);
+    }
+
+    /// All answers may be gone.
+    pub(crate) fn forget_all(&self) {
+        *self.fresh() = Fresh::default();
     }
 
     pub(crate) fn store(&self) -> &Arc<dyn QuestionStore> {
@@ -339,6 +383,10 @@ impl Semantic {
 
     fn read_index(&self) -> RwLockReadGuard<'_, Index> {
         self.index.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn fresh(&self) -> MutexGuard<'_, Fresh> {
+        self.fresh.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn write(&self) -> RwLockWriteGuard<'_, Index> {

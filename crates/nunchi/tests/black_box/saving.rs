@@ -1,0 +1,154 @@
+//! Saving without lying: answers shared by meaning, prompt caches kept warm, and an account of both.
+
+use crate::support::{Home, Server, one_provider};
+use nunchi_testkit::{Dialect, Turn, Upstream};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// How a question was served: `miss`, `exact`, `semantic` …
+fn served(server: &Server, key: &str, text: &str) -> String {
+    let got = server.chat(key, "up/gpt-5-mini", text);
+    assert_eq!(got.status, 200, "{}", got.body);
+    got.header("x-nunchi-cache").unwrap().to_owned()
+}
+
+/// Waits until the encoder is loaded: a request does not wait for that.
+fn warm(server: &Server, key: &str) {
+    let ready =
+        || server.post("/api/cache/explain", key, &json!({ "a": "hello", "b": "hello" })).status == 200;
+    assert!((0..100).any(|_| ready() || {
+        std::thread::sleep(Duration::from_millis(100));
+        false
+    }));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn near_misses_are_never_shared() {
+    let upstream = Upstream::start(Dialect::OpenAi).await;
+    upstream.always(Turn::text("done"));
+    let home = Home::with_config(&one_provider(&upstream.base_url())).with_encoder();
+    let server = home.up();
+    let key = server.first_key();
+    warm(&server, &key);
+    let pairs = [
+        ("turn on dark mode", "turn off dark mode"),
+        ("다크 모드를 켜 줘", "다크 모드를 꺼 줘"),
+        ("flights from Seoul to Tokyo", "flights from Tokyo to Seoul"),
+        ("서울에서 부산까지 기차로 얼마나 걸려?", "부산에서 서울까지 기차로 얼마나 걸려?"),
+        ("Summarise the meeting of March 5", "Summarise the meeting of March 6"),
+        ("3월 5일 회의록을 요약해 줘", "3월 6일 회의록을 요약해 줘"),
+        ("Convert 250 dollars to euros by hand", "Convert 520 dollars to euros by hand"),
+        ("사과 세 개를 셋으로 나누는 법", "사과 다섯 개를 셋으로 나누는 법"),
+        ("Who founded Samsung?", "Who founded Hyundai?"),
+        ("세종대왕은 무엇을 만들었나요?", "이순신은 무엇을 만들었나요?"),
+    ];
+    for (a, b) in pairs {
+        assert_eq!(
+            (served(&server, &key, a), served(&server, &key, b)),
+            ("miss".into(), "miss".into()),
+            "{a}"
+        );
+        let report = server.post("/api/cache/explain", &key, &json!({ "a": a, "b": b })).json();
+        assert_eq!(report["shared"], false, "{report}");
+    }
+    assert_eq!(upstream.calls(), 2 * pairs.len());
+    let figures = home.json(&["cache", "stats"]);
+    assert!(figures["semantic"]["refused"].as_u64().unwrap() > 0, "{figures}");
+    assert_eq!(figures["semantic"]["hits"], 0, "{figures}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_words_in_two_conversations_are_two_questions() {
+    let upstream = Upstream::start(Dialect::OpenAi).await;
+    upstream.always(Turn::text("and so on"));
+    let home = Home::with_config(&one_provider(&upstream.base_url())).with_encoder();
+    let server = home.up();
+    let key = server.first_key();
+    warm(&server, &key);
+    let talk = |about: &str| {
+        json!({ "model": "up/gpt-5-mini", "messages": [
+            { "role": "user", "content": about },
+            { "role": "assistant", "content": "Once upon a time…" },
+            { "role": "user", "content": "continue" },
+        ] })
+    };
+    for about in ["Tell me the story of Rome.", "Tell me the story of Troy."] {
+        let got = server.post("/v1/chat/completions", &key, &talk(about));
+        assert_eq!(got.header("x-nunchi-cache"), Some("miss"), "{}", got.body);
+    }
+    assert_eq!(upstream.calls(), 2);
+}
+
+fn agent_call(system: &str, turns: &[&str]) -> Value {
+    let mut messages = vec![json!({ "role": "system", "content": system })];
+    messages.extend(turns.iter().map(|text| json!({ "role": "user", "content": text })));
+    let parameters = json!({ "type": "object", "properties": { "path": { "type": "string" } } });
+    let tool = json!({ "name": "read_file", "description": "Reads a file.", "parameters": parameters });
+    json!({
+        "model": "up/claude-sonnet-5-5",
+        "max_tokens": 64,
+        "messages": messages,
+        "tools": [{ "type": "function", "function": tool }],
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn prefixes_are_marked_and_what_breaks_them_is_found() {
+    let upstream = Upstream::start(Dialect::Anthropic).await;
+    upstream.always(Turn::text("noted"));
+    let config = one_provider(&upstream.base_url())
+        .replace("dialect = \"openai\"", "dialect = \"anthropic\"")
+        .replace("price_from = \"openai\"", "price_from = \"anthropic\"");
+    let home = Home::with_config(&config);
+    let server = home.up();
+    let key = server.first_key();
+    let rules = "You are a careful engineer. Follow the rules of the house. ".repeat(120);
+    let system = |day: &str| format!("Today is {day}. {rules}");
+    let session = [("x-nunchi-session", "work")];
+    let ask = |system: &str, turns: &[&str]| {
+        let got = server.send("POST", "/v1/chat/completions", &key, &session, &agent_call(system, turns));
+        assert_eq!(got.status, 200, "{}", got.body);
+    };
+    ask(&system("2026-11-21"), &["Read the first file."]);
+    ask(&system("2026-11-21"), &["Read the first file.", "Read the second file."]);
+    ask(&system("2026-11-22"), &["Read the first file.", "Read the second file.", "And the third."]);
+    let sent: Vec<Value> = upstream.requests().iter().map(|seen| seen.body.clone()).collect();
+    for body in &sent {
+        let marks = body.to_string().matches("\"cache_control\"").count();
+        assert_eq!(marks, 2, "the instructions and the end are marked: {body}");
+        assert!(body["system"][0]["cache_control"].is_object(), "{body}");
+    }
+    assert_eq!(sent[0]["system"], sent[1]["system"], "the prefix stays as it was");
+    assert_eq!(sent[0]["tools"], sent[1]["tools"]);
+    let report = home.json(&["cache", "doctor"]);
+    assert_eq!((&report[0]["session"], &report[0]["calls"]), (&json!("work"), &json!(3)), "{report}");
+    let breaks = report[0]["breaks"].as_array().unwrap();
+    assert_eq!(breaks.len(), 1, "{report}");
+    assert_eq!((&breaks[0]["place"], &breaks[0]["byte"]), (&json!("system"), &json!(18)), "{report}");
+    assert!(breaks[0]["excerpt"].as_str().unwrap().starts_with("2. You are"), "{report}");
+    assert!(breaks[0]["lost_tokens"].as_u64().unwrap() > 1_000, "{report}");
+    let text = home.run(["cache", "doctor"]);
+    assert!(text.out.contains("system, byte 18"), "{}", text.out);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn savings_add_up() {
+    let upstream = Upstream::start(Dialect::OpenAi).await;
+    upstream.always(Turn::text("done"));
+    let home = Home::with_config(&format!(
+        "{}\n[tiers]\nbaseline = \"openai/gpt-6.1-sol\"\n",
+        one_provider(&upstream.base_url())
+    ));
+    let server = home.up();
+    let key = server.first_key();
+    for text in ["first question", "first question", "second question"] {
+        served(&server, &key, text);
+    }
+    let saved = home.json(&["stats", "--savings"]);
+    let money = |cause: &str| saved[cause].as_i64().unwrap_or_else(|| panic!("{cause}: {saved}"));
+    let causes = ["exact", "semantic", "tier", "prompt_cache", "tools", "compression", "batch"];
+    assert_eq!(causes.iter().map(|cause| money(cause)).sum::<i64>(), money("baseline") - money("spent"));
+    assert!(money("exact") > 0 && money("tier") > 0 && money("spent") > 0, "{saved}");
+    let text = home.run(["stats", "--savings", "--lang", "ko"]);
+    assert!(text.out.contains("절약 합계"), "{}", text.out);
+}
