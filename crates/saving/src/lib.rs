@@ -5,3 +5,10 @@ mod compress;
 mod guard;
 mod route;
 mod select;
+
+pub use select::{
+    ConceptVectors, CutPolicy, ExampleMemory, FIND_TOOLS, FoundTool, GroupRule, GroupTable, PromptCacheState,
+    RankedTool, SelectionChange, SelectionRequest, ToolCatalog, ToolGroup, ToolQuery, ToolReason,
+    ToolSelection, ToolSession, asking_part, definition_tokens, estimate_tokens, find_tools_answer,
+    find_tools_definition, find_tools_query, regrouping_gain, select_tools,
+};
