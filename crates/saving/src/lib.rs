@@ -17,3 +17,9 @@ pub use route::{
     TierVerdict, VECTOR, WORD_PROBLEM, WeightsError, apgr, bootstrap, fit_linear, part_of, read, share,
     strong_share_for, subject_index,
 };
+pub use select::{
+    ConceptVectors, CutPolicy, ExampleMemory, FIND_TOOLS, FoundTool, GroupRule, GroupTable, PromptCacheState,
+    RankedTool, SelectionChange, SelectionRequest, ToolCatalog, ToolGroup, ToolQuery, ToolReason,
+    ToolSelection, ToolSession, asking_part, definition_tokens, estimate_tokens, find_tools_answer,
+    find_tools_definition, find_tools_query, regrouping_gain, select_tools,
+};

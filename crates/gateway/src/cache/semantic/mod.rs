@@ -27,7 +27,11 @@ const JUDGED: usize = 10;
 /// Questions less alike than this are not judged at all.
 const LEAST_COSINE: f32 = 0.4;
 /// Requests that may wait for the encoder at once; more of them are served without.
-const MOST_WAITING: usize = 64;
+const MOST_WAITING: usize = 8;
+/// Longer texts are not questions that somebody else asks in other words, and cost the encoder more than they save, in bytes.
+const LONGEST: usize = 800;
+/// A longer text is read by the encoder at its two ends only, in characters.
+const ENDS: (usize, usize) = (600, 300);
 /// The longest wait for a vector.
 const PATIENCE: Duration = Duration::from_millis(150);
 /// Questions read at once when the index is built.
@@ -175,6 +179,9 @@ impl Semantic {
 
     /// Reads a question and its meaning; `None` when it may not share, or when the encoder is too busy.
     pub(crate) async fn read(&self, kinship: Kinship<'_>, context: &CallContext) -> Option<Asked> {
+        if kinship.question.len() > LONGEST {
+            return None;
+        }
         let question = Question::read(kinship.question);
         if question.unshareable().is_some() {
             return None;
@@ -189,7 +196,7 @@ impl Semantic {
         let _place = self.waiting.try_acquire().ok()?;
         let request = EmbedRequest {
             model: self.parts.encoder.clone(),
-            inputs: vec![text.to_owned()],
+            inputs: vec![ends(text)],
             dimensions: None,
         };
         let embedding = self.parts.embedder.embed(request, context.clone());
@@ -392,6 +399,16 @@ impl Semantic {
     fn write(&self) -> RwLockWriteGuard<'_, Index> {
         self.index.write().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The text, or its two ends: the encoder's time grows with the length.
+fn ends(text: &str) -> String {
+    let (head, tail) = ENDS;
+    let count = text.chars().count();
+    if count <= head + tail {
+        return text.to_owned();
+    }
+    text.chars().take(head).chain(text.chars().skip(count - tail)).collect()
 }
 
 /// What was learned of an entry; nothing when it is new, or of another version.
