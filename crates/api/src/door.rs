@@ -42,6 +42,7 @@ pub(crate) fn context(
     context.tags = tags(headers)?;
     context.cache = cache(headers)?;
     context.cache_ttl_seconds = ttl(headers)?;
+    context.select_tools = select_tools(headers)?;
     context.deadline = deadline(headers)?;
     Ok(context)
 }
@@ -110,6 +111,18 @@ fn cache(headers: &HeaderMap) -> Result<CacheDirective, Problem> {
             name,
             detail: format!("\"{other}\" is none of default, no-store, no-cache, only-if-cached"),
         }),
+    }
+}
+
+fn select_tools(headers: &HeaderMap) -> Result<Option<bool>, Problem> {
+    let name = "x-nunchi-tools";
+    match read(headers, name)?.map(str::to_ascii_lowercase).as_deref() {
+        None | Some("" | "default") => Ok(None),
+        Some("auto") => Ok(Some(true)),
+        Some("all") => Ok(Some(false)),
+        Some(other) => {
+            Err(Problem::Header { name, detail: format!("\"{other}\" is none of default, auto, all") })
+        }
     }
 }
 

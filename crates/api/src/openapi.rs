@@ -117,7 +117,7 @@ const ADMIN: [(&str, &str, &str); 23] = [
 ];
 
 /// The headers that a call understands.
-const HEADERS: [(&str, &str); 10] = [
+const HEADERS: [(&str, &str); 11] = [
     ("x-nunchi-session", "The conversation the call belongs to."),
     ("x-nunchi-phase", "What the call is for: plan, act, verify, or a pipeline's phase."),
     ("x-nunchi-task", "The piece of work it belongs to."),
@@ -125,6 +125,7 @@ const HEADERS: [(&str, &str); 10] = [
     ("x-nunchi-agent", "The kind of agent that asks; part of the cache key."),
     ("x-nunchi-context", "Digest of context outside the prompt; part of the cache key."),
     ("x-nunchi-cache", "default, no-store, no-cache or only-if-cached."),
+    ("x-nunchi-tools", "default, auto (send only the tools the question needs) or all."),
     ("x-nunchi-cache-ttl", "How long a stored answer may live, in seconds."),
     ("x-nunchi-deadline", "The answer is not needed before this time (RFC 3339)."),
     ("x-request-id", "The caller's own id; returned as it came."),

@@ -10,6 +10,7 @@ use crate::plan::{Candidate, RoutePlan};
 use crate::prices::free_price;
 use crate::prompt_cache::Look;
 use crate::tokens;
+use crate::tool_selection::Chosen;
 use backon::{BackoffBuilder, ExponentialBuilder};
 use futures_util::StreamExt;
 use nunchi_core::{
@@ -34,6 +35,8 @@ pub(crate) struct Pursuit {
     pub(crate) open: Option<OpenCall>,
     /// What was noticed of the prompt, if a provider may cache it.
     pub(crate) look: Option<Look>,
+    /// The tools to send, if not all.
+    pub(crate) chosen: Option<Chosen>,
     plan: RoutePlan,
     verdict: CacheVerdict,
     posture: Posture,
@@ -93,6 +96,7 @@ impl Gateway {
             key,
             asked,
             look: None,
+            chosen: None,
             open: None,
             plan,
             verdict,
@@ -153,6 +157,7 @@ impl Pursuit {
     async fn begin(&mut self) -> Result<Begun, ModelError> {
         let candidates = std::mem::take(&mut self.plan.candidates);
         self.look = self.gateway.prompt_cache.look(&self.ask);
+        self.chosen = self.gateway.choose_tools(&self.ask).await;
         let mut last: Option<ModelError> = None;
         for (index, candidate) in candidates.iter().enumerate() {
             let others = index + 1 < candidates.len();
@@ -242,6 +247,9 @@ impl Pursuit {
         let mut request = self.ask.request.clone();
         request.model.clone_from(&candidate.model);
         request.max_output_tokens = Some(cap);
+        if let Some(chosen) = &self.chosen {
+            chosen.apply(&mut request);
+        }
         if let Some(look) = &self.look {
             look.mark(&mut request, self.gateway.parts.providers[candidate.entry].dialect, price);
         }
@@ -266,6 +274,10 @@ impl Pursuit {
         info.provider.clone_from(&candidate.provider);
         info.model.clone_from(&candidate.model);
         info.tier = self.plan.tier;
+        if let Some(chosen) = &self.chosen {
+            let what = chosen.note(self.ask.request.tools.len());
+            info.notes.push(Note { field: "tools".into(), what });
+        }
         if self.open.as_ref().is_some_and(|open| open.shortened) {
             let what = "shortened to what the budget still allows".to_owned();
             info.notes.push(Note { field: "max_output_tokens".into(), what });

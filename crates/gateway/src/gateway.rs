@@ -10,6 +10,7 @@ use crate::prices::PriceBook;
 use crate::prompt_cache::{PromptCache, PromptCacheReport};
 use crate::settings::{Settings, TierModels};
 use crate::tokens;
+use crate::tool_selection::ToolChooser;
 use nunchi_core::{BoxFuture, ModelCard, ModelError, ModelList, ModelRequest};
 use sha2::{Digest, Sha256};
 use std::sync::{Arc, PoisonError, RwLock, Weak};
@@ -24,6 +25,7 @@ pub struct Gateway {
     pub(crate) breakers: Breakers,
     pub(crate) feed: Feed,
     pub(crate) prompt_cache: PromptCache,
+    pub(crate) tools: ToolChooser,
     pub(crate) me: Weak<Gateway>,
     keys: KeyRing,
     routes: RwLock<Arc<Routes>>,
@@ -49,6 +51,7 @@ impl Gateway {
             limits: Limits::default(),
             breakers: Breakers::new(settings.breaker.clone()),
             feed: Feed::new(),
+            tools: ToolChooser::default(),
             prompt_cache: PromptCache::new(Arc::clone(&parts.clock)),
             me: Weak::clone(me),
             routes: RwLock::new(Arc::new(Routes::first(&parts, &settings))),

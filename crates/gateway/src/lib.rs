@@ -4,6 +4,7 @@ mod attempt;
 mod breaker;
 mod cache;
 mod call;
+mod conversation;
 mod embed;
 mod feed;
 mod flight;
@@ -18,6 +19,7 @@ mod prompt_cache;
 mod settings;
 mod tiering;
 mod tokens;
+mod tool_selection;
 
 pub use breaker::{BreakerSettings, CandidateHealth};
 pub use cache::{AnswerCache, CacheFigures, SemanticFigures, SharingReport};

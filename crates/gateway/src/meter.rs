@@ -170,11 +170,15 @@ impl Pursuit {
             Some(_) => NanoUsd::ZERO,
             None => baseline_cost(&open.price, &record.usage) - cost(&open.price, &record.usage, false),
         };
+        if let Some(chosen) = &self.chosen {
+            let left_out = Usage { input: chosen.saved_tokens, ..Usage::default() };
+            record.saved.tools = cost(&open.price, &left_out, false);
+        }
         if let Some(look) = self.look {
             gateway.prompt_cache.note(look, &record, &open.price);
         }
         let uncached = record.cost + record.saved.total();
-        record.baseline_cost = gateway.baseline(&record.usage).unwrap_or(uncached);
+        record.baseline_cost = gateway.baseline(&self.untrimmed(&record.usage)).unwrap_or(uncached);
         record
     }
 
@@ -206,6 +210,12 @@ impl Pursuit {
             bytes: weigh(&frames),
             frames: frames.into(),
         }
+    }
+
+    /// The usage as it would have been with all tools.
+    fn untrimmed(&self, usage: &Usage) -> Usage {
+        let left_out = self.chosen.as_ref().map_or(0, |chosen| chosen.saved_tokens);
+        Usage { input: usage.input.saturating_add(left_out), ..*usage }
     }
 
     /// How long an answer is kept when the caller does not say: shorter for questions whose answers change.

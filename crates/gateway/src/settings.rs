@@ -130,6 +130,8 @@ pub struct Settings {
     pub cache: CacheSettings,
     /// Its semantic side.
     pub semantic: SemanticSettings,
+    /// Whether only the tools that a question needs are sent, unless the caller says otherwise.
+    pub select_tools: bool,
     /// Limits of every key.
     pub limits: LimitSettings,
     /// Prices.
@@ -153,6 +155,7 @@ impl Default for Settings {
             breaker: BreakerSettings::default(),
             cache: CacheSettings::default(),
             semantic: SemanticSettings::default(),
+            select_tools: false,
             limits: LimitSettings::default(),
             prices: PriceCatalog::default(),
             baseline: None,

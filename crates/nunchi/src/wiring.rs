@@ -216,6 +216,7 @@ fn settings(home: &Home, config: &Config, providers: &[ProviderEntry]) -> Result
         breaker: config.breaker.clone(),
         cache: config.cache.clone(),
         semantic: config.semantic.clone(),
+        select_tools: config.select_tools,
         limits: config.limits.clone(),
         prices: layered(&source, &own).map_err(invalid)?,
     })

@@ -4,6 +4,7 @@ mod anthropic;
 mod codec;
 mod config_error;
 mod gemini;
+mod kept_tools;
 mod notes;
 mod ollama;
 mod openai;

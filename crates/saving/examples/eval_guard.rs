@@ -51,7 +51,8 @@ fn speed(corpora: &Corpora) {
     let sum: f32 = questions.windows(2).map(|pair| judge(&pair[0], &pair[1], 0.8).share_probability).sum();
     let judging = start.elapsed();
     let each = |time: std::time::Duration| time.as_secs_f64() * 1e6 / questions.len() as f64;
-    let bytes: usize = questions.iter().filter_map(|q| serde_json::to_string(q).ok()).map(|text| text.len()).sum();
+    let bytes: usize =
+        questions.iter().filter_map(|q| serde_json::to_string(q).ok()).map(|text| text.len()).sum();
     println!(
         "reading a question {:.1} us, judging a pair {:.1} us, {} bytes stored (checksum {sum:.1})",
         each(reading),

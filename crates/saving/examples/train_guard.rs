@@ -10,10 +10,15 @@ use guard_data::{Corpora, Fold};
 
 fn main() -> Result<()> {
     let corpora = Corpora::load()?;
-    let v: Vec<f64> = std::env::args().skip_while(|a| a != "-o").skip(1).map(|a| a.parse().unwrap()).collect();
+    let v: Vec<f64> =
+        std::env::args().skip_while(|a| a != "-o").skip(1).map(|a| a.parse().unwrap()).collect();
     let mut o = Options::default();
-    if v.len() == 5 { o = Options { rounds: v[0] as usize, depth: v[1] as usize, rate: v[2], l2: v[3], least: v[4] }; }
-    if std::env::args().any(|a| a == "-s") { guard_data::report::slots(&corpora); }
+    if v.len() == 5 {
+        o = Options { rounds: v[0] as usize, depth: v[1] as usize, rate: v[2], l2: v[3], least: v[4] };
+    }
+    if std::env::args().any(|a| a == "-s") {
+        guard_data::report::slots(&corpora);
+    }
     let mut points = Vec::new();
     for held in [true, false] {
         let fold = Fold::new(&corpora, held);

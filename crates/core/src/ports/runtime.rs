@@ -42,6 +42,8 @@ pub enum TaskName {
     CacheWriter,
     /// Reads the stored questions into memory at the start; safe to cancel.
     QuestionIndex,
+    /// Reads a list of tools by meaning; safe to cancel.
+    ToolIndex,
     /// Reads the owner's price source anew; safe to cancel.
     PriceRefresh,
     /// Looks for Ollama and lists providers' models; safe to cancel.
@@ -68,6 +70,7 @@ impl TaskName {
             Self::CacheSweeper => "cache_sweeper",
             Self::CacheWriter => "cache_writer",
             Self::QuestionIndex => "question_index",
+            Self::ToolIndex => "tool_index",
             Self::PriceRefresh => "price_refresh",
             Self::ModelDiscovery => "model_discovery",
             Self::WeightFetch => "weight_fetch",

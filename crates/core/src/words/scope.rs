@@ -48,6 +48,8 @@ pub struct CallContext {
     pub cache_ttl_seconds: Option<u64>,
     /// Digest of context outside the prompt (earlier phases), part of the cache key.
     pub context_digest: Option<Arc<str>>,
+    /// Whether only the tools that the question needs are sent; `None` leaves it to the settings.
+    pub select_tools: Option<bool>,
     /// The answer is not needed before this.
     pub deadline: Option<Timestamp>,
 }
@@ -68,6 +70,7 @@ impl CallContext {
             cache: CacheDirective::Default,
             cache_ttl_seconds: None,
             context_digest: None,
+            select_tools: None,
             deadline: None,
         }
     }

@@ -3,6 +3,7 @@
 mod prefix;
 
 use crate::call::Ask;
+use crate::conversation::identity;
 use jiff::{SignedDuration, Timestamp};
 use nunchi_core::{
     CacheTtl, CallRecord, Clock, Dialect, ModelPrice, ModelRequest, NanoUsd, Part, Role, mask_secrets,
@@ -10,7 +11,6 @@ use nunchi_core::{
 use prefix::{Prompt, Seen};
 use serde::Serialize;
 use std::collections::HashMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Shorter prompts are not cached by any provider (1,024 tokens), in bytes.
@@ -197,20 +197,6 @@ fn first_guess(request: &ModelRequest) -> f64 {
         (true, 0) => 0.2,
         (true, _) => 0.6,
     }
-}
-
-/// Which conversation a request belongs to: the session the caller names, else its key and first question.
-fn identity(ask: &Ask) -> Option<(u64, String)> {
-    let mut hasher = DefaultHasher::new();
-    ask.context.principal.key.hash(&mut hasher);
-    if let Some(session) = &ask.context.session {
-        session.hash(&mut hasher);
-        return Some((hasher.finish(), session.to_string()));
-    }
-    let first = ask.request.messages.iter().find(|message| message.role == Role::User)?.plain_text();
-    first.hash(&mut hasher);
-    let shown = mask_secrets(&first);
-    Some((hasher.finish(), shown.chars().take(40).collect()))
 }
 
 fn make_room(sessions: &mut HashMap<u64, Session>) {

@@ -39,7 +39,7 @@ const fn field(
 }
 
 /// All settings of the plain sections.
-pub(super) const FIELDS: [Field; 49] = [
+pub(super) const FIELDS: [Field; 50] = [
     field("server", "listen", Kind::Text, "127.0.0.1:8484", "Address and port the server listens on."),
     field("server", "body_limit_mb", Kind::Count, "32", "Largest request body, in MB."),
     field("server", "cors_origins", Kind::Texts, "[]", "Web origins that may call from a browser."),
@@ -98,6 +98,13 @@ pub(super) const FIELDS: [Field; 49] = [
     ),
     field("rules", "standard", Kind::Texts, "[]", "Regular expressions for standard."),
     field("rules", "complex", Kind::Texts, "[]", "Regular expressions for complex."),
+    field(
+        "tools",
+        "select",
+        Kind::Flag,
+        "false",
+        "Whether only the tools a question needs are sent, where a caller sends eight or more (`x-nunchi-tools` decides for one request).",
+    ),
     field("cache", "enabled", Kind::Flag, "true", "Whether answers are looked up and stored."),
     field("cache", "ttl", Kind::Time, "24h", "How long an answer is served."),
     field(

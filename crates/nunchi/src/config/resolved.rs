@@ -68,6 +68,7 @@ pub(crate) struct Config {
     pub(crate) rules: TierRules,
     pub(crate) cache: CacheSettings,
     pub(crate) semantic: SemanticSettings,
+    pub(crate) select_tools: bool,
     pub(crate) cache_cap: u64,
     pub(crate) encrypt_cache: bool,
     /// Where answers are kept in Redis.
@@ -120,6 +121,7 @@ impl Config {
             rules: layers.tier_rules(),
             cache: layers.cache(),
             semantic: layers.semantic(),
+            select_tools: layers.flag_value("tools.select"),
             cache_cap: layers.count("cache.max_mb") << 20,
             encrypt_cache: layers.flag_value("cache.encrypt"),
             redis_url: layers.redis_url(variables),

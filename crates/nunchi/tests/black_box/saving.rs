@@ -152,3 +152,71 @@ async fn savings_add_up() {
     let text = home.run(["stats", "--savings", "--lang", "ko"]);
     assert!(text.out.contains("절약 합계"), "{}", text.out);
 }
+
+const TOOLS: [(&str, &str); 12] = [
+    ("get_weather", "Weather forecast of a city."),
+    ("send_email", "Sends an e-mail to a person."),
+    ("convert_currency", "Converts an amount between currencies."),
+    ("play_music", "Plays songs and playlists."),
+    ("book_hotel", "Books hotel rooms."),
+    ("search_papers", "Searches academic papers."),
+    ("play_chess", "Plays a game of chess."),
+    ("find_recipes", "Finds recipes to cook."),
+    ("find_jobs", "Finds job openings."),
+    ("find_cars", "Finds used cars."),
+    ("search_laws", "Searches laws and court decisions."),
+    ("water_plants", "Waters the indoor plants."),
+];
+
+fn with_tools(messages: Value) -> Value {
+    let tools: Vec<Value> = TOOLS
+        .iter()
+        .map(|(name, description)| {
+            let parameters = json!({ "type": "object", "properties": { "what": { "type": "string" } } });
+            let function = json!({ "name": name, "description": description, "parameters": parameters });
+            json!({ "type": "function", "function": function, "x-unknown": 1.50 })
+        })
+        .collect();
+    json!({ "model": "up/gpt-5-mini", "messages": messages, "tools": tools, "x_unknown": [1.0] })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_the_tools_a_question_needs_are_sent_and_a_session_keeps_them() {
+    let upstream = Upstream::start(Dialect::OpenAi).await;
+    upstream.lenient();
+    upstream.always(Turn::text("fine"));
+    let home = Home::with_config(&one_provider(&upstream.base_url())).with_encoder();
+    let server = home.up();
+    let key = server.first_key();
+    warm(&server, &key);
+    let ask = |messages: Value, tools: &str| {
+        let headers =
+            [("x-nunchi-session", "trip"), ("x-nunchi-tools", tools), ("x-nunchi-cache", "no-store")];
+        let got = server.send("POST", "/v1/chat/completions", &key, &headers, &with_tools(messages));
+        assert_eq!(got.status, 200, "{}", got.body);
+        let sent = upstream.last_request();
+        let names = sent.body["tools"].as_array().unwrap().iter();
+        let names: Vec<String> =
+            names.map(|tool| tool["function"]["name"].as_str().unwrap().to_owned()).collect();
+        assert!(
+            String::from_utf8_lossy(&sent.raw).contains(r#""x_unknown":[1.0]"#),
+            "the rest stays as it was"
+        );
+        (names, sent.body["tools"].to_string())
+    };
+    let user = |text: &str| json!({ "role": "user", "content": text });
+    assert_eq!(ask(json!([user("Will it rain in Seoul?")]), "all").0.len(), 12);
+    let (first, bytes) = ask(json!([user("Will it rain in Seoul?")]), "auto");
+    assert!(first.contains(&"get_weather".to_owned()) && first.len() <= 6, "{first:?}");
+    let call = json!({ "role": "assistant", "tool_calls": [{
+        "id": "c1", "type": "function", "function": { "name": "water_plants", "arguments": "{}" },
+    }] });
+    let result = json!({ "role": "tool", "tool_call_id": "c1", "content": "done" });
+    let (grown, _) = ask(json!([user("Will it rain in Seoul?"), call, result]), "auto");
+    assert!(grown.starts_with(&first) && grown.contains(&"water_plants".to_owned()), "{grown:?}");
+    let loop_again = json!([user("Will it rain in Seoul?"), call, result, call, result]);
+    assert_eq!(ask(loop_again, "auto").0, grown, "the prefix stays byte for byte in a tool loop");
+    assert!(bytes.contains("x-unknown"), "{bytes}");
+    let saved = home.json(&["stats", "--savings"]);
+    assert!(saved["tools"].as_i64().unwrap() > 0, "{saved}");
+}

@@ -5,6 +5,7 @@ use super::encode::DEFAULT_MAX_TOKENS;
 use super::facts::{Facts, Style};
 use super::tuning::{Tuning, tune};
 use super::wire::Thinking;
+use crate::kept_tools::kept_tools;
 use crate::notes::Notes;
 use crate::splice::{Edit, Object};
 use bytes::Bytes;
@@ -23,6 +24,7 @@ pub(super) fn spliced(request: &ModelRequest, facts: Facts, body: &Bytes) -> Opt
     if object.read::<bool>("stream").unwrap_or(false) != request.stream {
         edits.push(("stream", Edit::bool(request.stream)));
     }
+    edits.extend(kept_tools(&object, request).ok()?.map(|edit| ("tools", edit)));
     let given_cap = object.read::<u64>("max_tokens");
     let cap = request.max_output_tokens.or(given_cap).unwrap_or(DEFAULT_MAX_TOKENS);
     if given_cap != Some(cap) {

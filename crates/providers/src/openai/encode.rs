@@ -3,6 +3,7 @@
 use super::wire::{Body, Choice, Format, Function, Name, Schema, StreamOptions, Tool};
 use super::{Flavour, is_shared, messages, reasons, shared_fields};
 use crate::codec::Encoded;
+use crate::kept_tools::kept_tools;
 use crate::notes::Notes;
 use crate::shared::{garbage, unsupported};
 use crate::splice::{Edit, Object};
@@ -53,6 +54,7 @@ fn spliced(flavour: Flavour, request: &ModelRequest, body: &Bytes) -> Option<Byt
     if object.read::<bool>("stream").unwrap_or(false) != request.stream {
         edits.push(("stream", Edit::bool(request.stream)));
     }
+    edits.extend(kept_tools(&object, request).ok()?.map(|edit| ("tools", edit)));
     cap_edits(flavour, request, &object, &mut edits);
     if !request.stream {
         edits.push(("stream_options", Edit::Remove));

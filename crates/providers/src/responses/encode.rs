@@ -3,6 +3,7 @@
 use super::input;
 use super::wire::{Body, Choice, Format, Reasoning, StreamOptions, TextOptions, Tool};
 use crate::codec::Encoded;
+use crate::kept_tools::kept_tools;
 use crate::notes::Notes;
 use crate::openai::{effort_word, is_shared, reasons, shared_fields};
 use crate::shared::{garbage, unsupported};
@@ -32,6 +33,7 @@ fn spliced(request: &ModelRequest, body: &Bytes) -> Option<Bytes> {
     if object.read::<bool>("stream").unwrap_or(false) != request.stream {
         edits.push(("stream", Edit::bool(request.stream)));
     }
+    edits.extend(kept_tools(&object, request).ok()?.map(|edit| ("tools", edit)));
     if let Some(cap) = request.max_output_tokens
         && object.read::<u64>(CAP) != Some(cap)
     {

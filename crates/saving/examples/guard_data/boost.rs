@@ -70,7 +70,13 @@ pub fn train(pairs: &[Pair], options: Options) -> Forest {
         }
         let mut rows: Vec<u32> = (0..pairs.len() as u32).collect();
         let mut nodes = Vec::new();
-        let mut grower = Grower { data: &binned, slopes: &slopes, options: &options, nodes: &mut nodes, scores: &mut scores };
+        let mut grower = Grower {
+            data: &binned,
+            slopes: &slopes,
+            options: &options,
+            nodes: &mut nodes,
+            scores: &mut scores,
+        };
         grower.grow(&mut rows, options.depth, (f64::NEG_INFINITY, f64::INFINITY));
         trees.push(nodes);
     }
@@ -80,11 +86,12 @@ pub fn train(pairs: &[Pair], options: Options) -> Forest {
 /// Features that may only raise (1) or only lower (-1) the score: what is common sense need not be learned.
 fn direction(feature: usize) -> i8 {
     match FEATURE_NAMES[feature] {
-        "cosine" | "coverage_min" | "coverage_max" | "dice" | "length_ratio" | "order" | "number" | "date"
-        | "time" | "polarity" | "state" | "comparison" | "order_slot" | "entity" | "literal" | "asked" | "quantifier"
-        | "act" | "shared_weight" => 1,
-        "missing_min" | "missing_max" | "gap_min" | "gap_max" | "strange_min" | "strange_max" | "noun_gap_min"
-        | "noun_gap_max" | "conflicts" | "known_gap_min" | "pole_gap_min" | "swaps" | "one_sided" | "acts" | "instead_differs" => -1,
+        "cosine" | "coverage_min" | "coverage_max" | "dice" | "length_ratio" | "order" | "number"
+        | "date" | "time" | "polarity" | "state" | "comparison" | "order_slot" | "entity" | "literal"
+        | "asked" | "quantifier" | "act" | "shared_weight" => 1,
+        "missing_min" | "missing_max" | "gap_min" | "gap_max" | "strange_min" | "strange_max"
+        | "noun_gap_min" | "noun_gap_max" | "conflicts" | "known_gap_min" | "pole_gap_min" | "swaps"
+        | "one_sided" | "acts" | "instead_differs" => -1,
         _ => 0,
     }
 }

@@ -35,7 +35,11 @@ pub fn slots(corpora: &Corpora) {
         for (at, [shared, missed]) in counts.iter().enumerate() {
             let slot = Slot::ALL.get(at).map_or("any but act", |slot| slot.name(nunchi_core::Lang::En));
             let part = |n: usize, of: usize| 100.0 * n as f32 / of.max(1) as f32;
-            println!("  {slot:15} conflicts in {:5.1} % of sharing pairs, {:5.1} % of near misses", part(*shared, totals[0]), part(*missed, totals[1]));
+            println!(
+                "  {slot:15} conflicts in {:5.1} % of sharing pairs, {:5.1} % of near misses",
+                part(*shared, totals[0]),
+                part(*missed, totals[1])
+            );
         }
     }
 }
@@ -57,7 +61,11 @@ fn firsts<'s>(sentences: &[&'s Sentence]) -> (Vec<&'s Sentence>, Vec<&'s Sentenc
 }
 
 /// Best candidates of look-ups with near misses mixed in one to one.
-fn mixed(corpus: &Corpus, held: Option<bool>, score: &dyn Fn(&Sentence, &Sentence, f32) -> f32) -> (Vec<Best>, Vec<Best>) {
+fn mixed(
+    corpus: &Corpus,
+    held: Option<bool>,
+    score: &dyn Fn(&Sentence, &Sentence, f32) -> f32,
+) -> (Vec<Best>, Vec<Best>) {
     let sentences = corpus.half(held, false);
     let (stored, queries) = firsts(&sentences);
     let misses = corpus.half(held, true);
@@ -90,10 +98,17 @@ pub fn print(forest: &Forest, corpora: &Corpora, held: bool) {
     let scores: [(&str, &dyn Fn(&Sentence, &Sentence, f32) -> f32); 3] =
         [("cosine", &by_cosine), ("verifier", &by_forest), ("guard", &by_guard)];
     for (what, score) in scores {
-        for (name, queries, stored) in [("nn half", &korean, &korean), ("nn dense", &korean, &all), ("lookup", &queries, &stored), ("lookup dense", &queries, &stored_all)] {
+        for (name, queries, stored) in [
+            ("nn half", &korean, &korean),
+            ("nn dense", &korean, &all),
+            ("lookup", &queries, &stored),
+            ("lookup dense", &queries, &stored_all),
+        ] {
             line(&format!("{what} {name}"), &protocol::best(queries, stored, score), &[]);
         }
-        for (name, corpus) in [("mixed ko", &corpora.korean), ("mixed en", &corpora.english), ("mixed both", &corpora.both)] {
+        for (name, corpus) in
+            [("mixed ko", &corpora.korean), ("mixed en", &corpora.english), ("mixed both", &corpora.both)]
+        {
             let (found, missed) = mixed(corpus, Some(held), score);
             line(&format!("{what} {name}"), &found, &missed);
         }
@@ -108,7 +123,14 @@ fn line(name: &str, found: &[Best], missed: &[Best]) {
         let at = protocol::at_limit(&all, 0.01, rate);
         format!("{:5.1} (t {:.3})", 100.0 * at.hits * share, at.threshold)
     };
-    let mut text = format!("  {name:22} n {:5}+{:5} | hits % at 1 % wrong of serves {} of queries {} of candidates {}", found.len(), missed.len(), hits(&|r| r.wrong_of_serves), hits(&|r| r.wrong_of_queries), hits(&|r| r.wrong_candidates));
+    let mut text = format!(
+        "  {name:22} n {:5}+{:5} | hits % at 1 % wrong of serves {} of queries {} of candidates {}",
+        found.len(),
+        missed.len(),
+        hits(&|r| r.wrong_of_serves),
+        hits(&|r| r.wrong_of_queries),
+        hits(&|r| r.wrong_candidates)
+    );
     if !missed.is_empty() {
         let mut scores: Vec<f32> = missed.iter().map(|b| b.other.max(b.own)).collect();
         scores.sort_by(|a, b| b.total_cmp(a));
@@ -128,11 +150,22 @@ pub fn cosine_of(a: &Sentence, b: &Sentence) -> f32 {
 pub fn worst(forest: &Forest, corpus: &Corpus, held: bool, most: usize) {
     let sentences = corpus.half(Some(held), false);
     let (stored, _) = firsts(&sentences);
-    let mut found: Vec<(f32, &Sentence, &Sentence)> = corpus.half(Some(held), true).into_iter().filter_map(|miss| {
-        super::nearest(miss, &stored, protocol::CANDIDATES, |at| Some(stored[at].group) == miss.near).into_iter()
-            .map(|at| (guarded(forest, miss, stored[at], cosine(&miss.vector, &stored[at].vector)), miss, stored[at]))
-            .max_by(|a, b| a.0.total_cmp(&b.0))
-    }).collect();
+    let mut found: Vec<(f32, &Sentence, &Sentence)> = corpus
+        .half(Some(held), true)
+        .into_iter()
+        .filter_map(|miss| {
+            super::nearest(miss, &stored, protocol::CANDIDATES, |at| Some(stored[at].group) == miss.near)
+                .into_iter()
+                .map(|at| {
+                    (
+                        guarded(forest, miss, stored[at], cosine(&miss.vector, &stored[at].vector)),
+                        miss,
+                        stored[at],
+                    )
+                })
+                .max_by(|a, b| a.0.total_cmp(&b.0))
+        })
+        .collect();
     found.sort_by(|a, b| b.0.total_cmp(&a.0));
     for (p, miss, stored) in found.iter().take(most) {
         println!("   {p:.3} {:.3} {} || {}", cosine_of(miss, stored), miss.text, stored.text);

@@ -95,7 +95,8 @@ impl SharingVerdict {
         for verdict in self.slots.iter().filter(|verdict| verdict.agreement != Agreement::Absent) {
             let (slot, agreement) = (verdict.slot.name(lang), verdict.agreement.name(lang));
             let list = |values: &[String]| if values.is_empty() { "-".to_owned() } else { values.join(", ") };
-            text += &format!("\n  {slot}: {agreement} ({} | {})", list(&verdict.asked), list(&verdict.stored));
+            text +=
+                &format!("\n  {slot}: {agreement} ({} | {})", list(&verdict.asked), list(&verdict.stored));
         }
         text
     }

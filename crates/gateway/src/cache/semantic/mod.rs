@@ -194,11 +194,8 @@ impl Semantic {
     /// The meaning of a text.
     pub(crate) async fn embed(&self, text: &str, context: &CallContext) -> Option<PackedVector> {
         let _place = self.waiting.try_acquire().ok()?;
-        let request = EmbedRequest {
-            model: self.parts.encoder.clone(),
-            inputs: vec![ends(text)],
-            dimensions: None,
-        };
+        let request =
+            EmbedRequest { model: self.parts.encoder.clone(), inputs: vec![ends(text)], dimensions: None };
         let embedding = self.parts.embedder.embed(request, context.clone());
         // An encoder that is still being loaded is not waited for.
         match tokio::time::timeout(PATIENCE, embedding).await.ok()? {
@@ -208,6 +205,17 @@ impl Semantic {
                 None
             }
         }
+    }
+
+    /// The meanings of several texts, in order. Waits as long as it takes: it is work of the background.
+    pub(crate) async fn embed_many(&self, texts: &[String], context: &CallContext) -> Option<Vec<Vec<f32>>> {
+        let inputs = texts.iter().map(|text| ends(text)).collect();
+        let request = EmbedRequest { model: self.parts.encoder.clone(), inputs, dimensions: None };
+        let reply = self.parts.embedder.embed(request, context.clone()).await;
+        reply
+            .inspect_err(|error| tracing::debug!(%error, "the encoder cannot be asked"))
+            .ok()
+            .map(|r| r.vectors)
     }
 
     /// A stored answer that may be served for this question; else perhaps one that the fresh answer is to be compared with.

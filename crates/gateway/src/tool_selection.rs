@@ -1,0 +1,188 @@
+//! Sends only the tools that a question needs: chosen by meaning and words, the same ones again for the rest of a session.
+
+use crate::call::Ask;
+use crate::conversation::identity;
+use crate::gateway::Gateway;
+use jiff::Timestamp;
+use nunchi_core::{CallContext, ModelRequest, Part, TaskName, ToolDefinition, human_text};
+use nunchi_saving::{
+    ConceptVectors, CutPolicy, SelectionRequest, ToolCatalog, ToolQuery, ToolSession, asking_part,
+    select_tools,
+};
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+/// Fewer tools are all sent.
+const FEWEST: usize = 8;
+/// Lists of tools that are kept ready, and sessions; those used longest ago go first.
+const MOST_CATALOGS: usize = 64;
+const MOST_SESSIONS: usize = 2_000;
+/// Texts embedded at once in the background.
+const BATCH: usize = 32;
+
+/// The tools to send instead of all.
+pub(crate) struct Chosen {
+    /// Places in the request's list, in the order to send.
+    kept: Vec<usize>,
+    /// Tokens of the definitions that are left out, estimated.
+    pub(crate) saved_tokens: u64,
+}
+
+#[derive(Default)]
+struct Known {
+    catalogs: HashMap<u64, (Arc<ToolCatalog>, Timestamp)>,
+    sessions: HashMap<u64, (ToolSession, Timestamp)>,
+}
+
+/// Lists of tools and what sessions were sent of them.
+#[derive(Default)]
+pub(crate) struct ToolChooser {
+    known: Mutex<Known>,
+    concepts: OnceLock<Option<ConceptVectors>>,
+}
+
+impl Gateway {
+    /// The tools to send; `None` where all are to be sent.
+    pub(crate) async fn choose_tools(&self, ask: &Ask) -> Option<Chosen> {
+        let wanted = ask.context.select_tools.unwrap_or(self.settings.select_tools);
+        if !wanted || ask.request.tools.len() < FEWEST {
+            return None;
+        }
+        let text = human_text(&ask.request)?;
+        let catalog = self.catalog(&ask.request.tools, &ask.context);
+        let vector = match &self.cache.semantic {
+            Some(semantic) => semantic.embed(asking_part(&text), &ask.context).await,
+            None => None,
+        };
+        let vector = vector.map(|vector| vector.unpack());
+        let (id, _) = identity(ask)?;
+        let session = self.tools.known().sessions.get(&id).map(|(session, _)| session.clone());
+        let used = used_tools(&ask.request);
+        let selection = select_tools(
+            &catalog,
+            &SelectionRequest {
+                query: ToolQuery { text: &text, vector: vector.as_deref() },
+                intent: None,
+                tool_choice: &ask.request.tool_choice,
+                used: &used,
+                session: session.as_ref(),
+                memory: None,
+                groups: None,
+                cut: CutPolicy::default(),
+                cache: None,
+            },
+        );
+        let sent: u64 = selection.tools.iter().map(|(at, _)| catalog.tokens(*at)).sum();
+        let now = self.parts.clock.now();
+        let mut known = self.tools.known();
+        make_room(&mut known.sessions, MOST_SESSIONS);
+        known.sessions.insert(id, (selection.session, now));
+        Some(Chosen {
+            kept: selection.tools.into_iter().map(|(at, _)| at).collect(),
+            saved_tokens: selection.tokens_before.saturating_sub(sent),
+        })
+    }
+
+    /// The list of tools, ready to be ranked: by words at once, by meaning once the encoder has read it.
+    fn catalog(&self, tools: &[ToolDefinition], context: &CallContext) -> Arc<ToolCatalog> {
+        let id = digest(tools);
+        let now = self.parts.clock.now();
+        let catalog = {
+            let mut known = self.tools.known();
+            if let Some((catalog, used)) = known.catalogs.get_mut(&id) {
+                *used = now;
+                return Arc::clone(catalog);
+            }
+            let catalog = Arc::new(ToolCatalog::new(tools));
+            make_room(&mut known.catalogs, MOST_CATALOGS);
+            known.catalogs.insert(id, (Arc::clone(&catalog), now));
+            catalog
+        };
+        if let Some(gateway) = self.me.upgrade().filter(|gateway| gateway.cache.semantic.is_some()) {
+            let (catalog, context) = (ToolCatalog::clone(&catalog), context.clone());
+            let reading = async move { gateway.read_catalog(id, catalog, &context).await };
+            self.parts.spawn.spawn(TaskName::ToolIndex, Box::pin(reading));
+        }
+        catalog
+    }
+
+    async fn read_catalog(&self, id: u64, mut catalog: ToolCatalog, context: &CallContext) {
+        if self.tools.concepts.get().is_none() {
+            let rows = self.meanings(ConceptVectors::texts(), context).await;
+            // Whoever was first has set the same.
+            let _set = self.tools.concepts.set(rows.and_then(ConceptVectors::new));
+        }
+        let Some(vectors) = self.meanings(catalog.texts(), context).await else { return };
+        let concepts = self.tools.concepts.get().and_then(Option::as_ref);
+        if catalog.set_vectors(vectors, concepts)
+            && let Some((known, _)) = self.tools.known().catalogs.get_mut(&id)
+        {
+            *known = Arc::new(catalog);
+        }
+    }
+
+    async fn meanings(&self, texts: &[String], context: &CallContext) -> Option<Vec<Vec<f32>>> {
+        let semantic = self.cache.semantic.as_ref()?;
+        let mut vectors = Vec::with_capacity(texts.len());
+        for batch in texts.chunks(BATCH) {
+            vectors.extend(semantic.embed_many(batch, context).await?);
+        }
+        Some(vectors)
+    }
+}
+
+impl ToolChooser {
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Chosen {
+    /// Leaves the other tools out.
+    pub(crate) fn apply(&self, request: &mut ModelRequest) {
+        let tools = std::mem::take(&mut request.tools);
+        request.tools = self.kept.iter().filter_map(|at| tools.get(*at).cloned()).collect();
+    }
+
+    /// What is told to the caller.
+    pub(crate) fn note(&self, all: usize) -> String {
+        format!("{} of {all} tools sent, about {} tokens less", self.kept.len(), self.saved_tokens)
+    }
+}
+
+/// Tools that the conversation has called.
+fn used_tools(request: &ModelRequest) -> Vec<&str> {
+    let parts = request.messages.iter().flat_map(|message| &message.parts);
+    let mut used: Vec<&str> = parts
+        .filter_map(|part| match part {
+            Part::ToolCall { name, .. } => Some(name.as_str()),
+            _ => None,
+        })
+        .collect();
+    used.sort_unstable();
+    used.dedup();
+    used
+}
+
+fn digest(tools: &[ToolDefinition]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    for tool in tools {
+        tool.name.hash(&mut hasher);
+        tool.description.hash(&mut hasher);
+        tool.parameters.as_ref().map(|json| json.get()).hash(&mut hasher);
+        tool.builtin.as_ref().map(|json| json.get()).hash(&mut hasher);
+    }
+    hasher.finish()
+}
+
+fn make_room<T>(known: &mut HashMap<u64, (T, Timestamp)>, most: usize) {
+    if known.len() < most {
+        return;
+    }
+    let mut used: Vec<(Timestamp, u64)> = known.iter().map(|(id, (_, at))| (*at, *id)).collect();
+    used.sort_unstable();
+    for (_, id) in used.into_iter().take(most / 8) {
+        known.remove(&id);
+    }
+}
