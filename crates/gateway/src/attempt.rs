@@ -271,6 +271,7 @@ impl Pursuit {
         if self.gateway.breakers.succeeded(&candidate.provider, &candidate.model) {
             self.gateway.tell_breaker(candidate.provider.clone(), candidate.model.clone(), false);
         }
+        self.gateway.note_answering(&self.ask, self.plan.tier, candidate);
         info.provider.clone_from(&candidate.provider);
         info.model.clone_from(&candidate.model);
         info.tier = self.plan.tier;

@@ -67,6 +67,7 @@ impl Gateway {
         let posture = self.parts.ledger.posture(&SpendScope::of(&ask.context, "", ""), ask.started);
         let judged = self.judge(&ask, slot.asked.as_ref()).await;
         let planned = self.plan(&ask.request, &ask.context, &posture, judged.as_ref());
+        let planned = planned.map(|plan| self.stay(&ask, plan, &posture));
         self.attempt(ask, planned, slot, permit, posture).await
     }
 

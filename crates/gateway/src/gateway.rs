@@ -5,6 +5,7 @@ use crate::cache::AnswerCache;
 use crate::feed::Feed;
 use crate::keys::KeyRing;
 use crate::limits::Limits;
+use crate::loyalty::Loyalty;
 use crate::parts::Parts;
 use crate::prices::PriceBook;
 use crate::prompt_cache::{PromptCache, PromptCacheReport};
@@ -26,6 +27,7 @@ pub struct Gateway {
     pub(crate) feed: Feed,
     pub(crate) prompt_cache: PromptCache,
     pub(crate) tools: ToolChooser,
+    pub(crate) loyalty: Loyalty,
     pub(crate) me: Weak<Gateway>,
     keys: KeyRing,
     routes: RwLock<Arc<Routes>>,
@@ -52,6 +54,7 @@ impl Gateway {
             breakers: Breakers::new(settings.breaker.clone()),
             feed: Feed::new(),
             tools: ToolChooser::default(),
+            loyalty: Loyalty::default(),
             prompt_cache: PromptCache::new(Arc::clone(&parts.clock)),
             me: Weak::clone(me),
             routes: RwLock::new(Arc::new(Routes::first(&parts, &settings))),

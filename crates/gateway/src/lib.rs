@@ -11,6 +11,7 @@ mod flight;
 mod gateway;
 mod keys;
 mod limits;
+mod loyalty;
 mod meter;
 mod parts;
 mod plan;

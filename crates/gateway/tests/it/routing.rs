@@ -1,8 +1,11 @@
 //! Which candidates a request gets, and why.
 
-use crate::bench::{Bench, request};
-use nunchi_core::{BudgetAction, CallContext, KeyId, ModelErrorKind as Kind, Principal, Tier};
-use nunchi_testkit::owner_context;
+use crate::bench::{Bench, hear, request};
+use nunchi_core::{
+    BudgetAction, CallContext, KeyId, Message, Model, ModelError, ModelErrorKind as Kind, Part, Principal,
+    Role, Tier, ToolDefinition,
+};
+use nunchi_testkit::{ScriptedReply, owner_context};
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -60,4 +63,42 @@ async fn a_key_uses_only_its_models() {
     assert_eq!(plan.candidates.len(), 1);
     let error = bench.gateway.explain_route(&request("cloud/m", "hi"), &context).unwrap_err();
     assert_eq!(error.kind, Kind::ModelNotAllowed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tool_loop_stays_with_the_model_that_began_it() {
+    let bench = Bench::new();
+    let tool = ToolDefinition {
+        name: "read".into(),
+        description: None,
+        parameters: None,
+        strict: None,
+        builtin: None,
+    };
+    let ask = |turns: Vec<Message>| {
+        let mut request = request("auto", "write a letter to the landlord");
+        request.messages.extend(turns);
+        request.tools.push(tool.clone());
+        request
+    };
+    let used = || {
+        let part = |part: Part| vec![part];
+        let (id, name) = (String::from("c"), String::from("read"));
+        let call = Part::ToolCall { id: id.clone(), name, arguments: "{}".into(), signature: None };
+        let result = Part::ToolResult { call_id: id, content: Vec::new(), is_error: false };
+        let message = |role, part| Message { role, parts: part, name: None };
+        vec![message(Role::Assistant, part(call)), message(Role::Tool, part(result))]
+    };
+    bench.cloud.script([ScriptedReply::error(ModelError::new(Kind::Unreachable, "away"))]);
+    let first = hear(bench.gateway.call(ask(Vec::new()), owner_context()).await.unwrap()).await.unwrap();
+    assert_eq!(first.reply_provider, "spare", "the first candidate was away");
+    for rounds in 1..4 {
+        let turns = (0..rounds).flat_map(|_| used()).collect();
+        let next = hear(bench.gateway.call(ask(turns), owner_context()).await.unwrap()).await.unwrap();
+        assert_eq!(next.reply_provider, "spare", "the loop goes on where it began");
+        assert!(next.reason.contains("tool loop"), "{}", next.reason);
+    }
+    let turns = used().into_iter().chain([Message::text(Role::User, "and now another one")]).collect();
+    let after = hear(bench.gateway.call(ask(turns), owner_context()).await.unwrap()).await.unwrap();
+    assert_eq!(after.reply_provider, "cloud", "a new question may go elsewhere");
 }
