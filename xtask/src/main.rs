@@ -2,6 +2,7 @@
 
 mod bench;
 mod docs;
+mod learn;
 mod peers;
 mod test;
 mod tidy;
@@ -14,7 +15,9 @@ const USAGE: &str = "\
 cargo xtask tidy                 check the architecture and the house numbers
 cargo xtask test [--only STEP]   install what tests need and run everything
 cargo xtask docs [--check]       write the generated reference pages, or check them
-cargo xtask bench [NAME] [--write]  measure beside nginx";
+cargo xtask bench [NAME] [--write]  measure beside nginx
+cargo xtask train|eval [guard|route|select|compress] --data DIR
+                                 train or measure what is learned";
 
 fn main() -> ExitCode {
     match run() {
@@ -38,6 +41,8 @@ fn run() -> Result<()> {
         ["bench", "--write"] => bench::run(&root, None, true),
         ["bench", name] => bench::run(&root, Some(name), false),
         ["bench", name, "--write"] => bench::run(&root, Some(name), true),
+        [what @ ("train" | "eval"), "--data", data] => learn::run(&root, what, None, data),
+        [what @ ("train" | "eval"), part, "--data", data] => learn::run(&root, what, Some(part), data),
         ["docs"] => docs::run(&root, false),
         ["docs", "--check"] => docs::run(&root, true),
         _ => bail!("unknown command\n{USAGE}"),
