@@ -5,7 +5,7 @@
 mod guard_data;
 
 use anyhow::{Context, Result};
-use guard_data::{Corpora, Fold, boost};
+use guard_data::{Corpora, boost, pairs_of, report};
 use nunchi_core::Lang;
 use nunchi_saving::{FEATURE_NAMES, Question, judge, pair_features};
 use std::time::Instant;
@@ -17,11 +17,10 @@ fn main() -> Result<()> {
     }
     let corpora = Corpora::load()?;
     speed(&corpora);
+    println!("{}", report::HEAD);
     for held in [true, false] {
-        let fold = Fold::new(&corpora, held);
-        let forest = boost::train(&fold.pairs, boost::Options::default());
-        println!("half {}, trained on {} pairs of the other half", u8::from(held), fold.pairs.len());
-        guard_data::report::print(&forest, &corpora, held);
+        let forest = boost::train(&pairs_of(&corpora, Some(!held)), boost::Options::default());
+        println!("{}", report::table(&forest, &corpora, held).join("\n"));
     }
     Ok(())
 }
@@ -51,7 +50,8 @@ fn speed(corpora: &Corpora) {
     let sum: f32 = questions.windows(2).map(|pair| judge(&pair[0], &pair[1], 0.8).share_probability).sum();
     let judging = start.elapsed();
     let each = |time: std::time::Duration| time.as_secs_f64() * 1e6 / questions.len() as f64;
-    let bytes: usize = questions.iter().filter_map(|q| serde_json::to_string(q).ok()).map(|text| text.len()).sum();
+    let bytes: usize =
+        questions.iter().filter_map(|q| serde_json::to_string(q).ok()).map(|text| text.len()).sum();
     println!(
         "reading a question {:.1} us, judging a pair {:.1} us, {} bytes stored (checksum {sum:.1})",
         each(reading),

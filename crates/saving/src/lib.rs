@@ -8,6 +8,6 @@ mod select;
 
 pub use guard::{
     Agreement, Blocked, FEATURE_NAMES, FEATURES, Forest, Freshness, GUARD_WEIGHTS_VERSION, Node, Question,
-    SharingDecision, SharingPrior, SharingRecord, SharingVerdict, Slot, SlotVerdict, Tongue, Unshareable, freshness,
-    judge, pair_features,
+    SharingDecision, SharingPrior, SharingRecord, SharingVerdict, Slot, SlotVerdict, Tongue, Unshareable,
+    freshness, judge, pair_features,
 };

@@ -35,7 +35,9 @@ pub struct Pair {
 
 /// FNV-1a with a last mixing step: a hash that never changes between runs and machines.
 pub fn hash(text: &str) -> u64 {
-    let h = text.bytes().fold(0xcbf2_9ce4_8422_2325, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3_u64));
+    let h = text
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3_u64));
     let h = (h ^ (h >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     h ^ (h >> 31)
 }
@@ -105,7 +107,10 @@ impl Corpus {
         let mut rows = Vec::new();
         let known: std::collections::HashSet<&str> = self.sentences.iter().map(|s| s.text.as_str()).collect();
         for sentence in self.sentences.iter().filter(|sentence| sentence.near.is_none()) {
-            for edited in edit::near_misses(&sentence.text, per_sentence).into_iter().filter(|e| !known.contains(e.as_str())) {
+            for edited in edit::near_misses(&sentence.text, per_sentence)
+                .into_iter()
+                .filter(|e| !known.contains(e.as_str()))
+            {
                 rows.push((edited.clone(), hash(&edited), Some(sentence.group)));
             }
         }
@@ -156,24 +161,8 @@ impl Corpora {
     }
 }
 
-/// The training pairs of one half of the groups.
-pub struct Fold {
-    pub pairs: Vec<Pair>,
-}
-
-impl Fold {
-    /// Pairs of the half that is not held out.
-    pub fn new(corpora: &Corpora, held: bool) -> Self {
-        Self { pairs: pairs_of(corpora, Some(!held)) }
-    }
-}
-
-/// The training pairs of all groups.
-pub fn all_pairs(corpora: &Corpora) -> Vec<Pair> {
-    pairs_of(corpora, None)
-}
-
-fn pairs_of(corpora: &Corpora, half: Option<bool>) -> Vec<Pair> {
+/// The training pairs of one half of the groups, or of all.
+pub fn pairs_of(corpora: &Corpora, half: Option<bool>) -> Vec<Pair> {
     let mut pairs = Vec::new();
     for (corpus, weight) in [(&corpora.korean, 1.0), (&corpora.both, 6.0)] {
         let sentences = corpus.half(half, false);
@@ -190,8 +179,14 @@ fn group_pairs(sentences: &[&Sentence], weight: f32, pairs: &mut Vec<Pair>) {
             pairs.push(Pair { features: features(a, b), shared: true, weight });
         }
         let others = nearest(a, sentences, 120, |other| sentences[other].group != a.group);
-        for other in others.iter().enumerate().filter(|(rank, _)| *rank < 8 || rank % 16 == 0).map(|(_, at)| *at) {
-            pairs.push(Pair { features: features(a, sentences[other]), shared: false, weight: weight.min(2.0) });
+        for other in
+            others.iter().enumerate().filter(|(rank, _)| *rank < 8 || rank % 16 == 0).map(|(_, at)| *at)
+        {
+            pairs.push(Pair {
+                features: features(a, sentences[other]),
+                shared: false,
+                weight: weight.min(2.0),
+            });
         }
     }
 }
@@ -214,7 +209,12 @@ pub fn features(a: &Sentence, b: &Sentence) -> [f32; FEATURES] {
 }
 
 /// The `most` nearest sentences by cosine that `allowed` lets through, nearest first.
-pub fn nearest(query: &Sentence, among: &[&Sentence], most: usize, allowed: impl Fn(usize) -> bool) -> Vec<usize> {
+pub fn nearest(
+    query: &Sentence,
+    among: &[&Sentence],
+    most: usize,
+    allowed: impl Fn(usize) -> bool,
+) -> Vec<usize> {
     let mut found: Vec<(f32, usize)> = among
         .iter()
         .enumerate()

@@ -28,8 +28,7 @@ pub fn best(
                 if query.near.is_some_and(|near| near != stored[at].group) {
                     continue;
                 }
-                let kind =
-                    if stored[at].group == query.group { &mut best.own } else { &mut best.other };
+                let kind = if stored[at].group == query.group { &mut best.own } else { &mut best.other };
                 *kind = kind.max(value);
             }
             best

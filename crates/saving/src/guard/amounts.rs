@@ -114,9 +114,12 @@ fn words(tokens: &[Token], at: usize) -> Option<Amount> {
     let (mut value, mut next) = (0.0, at);
     let mut ones = None;
     while let Some(token) = tokens.get(next).filter(|token| token.script == Script::Latin) {
-        if let Some(small) = english::small_number(&token.text).filter(|_| ones.is_none_or(|o: f64| o >= 20.0 && o % 10.0 == 0.0)) {
+        if let Some(small) = english::small_number(&token.text)
+            .filter(|_| ones.is_none_or(|o: f64| o >= 20.0 && o % 10.0 == 0.0))
+        {
             ones = Some(ones.unwrap_or(0.0) + small);
-        } else if let Some(scale) = english::scale(&token.text).filter(|_| next > at && token.text.len() > 1) {
+        } else if let Some(scale) = english::scale(&token.text).filter(|_| next > at && token.text.len() > 1)
+        {
             value = (value + ones.take().unwrap_or(if value > 0.0 { 0.0 } else { 1.0 })) * scale;
         } else {
             break;
@@ -141,11 +144,13 @@ fn month_and_day(tokens: &[Token], at: usize) -> Option<Amount> {
         let entry = LEXICON.phrase(&english::stem(name)).filter(|entry| entry.kind == Kind::Date)?;
         entry.concept.strip_prefix("mon:").map(str::to_owned)
     };
-    let month = month(&tokens[at]).or_else(|| (tokens[at].text == "may" && tokens[at].capital).then(|| "5".to_owned()))?;
+    let month = month(&tokens[at])
+        .or_else(|| (tokens[at].text == "may" && tokens[at].capital).then(|| "5".to_owned()))?;
     let day = tokens.get(at + 1).filter(|next| next.script == Script::Digits);
     let day = day.and_then(|day| leading_number(&day.text)).filter(|(day, _)| *day <= 31.0);
     let Some((day, _)) = day else {
-        return (tokens[at].text != "may").then(|| Amount { values: vec![(Slot::Date, format!("mon:{month}"))], next: at + 1 });
+        return (tokens[at].text != "may")
+            .then(|| Amount { values: vec![(Slot::Date, format!("mon:{month}"))], next: at + 1 });
     };
     let values = vec![(Slot::Date, format!("mon:{month}")), (Slot::Date, format!("day:{day}"))];
     Some(Amount { values, next: at + 2 })
@@ -183,7 +188,11 @@ fn english_amount(tokens: &[Token], at: usize, value: f64, tail: &str) -> Amount
         let used = usize::from(value.len() == 2);
         return Amount { values: value, next: at + 1 + used };
     }
-    if (1900.0..2100.0).contains(&value) && tail.is_empty() && value.fract() == 0.0 && unit_of(after).is_none() {
+    if (1900.0..2100.0).contains(&value)
+        && tail.is_empty()
+        && value.fract() == 0.0
+        && unit_of(after).is_none()
+    {
         return Amount { values: vec![(Slot::Date, format!("year:{value}"))], next: at + 1 };
     }
     let unit = unit_of(word);
@@ -256,7 +265,10 @@ mod tests {
 
     fn values(text: &str) -> Vec<String> {
         let question = Question::read(text);
-        [Slot::Number, Slot::Date, Slot::Time].into_iter().flat_map(|slot| question.values(slot).map(str::to_owned).collect::<Vec<_>>()).collect()
+        [Slot::Number, Slot::Date, Slot::Time]
+            .into_iter()
+            .flat_map(|slot| question.values(slot).map(str::to_owned).collect::<Vec<_>>())
+            .collect()
     }
 
     #[test]

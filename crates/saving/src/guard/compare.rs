@@ -138,7 +138,8 @@ fn comparison(a: &[&str], b: &[&str], asked: &Question, stored: &Question) -> Ag
 
 /// Whether one question rules out what the other speaks of without ruling it out.
 fn ruled_out(a: &[&str], b: &[&str], of_b: &Question) -> bool {
-    let excepted = |values: &[&str], name: &str| values.iter().any(|v| v.strip_prefix("except:") == Some(name));
+    let excepted =
+        |values: &[&str], name: &str| values.iter().any(|v| v.strip_prefix("except:") == Some(name));
     a.iter()
         .filter_map(|value| value.strip_prefix("except:"))
         .any(|name| !excepted(b, name) && of_b.mentions(name))
@@ -152,8 +153,12 @@ fn swapped(asked: &Question, stored: &Question) -> bool {
 
 fn crossed(a: &[&str], b: &[&str], of_a: &Question, of_b: &Question) -> bool {
     a.iter().filter_map(|value| value.split_once(':')).any(|(role, name)| {
-        let same_role: Vec<&str> =
-            b.iter().filter_map(|other| other.split_once(':')).filter(|(r, _)| *r == role).map(|(_, n)| n).collect();
+        let same_role: Vec<&str> = b
+            .iter()
+            .filter_map(|other| other.split_once(':'))
+            .filter(|(r, _)| *r == role)
+            .map(|(_, n)| n)
+            .collect();
         let opposite = match role {
             "from" => "to",
             "to" => "from",
@@ -200,11 +205,16 @@ fn asked_for(a: &[&str], b: &[&str]) -> Agreement {
             || a == ["what"] && b == ["where"]
     };
     // `which players` is not `how many players`.
-    let which = |a: &[&str], b: &[&str]| a == ["which"] && b.iter().any(|v| v.starts_with("how") || *v == "why");
+    let which =
+        |a: &[&str], b: &[&str]| a == ["which"] && b.iter().any(|v| v.starts_with("how") || *v == "why");
     match (a.is_empty(), b.is_empty()) {
         (true, true) => Agreement::Absent,
         (false, false) if a.iter().any(|value| b.contains(value)) => Agreement::Agree,
-        (false, false) if (!vague(a) && !vague(b)) || which(a, b) || which(b, a) || what(a, b) || what(b, a) => Agreement::Conflict,
+        (false, false)
+            if (!vague(a) && !vague(b)) || which(a, b) || which(b, a) || what(a, b) || what(b, a) =>
+        {
+            Agreement::Conflict
+        }
         _ => Agreement::OneSided,
     }
 }

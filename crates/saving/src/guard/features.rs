@@ -154,7 +154,11 @@ fn ratio(a: f32, b: f32) -> f32 {
 }
 
 fn spelled(question: &Question) -> Vec<Spelled<'_>> {
-    question.words.iter().map(|word| Spelled { word, grams: grams([word.stem.as_str()].into_iter(), 2) }).collect()
+    question
+        .words
+        .iter()
+        .map(|word| Spelled { word, grams: grams([word.stem.as_str()].into_iter(), 2) })
+        .collect()
 }
 
 fn whole(question: &Question) -> Vec<u32> {
@@ -216,7 +220,9 @@ fn alike(a: &Spelled<'_>, b: &Spelled<'_>) -> f32 {
 
 /// Whether a word is the other with a prefix that negates it.
 fn prefixed(long: &str, short: &str) -> bool {
-    ["un", "dis", "in", "im", "non", "de", "비", "불", "미"].iter().any(|prefix| long.strip_prefix(prefix) == Some(short))
+    ["un", "dis", "in", "im", "non", "de", "비", "불", "미"]
+        .iter()
+        .any(|prefix| long.strip_prefix(prefix) == Some(short))
 }
 
 /// Words that are found nowhere.

@@ -28,19 +28,50 @@ const NATIVE_ONES: [(&str, u32); 9] = [
 const ATTRIBUTIVE: [(&str, u32); 4] = [("한", 1), ("두", 2), ("세", 3), ("네", 4)];
 /// What native numerals count.
 const NATIVE_COUNTERS: [&str; 37] = [
-    "시간", "시", "개", "명", "번", "달", "살", "잔", "마리", "권", "대", "곳", "가지", "통", "장", "병", "주",
-    "해", "사람", "판", "배", "편", "군데", "켤레", "벌", "송이", "그루", "곡", "팀", "조각", "컵", "스푼", "쌍",
-    "끼", "줄", "채", "척",
+    "시간", "시", "개", "명", "번", "달", "살", "잔", "마리", "권", "대", "곳", "가지", "통", "장", "병",
+    "주", "해", "사람", "판", "배", "편", "군데", "켤레", "벌", "송이", "그루", "곡", "팀", "조각", "컵",
+    "스푼", "쌍", "끼", "줄", "채", "척",
 ];
 /// What one Sino-Korean digit may count: others make ordinary words (사회, 오일, 이번).
 const DIGIT_COUNTERS: [&str; 18] = [
-    "월", "개월", "층", "학년", "교시", "호선", "인분", "주일", "년", "퍼센트", "킬로", "달러", "번째", "단계",
-    "주년", "박", "시간", "대",
+    "월",
+    "개월",
+    "층",
+    "학년",
+    "교시",
+    "호선",
+    "인분",
+    "주일",
+    "년",
+    "퍼센트",
+    "킬로",
+    "달러",
+    "번째",
+    "단계",
+    "주년",
+    "박",
+    "시간",
+    "대",
 ];
 /// Words that look like a numeral and a counter.
 const WORDS: [&str; 17] = [
-    "두통", "세대", "한도", "한시", "한번", "한편", "한판", "한대", "사대", "한통", "한장", "네시", "이대", "오대",
-    "만일", "천만에", "한해",
+    "두통",
+    "세대",
+    "한도",
+    "한시",
+    "한번",
+    "한편",
+    "한판",
+    "한대",
+    "사대",
+    "한통",
+    "한장",
+    "네시",
+    "이대",
+    "오대",
+    "만일",
+    "천만에",
+    "한해",
 ];
 
 /// A numeral at the start of a word: its value and the bytes it takes.
@@ -120,16 +151,26 @@ fn sino(word: &str, next: Option<&str>) -> Option<Numeral> {
     let fits = if syllables == 1 {
         counted(rest, next.filter(|_| factors > 0 || "삼육칠팔".contains(word)), &DIGIT_COUNTERS)
     } else {
-        factors > 0 && (counter(rest).is_some() || (syllables > 1 && rest.is_empty()) || rest == "에" || rest == "을")
+        factors > 0
+            && (counter(rest).is_some() || (syllables > 1 && rest.is_empty()) || rest == "에" || rest == "을")
     };
     (fits && value > 0.0).then_some(Numeral { value, bytes, article: false })
 }
 
 /// The factor and counter in what follows digits: `만원` is 10,000 and `원`.
 pub(super) fn factor(tail: &str) -> (f64, &str) {
-    for (text, factor) in
-        [("천만", 1e7), ("백만", 1e6), ("십만", 1e5), ("만", 1e4), ("천억", 1e11), ("백억", 1e10), ("억", 1e8), ("천", 1e3), ("백", 1e2), ("조", 1e12)]
-    {
+    for (text, factor) in [
+        ("천만", 1e7),
+        ("백만", 1e6),
+        ("십만", 1e5),
+        ("만", 1e4),
+        ("천억", 1e11),
+        ("백억", 1e10),
+        ("억", 1e8),
+        ("천", 1e3),
+        ("백", 1e2),
+        ("조", 1e12),
+    ] {
         if let Some(rest) = tail.strip_prefix(text) {
             return (factor, rest);
         }
@@ -140,17 +181,68 @@ pub(super) fn factor(tail: &str) -> (f64, &str) {
 /// The counter that a text begins with, in a form that both languages share where one exists.
 pub(super) fn counter(text: &str) -> Option<(&'static str, usize)> {
     const COUNTERS: [(&str, &str); 62] = [
-        ("개월", "month"), ("시간", "hour"), ("주일", "week"), ("주간", "week"), ("일간", "day"), ("년간", "year"),
-        ("분간", "minute"), ("인분", "serving"), ("학년", "grade"), ("교시", "period"), ("호선", "line"),
-        ("번째", "th"), ("단계", "step"), ("주년", "year"), ("퍼센트", "percent"), ("프로", "percent"),
-        ("킬로그램", "kg"), ("킬로미터", "km"), ("킬로", "kilo"), ("센티", "cm"), ("미터", "m"), ("그램", "g"),
-        ("리터", "l"), ("달러", "usd"), ("유로", "eur"), ("위안", "cny"), ("만원", "krw"), ("기가", "gb"),
-        ("메가", "mb"), ("페이지", "page"), ("사람", "person"), ("마리", "animal"), ("가지", "item"),
-        ("인치", "inch"), ("도씨", "celsius"), ("군데", "place"), ("시", "clock"), ("월", "mon"), ("일", "day"),
-        ("년", "year"), ("분", "minute"), ("초", "second"), ("원", "krw"), ("엔", "jpy"), ("개", "item"),
-        ("명", "person"), ("번", "times"), ("회", "times"), ("달", "month"), ("살", "age"), ("세", "age"),
-        ("도", "degree"), ("층", "floor"), ("대", "unit"), ("잔", "cup"), ("권", "volume"), ("배", "fold"),
-        ("위", "rank"), ("등", "rank"), ("박", "night"), ("통", "piece"), ("주", "week"),
+        ("개월", "month"),
+        ("시간", "hour"),
+        ("주일", "week"),
+        ("주간", "week"),
+        ("일간", "day"),
+        ("년간", "year"),
+        ("분간", "minute"),
+        ("인분", "serving"),
+        ("학년", "grade"),
+        ("교시", "period"),
+        ("호선", "line"),
+        ("번째", "th"),
+        ("단계", "step"),
+        ("주년", "year"),
+        ("퍼센트", "percent"),
+        ("프로", "percent"),
+        ("킬로그램", "kg"),
+        ("킬로미터", "km"),
+        ("킬로", "kilo"),
+        ("센티", "cm"),
+        ("미터", "m"),
+        ("그램", "g"),
+        ("리터", "l"),
+        ("달러", "usd"),
+        ("유로", "eur"),
+        ("위안", "cny"),
+        ("만원", "krw"),
+        ("기가", "gb"),
+        ("메가", "mb"),
+        ("페이지", "page"),
+        ("사람", "person"),
+        ("마리", "animal"),
+        ("가지", "item"),
+        ("인치", "inch"),
+        ("도씨", "celsius"),
+        ("군데", "place"),
+        ("시", "clock"),
+        ("월", "mon"),
+        ("일", "day"),
+        ("년", "year"),
+        ("분", "minute"),
+        ("초", "second"),
+        ("원", "krw"),
+        ("엔", "jpy"),
+        ("개", "item"),
+        ("명", "person"),
+        ("번", "times"),
+        ("회", "times"),
+        ("달", "month"),
+        ("살", "age"),
+        ("세", "age"),
+        ("도", "degree"),
+        ("층", "floor"),
+        ("대", "unit"),
+        ("잔", "cup"),
+        ("권", "volume"),
+        ("배", "fold"),
+        ("위", "rank"),
+        ("등", "rank"),
+        ("박", "night"),
+        ("통", "piece"),
+        ("주", "week"),
     ];
     COUNTERS.iter().find(|(korean, _)| text.starts_with(korean)).map(|(korean, unit)| (*unit, korean.len()))
 }
@@ -180,7 +272,22 @@ mod tests {
 
     #[test]
     fn words_that_begin_like_numerals() {
-        for word in ["두통", "세탁기", "네이버", "이번", "사회", "오일", "일정", "만약", "구글", "한국", "천천히", "조명", "백업", "이상"] {
+        for word in [
+            "두통",
+            "세탁기",
+            "네이버",
+            "이번",
+            "사회",
+            "오일",
+            "일정",
+            "만약",
+            "구글",
+            "한국",
+            "천천히",
+            "조명",
+            "백업",
+            "이상",
+        ] {
             assert_eq!(numeral(word, None), None, "{word}");
         }
     }

@@ -166,7 +166,9 @@ mod tests {
 
     #[test]
     fn both_languages_meet() {
-        for (en, ko) in [("seoul", "서울에서"), ("turn on", "켜줘"), ("tomorrow", "내일은"), ("password", "비밀번호를")] {
+        for (en, ko) in
+            [("seoul", "서울에서"), ("turn on", "켜줘"), ("tomorrow", "내일은"), ("password", "비밀번호를")]
+        {
             let english = LEXICON.phrase(&english_phrase(en)).expect(en);
             let (korean, _) = LEXICON.korean(ko).expect(ko);
             assert_eq!((english.kind, english.concept), (korean.kind, korean.concept), "{en} {ko}");

@@ -106,7 +106,12 @@ impl Reader<'_> {
         }
         let next = self.tokens.get(self.at + 1).filter(|next| next.script == Script::Hangul);
         if token.text == "안" {
-            let verb = next.is_some_and(|next| next.text.ends_with(['다', '요', '해', '돼', '되', '나', '니', '지', '죠', '까', '면', '고', '는', '은', '가', '와', '써', '어', '아', '줘', '함', '됨', '게', '도']) && !next.text.starts_with("말"));
+            let verb = next.is_some_and(|next| {
+                next.text.ends_with([
+                    '다', '요', '해', '돼', '되', '나', '니', '지', '죠', '까', '면', '고', '는', '은', '가',
+                    '와', '써', '어', '아', '줘', '함', '됨', '게', '도',
+                ]) && !next.text.starts_with("말")
+            });
             if verb {
                 self.negate();
             }
@@ -189,17 +194,27 @@ impl Reader<'_> {
         if token.script != Script::Latin {
             return None;
         }
-        if token.text == "off" || (token.text == "on" && tokens[at + 1..].iter().all(|t| t.script == Script::Mark)) {
+        if token.text == "off"
+            || (token.text == "on" && tokens[at + 1..].iter().all(|t| t.script == Script::Mark))
+        {
             self.state("power", token.text == "on", &token.text);
             return Some(at + 1);
         }
-        if !matches!(token.text.as_str(), "turn" | "switch" | "power" | "shut" | "turned" | "turning" | "switching") {
+        if !matches!(
+            token.text.as_str(),
+            "turn" | "switch" | "power" | "shut" | "turned" | "turning" | "switching"
+        ) {
             return None;
         }
         let ahead = tokens[at + 1..].iter().take(6).take_while(|token| token.script != Script::Mark);
-        let found = ahead.enumerate().find(|(_, token)| matches!(token.text.as_str(), "on" | "off" | "up" | "down"));
+        let found =
+            ahead.enumerate().find(|(_, token)| matches!(token.text.as_str(), "on" | "off" | "up" | "down"));
         let (offset, particle) = found?;
-        let axis = if matches!(particle.text.as_str(), "on" | "off") || token.text == "shut" { "power" } else { "raise" };
+        let axis = if matches!(particle.text.as_str(), "on" | "off") || token.text == "shut" {
+            "power"
+        } else {
+            "raise"
+        };
         let up = matches!(particle.text.as_str(), "on" | "up");
         self.used.push(at + 1 + offset);
         self.state(axis, up, &format!("{} {}", token.text, particle.text));
@@ -215,7 +230,8 @@ impl Reader<'_> {
     fn known(&mut self, entry: &Entry, stem: &str, tail: &str) {
         let role = hangul::tail_role(tail);
         let concept = entry.concept;
-        let signed = |pole: bool| format!("{}{}", concept.trim_end_matches('*'), if pole { '+' } else { '-' });
+        let signed =
+            |pole: bool| format!("{}{}", concept.trim_end_matches('*'), if pole { '+' } else { '-' });
         match entry.kind {
             Kind::Stop => {}
             Kind::Request if self.plain_verb(stem) => self.word(stem, "", 9, role),
@@ -266,7 +282,10 @@ impl Reader<'_> {
     fn plain_verb(&self, stem: &str) -> bool {
         let ambiguous = ["find", "list", "giv", "show", "say", "look up", "teach", "describ"].contains(&stem);
         let opens = self.tokens[self.at].opens
-            || self.at.checked_sub(1).is_some_and(|before| matches!(self.tokens[before].text.as_str(), "please" | "you" | ","));
+            || self
+                .at
+                .checked_sub(1)
+                .is_some_and(|before| matches!(self.tokens[before].text.as_str(), "please" | "you" | ","));
         ambiguous && !opens
     }
 
@@ -293,8 +312,11 @@ impl Reader<'_> {
         };
         for at in inner {
             let (head, tail) = word.split_at(*at);
-            let known = LEXICON.korean(tail).filter(|(_, rest)| tail.chars().count() - rest.chars().count() > 1);
-            if let Some((entry, rest)) = known.filter(|(entry, _)| !matches!(entry.kind, Kind::Stop | Kind::Request)) {
+            let known =
+                LEXICON.korean(tail).filter(|(_, rest)| tail.chars().count() - rest.chars().count() > 1);
+            if let Some((entry, rest)) =
+                known.filter(|(entry, _)| !matches!(entry.kind, Kind::Stop | Kind::Request))
+            {
                 self.korean(head);
                 self.known(entry, &tail[..tail.len() - rest.len()], rest);
                 return true;
@@ -316,7 +338,8 @@ impl Reader<'_> {
                 if token.capital && !token.opens {
                     self.push(Slot::Entity, stem.clone());
                 }
-                let roman = ["ii", "iii", "iv", "v", "vi", "vii", "viii", "ix"].iter().position(|r| *r == stem);
+                let roman =
+                    ["ii", "iii", "iv", "v", "vi", "vii", "viii", "ix"].iter().position(|r| *r == stem);
                 if let Some(at) = roman.filter(|_| token.capital) {
                     self.push(Slot::Number, format!("{}", at + 2));
                     return;
@@ -345,7 +368,12 @@ impl Reader<'_> {
         let pending = std::mem::take(&mut self.pending);
         let role = if pending == Role::None { role } else { pending };
         if self.question.words.len() < MOST_WORDS {
-            self.question.words.push(Word { stem: stem.to_owned(), concept: concept.to_owned(), weight, role });
+            self.question.words.push(Word {
+                stem: stem.to_owned(),
+                concept: concept.to_owned(),
+                weight,
+                role,
+            });
         }
     }
 
@@ -369,7 +397,12 @@ impl Reader<'_> {
         question.values.dedup();
         question.letters = u32::try_from(tokens.letters).unwrap_or(u32::MAX);
         let of = |script: Script| -> usize {
-            tokens.list.iter().filter(|token| token.script == script).map(|token| token.text.chars().count()).sum()
+            tokens
+                .list
+                .iter()
+                .filter(|token| token.script == script)
+                .map(|token| token.text.chars().count())
+                .sum()
         };
         let (hangul, latin, other) = (of(Script::Hangul), of(Script::Latin), of(Script::Other));
         question.tongue = match () {
@@ -384,7 +417,8 @@ impl Reader<'_> {
     /// What the text does: asks, asks to choose, orders or forbids.
     fn act(&mut self, tokens: &Tokens) -> &'static str {
         let chooses = |slot: &Slot, value: &str| *slot == Slot::Asked && value == "choice";
-        let choice = self.question.values.iter().any(|(slot, value)| chooses(slot, value)) || alternatives(tokens) > 1;
+        let choice =
+            self.question.values.iter().any(|(slot, value)| chooses(slot, value)) || alternatives(tokens) > 1;
         self.question.values.retain(|(slot, value)| !chooses(slot, value));
         let asks = self.asks(tokens);
         let words = tokens.list.iter().filter(|token| token.script != Script::Mark).count();
@@ -407,7 +441,9 @@ impl Reader<'_> {
         let words: Vec<&str> =
             tokens.list.iter().filter(|t| t.script != Script::Mark).map(|t| t.text.as_str()).collect();
         let polite_korean = words.last().is_some_and(|last| {
-            ["줄래", "줄래요", "주실래요", "주시겠어요", "주겠니", "주시겠습니까", "줄까"].iter().any(|end| last.ends_with(end))
+            ["줄래", "줄래요", "주실래요", "주시겠어요", "주겠니", "주시겠습니까", "줄까"]
+                .iter()
+                .any(|end| last.ends_with(end))
         });
         let first = words.first().copied().unwrap_or("");
         let modal = matches!(first, "can" | "could" | "would" | "will");
@@ -416,12 +452,26 @@ impl Reader<'_> {
             return false;
         }
         let asking_end = words.last().is_some_and(|last| {
-            ["니", "까", "나요", "가요", "냐", "는지", "을지", "ㄹ지", "인가", "는가", "은가", "던가"].iter().any(|end| last.ends_with(end))
+            ["니", "까", "나요", "가요", "냐", "는지", "을지", "ㄹ지", "인가", "는가", "은가", "던가"]
+                .iter()
+                .any(|end| last.ends_with(end))
         });
         let auxiliary = modal
             || matches!(
                 first,
-                "is" | "are" | "was" | "were" | "do" | "does" | "did" | "has" | "have" | "should" | "may" | "am" | "isn't" | "aren't"
+                "is" | "are"
+                    | "was"
+                    | "were"
+                    | "do"
+                    | "does"
+                    | "did"
+                    | "has"
+                    | "have"
+                    | "should"
+                    | "may"
+                    | "am"
+                    | "isn't"
+                    | "aren't"
             );
         asking_end || auxiliary || tokens.list.iter().any(|token| token.text == "?")
     }
@@ -447,11 +497,20 @@ impl Reader<'_> {
     /// `the date`, `the place`, `the price`: a noun that says what a vague question word asks for.
     fn asked(&mut self) {
         let has = |concept: &str| self.question.words.iter().any(|word| word.concept == concept);
-        let asked: Vec<&str> =
-            self.question.values.iter().filter(|(slot, _)| *slot == Slot::Asked).map(|(_, v)| v.as_str()).collect();
+        let asked: Vec<&str> = self
+            .question
+            .values
+            .iter()
+            .filter(|(slot, _)| *slot == Slot::Asked)
+            .map(|(_, v)| v.as_str())
+            .collect();
         // `오늘이야 내일이야?` asks when.
         let choice = self.question.values.iter().any(|(slot, value)| *slot == Slot::Act && value == "choose");
-        let dates = if choice { self.question.values.iter().filter(|(slot, _)| *slot == Slot::Date).count() } else { 0 };
+        let dates = if choice {
+            self.question.values.iter().filter(|(slot, _)| *slot == Slot::Date).count()
+        } else {
+            0
+        };
         let vague = asked.iter().all(|asked| matches!(*asked, "what" | "how" | "which"));
         let named = match () {
             () if !vague => None,
@@ -468,7 +527,9 @@ impl Reader<'_> {
             values.retain(|(slot, _)| *slot != Slot::Asked);
             values.push((Slot::Asked, named.to_owned()));
         } else if !vague {
-            values.retain(|(slot, value)| *slot != Slot::Asked || !matches!(value.as_str(), "what" | "which" | "how"));
+            values.retain(|(slot, value)| {
+                *slot != Slot::Asked || !matches!(value.as_str(), "what" | "which" | "how")
+            });
         } else if asked_both(values) {
             values.retain(|(slot, value)| *slot != Slot::Asked || value == "how");
         }
@@ -478,7 +539,8 @@ impl Reader<'_> {
 /// How many Korean words end like a question: `국악이 좋아, 뉴스가 좋아?` gives a choice.
 fn alternatives(tokens: &Tokens) -> usize {
     let marks = tokens.list.iter().filter(|token| token.text == "?").count();
-    let endings = ["이야", "인가", "인가요", "인지", "니", "나요", "을까", "일까", "입니까", "이니", "건가요"];
+    let endings =
+        ["이야", "인가", "인가요", "인지", "니", "나요", "을까", "일까", "입니까", "이니", "건가요"];
     let ends = |token: &&Token| {
         token.script == Script::Hangul && endings.iter().any(|end| token.text.ends_with(end))
     };

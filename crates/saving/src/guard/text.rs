@@ -159,7 +159,10 @@ fn script(raw: &str) -> Script {
 /// `5k`, `10km`, `3pm`, `1st`, `20%`: a number with a short tail of letters.
 fn is_small_amount(raw: &str) -> bool {
     let tail = raw.trim_start_matches(|c: char| c.is_ascii_digit() || matches!(c, '.' | ',' | ':'));
-    let known = ["k", "m", "b", "km", "kg", "g", "cm", "mm", "mi", "lb", "lbs", "gb", "mb", "tb", "am", "pm", "st", "nd", "rd", "th", "h", "hr", "hrs", "min", "mins", "s", "ft", "l", "ml", "c", "f", "x", "d"];
+    let known = [
+        "k", "m", "b", "km", "kg", "g", "cm", "mm", "mi", "lb", "lbs", "gb", "mb", "tb", "am", "pm", "st",
+        "nd", "rd", "th", "h", "hr", "hrs", "min", "mins", "s", "ft", "l", "ml", "c", "f", "x", "d",
+    ];
     tail.len() < raw.len() && known.contains(&tail.to_ascii_lowercase().as_str())
 }
 
