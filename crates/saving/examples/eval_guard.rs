@@ -5,7 +5,7 @@
 mod guard_data;
 
 use anyhow::{Context, Result};
-use guard_data::{Corpora, Fold, boost};
+use guard_data::{Corpora, boost, pairs_of, report};
 use nunchi_core::Lang;
 use nunchi_saving::{FEATURE_NAMES, Question, judge, pair_features};
 use std::time::Instant;
@@ -17,11 +17,10 @@ fn main() -> Result<()> {
     }
     let corpora = Corpora::load()?;
     speed(&corpora);
+    println!("{}", report::HEAD);
     for held in [true, false] {
-        let fold = Fold::new(&corpora, held);
-        let forest = boost::train(&fold.pairs, boost::Options::default());
-        println!("half {}, trained on {} pairs of the other half", u8::from(held), fold.pairs.len());
-        guard_data::report::print(&forest, &corpora, held);
+        let forest = boost::train(&pairs_of(&corpora, Some(!held)), boost::Options::default());
+        println!("{}", report::table(&forest, &corpora, held).join("\n"));
     }
     Ok(())
 }

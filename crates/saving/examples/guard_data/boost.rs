@@ -16,7 +16,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { rounds: 200, depth: 5, rate: 0.05, l2: 20.0, least: 40.0 }
+        Self { rounds: 150, depth: 5, rate: 0.05, l2: 20.0, least: 40.0 }
     }
 }
 
@@ -35,7 +35,6 @@ fn bin(pairs: &[Pair]) -> Binned {
         let mut values: Vec<f32> = pairs.iter().map(|pair| pair.features[feature]).collect();
         values.sort_by(f32::total_cmp);
         let mut cuts: Vec<f32> = (1..BINS).map(|at| values[(values.len() - 1) * at / BINS]).collect();
-        cuts.extend(values.last().copied().filter(|_| false));
         let (mut distinct, mut all) = (Vec::new(), values);
         all.dedup();
         if all.len() <= BINS {
@@ -62,25 +61,55 @@ pub fn train(pairs: &[Pair], options: Options) -> Forest {
     let mut scores = vec![base; pairs.len()];
     let mut trees = Vec::with_capacity(options.rounds);
     let mut slopes = vec![(0.0, 0.0); pairs.len()];
-    for _ in 0..options.rounds {
+    for round in 0..options.rounds {
         for ((slope, pair), score) in slopes.iter_mut().zip(pairs).zip(&scores) {
             let p = 1.0 / (1.0 + (-score).exp());
             let weight = f64::from(pair.weight);
             *slope = (weight * (f64::from(u8::from(pair.shared)) - p), weight * p * (1.0 - p));
         }
-        let mut rows: Vec<u32> = (0..pairs.len() as u32).collect();
+        // Half of the pairs and half of the features for each tree, drawn alike in every run: the trees then err apart.
+        let drawn = |at: usize, of: u64| mix(at as u64 ^ (round as u64) << 32 ^ of) % 2 == 0;
+        let mut rows: Vec<u32> =
+            (0..pairs.len()).filter(|at| drawn(*at, 1 << 60)).map(|at| at as u32).collect();
+        let features: Vec<usize> = (0..FEATURES).filter(|at| drawn(*at, 1 << 61)).collect();
         let mut nodes = Vec::new();
         let mut grower = Grower {
             data: &binned,
             slopes: &slopes,
             options: &options,
+            features: &features,
             nodes: &mut nodes,
-            scores: &mut scores,
         };
         grower.grow(&mut rows, options.depth, (f64::NEG_INFINITY, f64::INFINITY));
+        for (score, pair) in scores.iter_mut().zip(pairs) {
+            *score += f64::from(leaf(&nodes, &pair.features));
+        }
         trees.push(nodes);
     }
-    Forest { version: GUARD_WEIGHTS_VERSION, base: base as f32, calibration: [1.0, 0.0], trees }
+    Forest {
+        version: GUARD_WEIGHTS_VERSION,
+        base: base as f32,
+        calibration: [1.0, 0.0],
+        floors: Vec::new(),
+        trees,
+    }
+}
+
+/// A last mixing step of splitmix64.
+fn mix(seed: u64) -> u64 {
+    let z = (seed ^ (seed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+/// The value of the leaf that a pair falls into.
+fn leaf(nodes: &[Node], features: &[f32; FEATURES]) -> f32 {
+    let mut at = 0;
+    loop {
+        let Node(feature, value, left, right) = nodes[at];
+        let Ok(feature) = usize::try_from(feature) else { return value };
+        at = usize::from(if features[feature] <= value { left } else { right });
+    }
 }
 
 /// Features that may only raise (1) or only lower (-1) the score: what is common sense need not be learned.
@@ -108,8 +137,9 @@ struct Grower<'a> {
     data: &'a Binned,
     slopes: &'a [(f64, f64)],
     options: &'a Options,
+    /// The features that may be split on.
+    features: &'a [usize],
     nodes: &'a mut Vec<Node>,
-    scores: &'a mut [f64],
 }
 
 impl Grower<'_> {
@@ -125,9 +155,6 @@ impl Grower<'_> {
         let Some(split) = split else {
             let value = self.options.rate * self.value((g, h), bounds);
             let rounded = (value * 1e4).round() / 1e4;
-            for row in rows.iter() {
-                self.scores[*row as usize] += rounded;
-            }
             self.nodes[at].1 = rounded as f32;
             return at as u16;
         };
@@ -169,7 +196,7 @@ impl Grower<'_> {
         }
         let floor = self.gain(total, bounds) + 1e-3;
         let mut best: Option<Split> = None;
-        for (feature, cells) in sums.iter().enumerate() {
+        for (feature, cells) in self.features.iter().map(|feature| (*feature, &sums[*feature])) {
             let mut left = (0.0, 0.0);
             for (cut, cell) in cells.iter().enumerate().take(self.data.edges[feature].len()) {
                 left = (left.0 + cell.0, left.1 + cell.1);

@@ -161,24 +161,8 @@ impl Corpora {
     }
 }
 
-/// The training pairs of one half of the groups.
-pub struct Fold {
-    pub pairs: Vec<Pair>,
-}
-
-impl Fold {
-    /// Pairs of the half that is not held out.
-    pub fn new(corpora: &Corpora, held: bool) -> Self {
-        Self { pairs: pairs_of(corpora, Some(!held)) }
-    }
-}
-
-/// The training pairs of all groups.
-pub fn all_pairs(corpora: &Corpora) -> Vec<Pair> {
-    pairs_of(corpora, None)
-}
-
-fn pairs_of(corpora: &Corpora, half: Option<bool>) -> Vec<Pair> {
+/// The training pairs of one half of the groups, or of all.
+pub fn pairs_of(corpora: &Corpora, half: Option<bool>) -> Vec<Pair> {
     let mut pairs = Vec::new();
     for (corpus, weight) in [(&corpora.korean, 1.0), (&corpora.both, 6.0)] {
         let sentences = corpus.half(half, false);

@@ -31,6 +31,9 @@ pub struct Forest {
     pub base: f32,
     /// Slope and offset of the calibration on pairs held out from the trees.
     pub calibration: [f32; 2],
+    /// The score from which an entry without experience serves, for each promised part of wrong answers in look-ups.
+    #[serde(default)]
+    pub floors: Vec<(f32, f32)>,
     /// The trees; the first node of each is its root.
     pub trees: Vec<Vec<Node>>,
 }
@@ -96,7 +99,13 @@ mod tests {
 
     #[test]
     fn a_tree_that_circles_is_refused() {
-        let forest = |tree| Forest { version: 1, base: 0.0, calibration: [1.0, 0.0], trees: vec![tree] };
+        let forest = |tree| Forest {
+            version: 1,
+            base: 0.0,
+            calibration: [1.0, 0.0],
+            floors: Vec::new(),
+            trees: vec![tree],
+        };
         assert!(!forest(vec![Node(0, 0.5, 0, 0)]).is_sound());
         assert!(!forest(vec![Node(999, 0.5, 1, 1), Node(-1, 1.0, 0, 0)]).is_sound());
         let good = forest(vec![Node(0, 0.5, 1, 2), Node(-1, -1.0, 0, 0), Node(-1, 1.0, 0, 0)]);

@@ -4,6 +4,7 @@
 //! trusted. Here the score is already a calibrated probability, so one number per entry is learned: a shift of its log-odds.
 //! The shift has a normal prior whose spread says how much entries differ; its posterior is summed over a grid.
 
+use super::forest::Forest;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 
@@ -39,11 +40,32 @@ pub struct SharingPrior {
     pub spread: f64,
     /// Part of the servable look-ups that ask all the same, so that a wrong entry is found out.
     pub audit: f64,
+    /// Promised part of wrong answers in look-ups, and the score from which it is kept over all entries; measured in training.
+    pub floors: [Option<(f64, f32)>; 4],
 }
 
 impl Default for SharingPrior {
     fn default() -> Self {
-        Self { spread: 1.0, audit: 0.05 }
+        Self { spread: 1.0, audit: 0.05, floors: [None; 4] }
+    }
+}
+
+impl SharingPrior {
+    /// The prior of the verifier that ships.
+    pub fn shipped() -> Self {
+        let mut floors = [None; 4];
+        let measured = Forest::shipped().map_or(&[][..], |forest| &forest.floors);
+        for (floor, (delta, score)) in floors.iter_mut().zip(measured) {
+            *floor = Some((f64::from(*delta), *score));
+        }
+        Self { floors, ..Self::default() }
+    }
+
+    /// The lowest score that keeps a promise over all entries; `None` where none was measured.
+    fn floor(&self, delta: f64) -> Option<f32> {
+        // A promise as strict as one that was measured; the slack is that of its rounding.
+        let kept = self.floors.iter().flatten().filter(|(measured, _)| *measured <= delta + 1e-6);
+        kept.map(|(_, score)| *score).min_by(f32::total_cmp)
     }
 }
 
@@ -55,14 +77,19 @@ pub struct SharingRecord {
 }
 
 impl SharingRecord {
-    /// Whether to serve at this score (the probability of [`super::SharingVerdict`]) with a chance of error of at most
-    /// `delta` per serve. `random_unit` is drawn anew for each look-up, evenly from 0 to 1.
+    /// Whether to serve at this score (the probability of [`super::SharingVerdict`]) while wrong answers stay within `delta`
+    /// of the look-ups. `random_unit` is drawn anew for each look-up, evenly from 0 to 1.
+    ///
+    /// An entry serves where its own experience promises an error of at most `delta` per serve; and, until it is caught in
+    /// an error, from the score at which all entries together keep the promise.
     pub fn decide(&self, prior: &SharingPrior, score: f32, delta: f64, random_unit: f64) -> SharingDecision {
         // Scores are monotone: what was wrong at a higher score is not trusted at a lower one.
         let contradicted = self.seen.iter().any(|(at, right)| !right && *at >= score);
         // A comparison with a score that is no number is false, and then the model is asked.
         let sound = score > 0.0 && score <= 1.0;
-        let trusted = sound && !contradicted && self.chance_right(prior, score) >= 1.0 - delta;
+        let spotless = self.seen.iter().all(|(_, right)| *right);
+        let common = spotless && prior.floor(delta).is_some_and(|floor| score >= floor);
+        let trusted = sound && !contradicted && (common || self.chance_right(prior, score) >= 1.0 - delta);
         if trusted && random_unit >= prior.audit { SharingDecision::Serve } else { SharingDecision::Ask }
     }
 
@@ -127,8 +154,13 @@ mod tests {
     }
 
     /// Look-ups of one entry whose log-odds are off by `shift`: serves, and wrong ones among them.
-    fn simulate(shift: f64, lookups: usize, delta: f64, chance: &mut Chance) -> (usize, usize) {
-        let prior = SharingPrior::default();
+    fn simulate(
+        prior: SharingPrior,
+        shift: f64,
+        lookups: usize,
+        delta: f64,
+        chance: &mut Chance,
+    ) -> (usize, usize) {
         let mut record = SharingRecord::default();
         let (mut serves, mut wrong) = (0, 0);
         for _ in 0..lookups {
@@ -155,7 +187,7 @@ mod tests {
             let (mut serves, mut wrong) = (0, 0);
             for _ in 0..150 {
                 let normal: f64 = (0..12).map(|_| chance.unit()).sum::<f64>() - 6.0;
-                let (s, w) = simulate(normal, 60, delta, &mut chance);
+                let (s, w) = simulate(SharingPrior::default(), normal, 60, delta, &mut chance);
                 (serves, wrong) = (serves + s, wrong + w);
             }
             prop_assert!(serves > 500, "{serves}");
@@ -168,8 +200,11 @@ mod tests {
         #[test]
         fn one_bad_entry_is_found_out(seed in any::<u64>(), shift in -6.0..-2.0_f64) {
             let delta = 0.02;
-            let (_, wrong) = simulate(shift, 4_000, delta, &mut Chance(seed));
-            prop_assert!((wrong as f64) <= delta * 4_000.0, "{wrong}");
+            let open = SharingPrior { floors: [Some((delta, 0.8)), None, None, None], ..SharingPrior::default() };
+            for prior in [SharingPrior::default(), open] {
+                let (_, wrong) = simulate(prior, shift, 20_000, delta, &mut Chance(seed));
+                prop_assert!((wrong as f64) <= delta * 20_000.0, "{wrong}");
+            }
         }
 
         #[test]

@@ -134,6 +134,8 @@ pub(crate) struct Semantic {
     index: RwLock<Index>,
     fresh: Mutex<Fresh>,
     waiting: Semaphore,
+    /// What holds for every entry before anything was learned of it.
+    prior: SharingPrior,
     counters: Counters,
 }
 
@@ -152,6 +154,7 @@ impl Semantic {
             index: RwLock::default(),
             fresh: Mutex::default(),
             waiting: Semaphore::new(MOST_WAITING),
+            prior: SharingPrior::shipped(),
             counters: Counters::default(),
         }
     }
@@ -230,7 +233,7 @@ impl Semantic {
         let (best, probability) = self.judge_all(asked, stored)?;
         let record = read_record(&best.evidence);
         let (delta, draw) = (f64::from(self.settings.error_rate), self.draw());
-        match record.decide(&SharingPrior::default(), probability, delta, draw) {
+        match record.decide(&self.prior, probability, delta, draw) {
             SharingDecision::Serve => {
                 self.counters.hits.fetch_add(1, Ordering::Relaxed);
                 Some(Shared { key: best.key, text: best.text, probability })
@@ -264,6 +267,12 @@ impl Semantic {
             }
         }
         Some(found)
+    }
+
+    /// The probability from which an answer is shared of which nothing was learned yet.
+    fn needed(&self, delta: f64) -> f32 {
+        let measured = self.prior.floors.iter().flatten().filter(|(promise, _)| *promise <= delta + 1e-6);
+        measured.map(|(_, score)| *score).min_by(f32::total_cmp).unwrap_or(1.0 - self.settings.error_rate)
     }
 
     /// Compares the fresh answer with the stored one that was likely to be right, and learns from that.
@@ -309,11 +318,13 @@ impl Semantic {
         let cosine = self.embed(a, context).await?.cosine(&self.embed(b, context).await?);
         let verdict = judge(&asked, &stored, cosine);
         let languages = self.settings.across_languages || same_tongue(asked.tongue(), stored.tongue());
-        let sure = verdict.share_probability >= 1.0 - self.settings.error_rate;
+        let delta = f64::from(self.settings.error_rate);
+        let decision = SharingRecord::default().decide(&self.prior, verdict.share_probability, delta, 1.0);
+        let sure = decision == SharingDecision::Serve;
         Some(SharingReport {
             shared: languages && verdict.blocked_by.is_none() && sure,
             languages_fit: languages,
-            needed: 1.0 - self.settings.error_rate,
+            needed: self.needed(delta),
             verdict,
         })
     }
