@@ -220,3 +220,58 @@ async fn only_the_tools_a_question_needs_are_sent_and_a_session_keeps_them() {
     let saved = home.json(&["stats", "--savings"]);
     assert!(saved["tools"].as_i64().unwrap() > 0, "{saved}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn questions_that_mean_the_same_share_an_answer() {
+    let upstream = Upstream::start(Dialect::OpenAi).await;
+    upstream.always(Turn::text("the answer"));
+    let home = Home::with_config(&one_provider(&upstream.base_url())).with_encoder();
+    let server = home.up();
+    let key = server.first_key();
+    warm(&server, &key);
+    let pairs = [
+        ("How do I enable 2FA on my account?", "How do I turn on 2FA for my account?"),
+        ("What is the capital of France?", "what's the capital city of France"),
+        ("turn on dark mode", "switch on dark mode"),
+        ("파이썬에서 리스트를 정렬하는 방법 알려줘", "파이썬 리스트 정렬 어떻게 해?"),
+        ("서울에서 부산까지 가는 기차표 예매 방법", "서울에서 부산 가는 기차표 어떻게 예매해?"),
+    ];
+    let mut shared = 0;
+    for (a, b) in pairs {
+        let report = server.post("/api/cache/explain", &key, &json!({ "a": a, "b": b })).json();
+        assert_eq!(report["shared"], true, "{report}");
+        assert_eq!(served(&server, &key, a), "miss");
+        let got = server.chat(&key, "up/gpt-5-mini", b);
+        assert_eq!(got.json()["choices"][0]["message"]["content"], "the answer");
+        match got.header("x-nunchi-cache").unwrap() {
+            "semantic" => {
+                shared += 1;
+                assert_eq!(
+                    got.header("x-nunchi-cost-usd"),
+                    Some("0.000000000"),
+                    "{:?}",
+                    got.header("x-nunchi-reason")
+                );
+                assert!(got.header("x-nunchi-reason").unwrap().contains("like"));
+            }
+            // One in twenty is asked anew, and compared.
+            other => assert_eq!(other, "miss"),
+        }
+    }
+    assert!(shared >= 2, "{shared}");
+    assert_eq!(upstream.calls(), 2 * pairs.len() - shared);
+    let figures = home.json(&["cache", "stats"]);
+    assert_eq!(figures["semantic"]["hits"], shared, "{figures}");
+    assert_eq!(figures["semantic"]["audited"], pairs.len() - shared, "{figures}");
+    // They are still known after a restart, and gone with their answers.
+    server.stop();
+    let server = home.up();
+    warm(&server, &key);
+    let known = || home.json(&["cache", "stats"])["semantic"]["questions"].as_u64().unwrap() >= 5;
+    assert!((0..50).any(|_| known() || {
+        std::thread::sleep(Duration::from_millis(100));
+        false
+    }));
+    home.json(&["cache", "clear", "--all"]);
+    assert_eq!(served(&server, &key, "What's the capital city of France, please?"), "miss");
+}
