@@ -9,7 +9,7 @@ use std::time::Duration;
 fn served(server: &Server, key: &str, text: &str) -> String {
     let got = server.chat(key, "up/gpt-5-mini", text);
     assert_eq!(got.status, 200, "{}", got.body);
-    got.header("x-nunchi-cache").unwrap().to_owned()
+    got.header("x-nunchi-cache").expect("a verdict").to_owned()
 }
 
 /// Waits until the encoder is loaded: a request does not wait for that.
