@@ -88,23 +88,59 @@ impl fmt::Display for Intent {
 
 /// English words (at word borders) and Korean stems of each intent, in the order of [`INTENTS`]; general questions have none.
 const WORDS: [(&str, &str); 13] = [
-    (r"news|headlines?|coverage|press|breaking|articles? about|geopolitical|reported", r"뉴스|속보|기사|보도|헤드라인|언론"),
-    (r"buy \d+|sell (?:all|my|\d+)|shares of|limit order|stop order|market order|my (?:account )?(?:balance|orders?|trades?|positions?|portfolio)|last order|execut(?:e|ion) algorithm|slippage|stop rules", r"매수|매도|지정가|시장가|계좌|잔고|주문 (?:취소|체결)|체결|손절|매매 내역|슬리피지|거래별|내 포트폴리오"),
-    (r"strateg(?:y|ies)|business plan|roadmap|go-to-market|backtest|hedg(?:e|ing)|portfolio for|dollar-cost|savings plan|promote|crossover|build, buy", r"전략|사업\s?계획|로드맵|백테스트|헤지|적립식|저축 계획|홍보|이동평균|리밸런싱"),
-    (r"stock price|share price|market size|(?:trading|trades) at|ticker|earnings|balance sheets?|p/e|dcf|competitive landscape|etfs?|industry|bitcoin|fundamental analysis|quarter|housing market|e-commerce market|semiconductor", r"주가|시세|종목|실적|코스피|코스닥|환율|재무제표|시장 (?:현황|규모|주요)|업체|ETF|PER|산업|비트코인|얼마야\??$|경쟁 구도"),
+    (
+        r"news|headlines?|coverage|press|breaking|articles? about|geopolitical|reported",
+        r"뉴스|속보|기사|보도|헤드라인|언론",
+    ),
+    (
+        r"buy \d+|sell (?:all|my|\d+)|shares of|limit order|stop order|market order|my (?:account )?(?:balance|orders?|trades?|positions?|portfolio)|last order|execut(?:e|ion) algorithm|slippage|stop rules",
+        r"매수|매도|지정가|시장가|계좌|잔고|주문 (?:취소|체결)|체결|손절|매매 내역|슬리피지|거래별|내 포트폴리오",
+    ),
+    (
+        r"strateg(?:y|ies)|business plan|roadmap|go-to-market|backtest|hedg(?:e|ing)|portfolio for|dollar-cost|savings plan|promote|crossover|build, buy",
+        r"전략|사업\s?계획|로드맵|백테스트|헤지|적립식|저축 계획|홍보|이동평균|리밸런싱",
+    ),
+    (
+        r"stock price|share price|market size|(?:trading|trades) at|ticker|earnings|balance sheets?|p/e|dcf|competitive landscape|etfs?|industry|bitcoin|fundamental analysis|quarter|housing market|e-commerce market|semiconductor",
+        r"주가|시세|종목|실적|코스피|코스닥|환율|재무제표|시장 (?:현황|규모|주요)|업체|ETF|PER|산업|비트코인|얼마야\??$|경쟁 구도",
+    ),
     (r"\b\B", r"\b\B"),
-    (r"python|javascript|typescript|rust|golang|java|sql|regex|regular expression|css|html|docker(?:file)?|git|npm|function|refactor|debug|compiler|stack trace|unit tests?|repository|pull request|cli|api|code|script|bash|redis|postgresql|queue|async|json|ssh|vim|segfault|deadlocks?|src/|database schema", r"파이썬|자바|코드|함수|쿼리|SQL|정규식|스크립트|디버|리팩|구현해|컴파일|깃|git|커밋|브랜치|데드락|저장소|API|CSS|css|html|HTML|단위 테스트|리액트|플라스크|Dockerfile|자바스크립트|vim|락 순서|\.py|엑셀|리눅스"),
-    (r"write (?:a|an|me|the|this)|draft|compose|rewrite|e-mail to|cover letter|poem|caption|essay|toast|story|slogan ideas|correct the grammar|fix the spelling|resignation|proposal|memorandum|job ad|post announcing|turn these notes|more polite|literature review", r"써\s?줘|써줄|작성해|초안|다듬|자기소개서|시 한 편|문구|맞춤법|띄어쓰기|존댓말|반말|축사|초대장|리뷰 써|이야기 하나|의견서|다시 써|집필"),
-    (r"translat(?:e|ion)|in (?:french|german|spanish|korean|japanese|italian|chinese)(?: please)?|(?:into|to) (?:french|german|spanish|korean|japanese|english|italian)|korean word for|how do you say|locali[sz]e", r"번역|영어로|일본어로|중국어로|스페인어로?|프랑스어로|독일어로|한국어로|어떻게 말해|옮겨줘|옮기"),
-    (r"prove|solve|equation|derive|theorem|integral|probability|how many (?:kilomet|met|ounces|grams)\w+|convert \d+|square root|\d+\s*[-+*/x×]\s*\d+|percent of|\d+% of|trapezoid|primes?|calculate|decimal|round \d", r"증명|방정식|확률|루트|곱하기|더하기|적분|몇 (?:도|그램|제곱미터|킬로미터|분)|풀이|넓이|점화식|평균$|소수로|십진수|반올림|계산|공식|극한|섭씨|\d%"),
-    (r"^\W*(?:hi|hello|hey|thanks?|thank you|good (?:morning|night|evening)|bye|lol|haha|ok|yes|no|sorry|cheers)|joke|i'm bored|happy new year|role-?play|you're the best|i feel|listen and", r"^\W*(?:안녕|고마|감사|미안|잘\s?자|응|네|아니|수고|좋은 아침|ㅋㅋ|ㅎㅎ|오 )|심심|축하해!?$|밥은|얘기 좀|이름이 뭐|떨려"),
-    (r"summari[sz]e|summary|tl;?dr|key points|condense|main arguments|bullet points", r"요약|줄여|간추|핵심만|중요한 것만|공통점|쉬운 말로 풀|줄거리"),
-    (r"remind|alarm|timer|calendar|schedule|wake me|meeting times?|roster|shift|study week|day plan|appointment|move lunch|on friday", r"알람|타이머|일정|캘린더|약속|근무표|당번|회의 시간|공부 계획|할 일|깨워|알려줘$|로 저장"),
-    (r"weather|find|look up|search|nearest|opening hours|near me|phone number|where is|postcode|which public|show me my|research the patents", r"날씨|찾아|검색|근처|가까운|몇 시까지|전화번호|조사해|어디 있|보여줘"),
+    (
+        r"python|javascript|typescript|rust|golang|java|sql|regex|regular expression|css|html|docker(?:file)?|git|npm|function|refactor|debug|compiler|stack trace|unit tests?|repository|pull request|cli|api|code|script|bash|redis|postgresql|queue|async|json|ssh|vim|segfault|deadlocks?|src/|database schema",
+        r"파이썬|자바|코드|함수|쿼리|SQL|정규식|스크립트|디버|리팩|구현해|컴파일|깃|git|커밋|브랜치|데드락|저장소|API|CSS|css|html|HTML|단위 테스트|리액트|플라스크|Dockerfile|자바스크립트|vim|락 순서|\.py|엑셀|리눅스",
+    ),
+    (
+        r"write (?:a|an|me|the|this)|draft|compose|rewrite|e-mail to|cover letter|poem|caption|essay|toast|story|slogan ideas|correct the grammar|fix the spelling|resignation|proposal|memorandum|job ad|post announcing|turn these notes|more polite|literature review",
+        r"써\s?줘|써줄|작성해|초안|다듬|자기소개서|시 한 편|문구|맞춤법|띄어쓰기|존댓말|반말|축사|초대장|리뷰 써|이야기 하나|의견서|다시 써|집필",
+    ),
+    (
+        r"translat(?:e|ion)|in (?:french|german|spanish|korean|japanese|italian|chinese)(?: please)?|(?:into|to) (?:french|german|spanish|korean|japanese|english|italian)|korean word for|how do you say|locali[sz]e",
+        r"번역|영어로|일본어로|중국어로|스페인어로?|프랑스어로|독일어로|한국어로|어떻게 말해|옮겨줘|옮기",
+    ),
+    (
+        r"prove|solve|equation|derive|theorem|integral|probability|how many (?:kilomet|met|ounces|grams)\w+|convert \d+|square root|\d+\s*(?:[-+*/x]|×)\s*\d+|percent of|\d+% of|trapezoid|primes?|calculate|decimal|round \d",
+        r"증명|방정식|확률|루트|곱하기|더하기|적분|몇 (?:도|그램|제곱미터|킬로미터|분)|풀이|넓이|점화식|평균$|소수로|십진수|반올림|계산|공식|극한|섭씨|\d%",
+    ),
+    (
+        r"^(?:hi|hello|hey|thanks?|thank you|good (?:morning|night|evening)|bye|lol|haha|ok|yes|no|sorry|cheers)|joke|i'm bored|happy new year|role-?play|you're the best|i feel|listen and",
+        r"^\W*(?:안녕|고마|감사|미안|잘\s?자|응|네|아니|수고|좋은 아침|ㅋㅋ|ㅎㅎ|오 )|심심|축하해!?$|밥은|얘기 좀|이름이 뭐|떨려",
+    ),
+    (
+        r"summari[sz]e|summary|tl;?dr|key points|condense|main arguments|bullet points",
+        r"요약|줄여|간추|핵심만|중요한 것만|공통점|쉬운 말로 풀|줄거리",
+    ),
+    (
+        r"remind|alarm|timer|calendar|schedule|wake me|meeting times?|roster|shift|study week|day plan|appointment|move lunch|on friday",
+        r"알람|타이머|일정|캘린더|약속|근무표|당번|회의 시간|공부 계획|할 일|깨워|알려줘$|로 저장",
+    ),
+    (
+        r"weather|find|look up|search|nearest|opening hours|near me|phone number|where is|postcode|which public|show me my|research the patents",
+        r"날씨|찾아|검색|근처|가까운|몇 시까지|전화번호|조사해|어디 있|보여줘",
+    ),
 ];
 
 static PATTERNS: LazyLock<Vec<[Option<Regex>; 2]>> = LazyLock::new(|| {
-    let word = |p: &str| Regex::new(&format!(r"(?i)(?-u:\b)(?:{p})(?-u:\b)|(?i)(?:^\W*(?:{p})(?-u:\b))")).ok();
+    let word = |p: &str| Regex::new(&format!(r"(?i-u)\b(?:{p})\b")).ok();
     let optional = |p: &str, english: bool| match p {
         r"\b\B" => None,
         p if english => word(p),

@@ -71,8 +71,9 @@ pub fn bootstrap<T: Clone>(records: &[T], figure: impl Fn(&[T]) -> Option<f64>) 
     let mut state = 0x5eed_u64;
     let mut draws: Vec<f64> = (0..DRAWS)
         .filter_map(|_| {
-            let drawn: Vec<T> =
-                (0..records.len()).filter_map(|_| records.get(draw(&mut state, records.len())).cloned()).collect();
+            let drawn: Vec<T> = (0..records.len())
+                .filter_map(|_| records.get(draw(&mut state, records.len())).cloned())
+                .collect();
             figure(&drawn)
         })
         .collect();
@@ -91,7 +92,7 @@ fn draw(state: &mut u64, end: usize) -> usize {
 }
 
 /// A share with its Wilson 95 % interval.
-pub fn share(hits: usize, of: usize) -> Estimate {
+pub fn share_of(hits: usize, of: usize) -> Estimate {
     const Z: f64 = 1.96;
     let n = of.max(1) as f64;
     let p = hits as f64 / n;
@@ -106,9 +107,7 @@ mod tests {
 
     fn records(score: impl Fn(usize) -> f32) -> Vec<Routed> {
         // One in four questions is won by the strong model, the rest are drawn.
-        (0..200)
-            .map(|i| Routed { score: score(i), weak_right: i % 4 != 0, strong_right: true })
-            .collect()
+        (0..200).map(|i| Routed { score: score(i), weak_right: i % 4 != 0, strong_right: true }).collect()
     }
 
     #[test]
@@ -135,7 +134,7 @@ mod tests {
         let estimate = bootstrap(&all, apgr).unwrap();
         assert!(estimate.low <= estimate.value && estimate.value <= estimate.high);
         assert_eq!(bootstrap(&all, apgr), Some(estimate));
-        let share = share(90, 100);
+        let share = share_of(90, 100);
         assert!(share.low > 0.82 && share.high < 0.95);
     }
 }

@@ -1,6 +1,6 @@
 //! What can be counted on a text in any language: length, digits, marks, sentences, code, answer options, word problems.
 
-use super::reading::Reading;
+use super::reading::PromptReading;
 
 /// How many surface features there are.
 pub(super) const SURFACE: usize = 34;
@@ -24,7 +24,7 @@ pub(super) struct Anatomy<'a> {
 
 impl<'a> Anatomy<'a> {
     /// Takes a text apart.
-    pub(super) fn of(reading: &'a Reading) -> Self {
+    pub(super) fn of(reading: &'a PromptReading) -> Self {
         let text = reading.text.as_str();
         let (stem, options) = options(text);
         let characters = text.chars().count().max(1) as f32;
@@ -68,7 +68,8 @@ impl<'a> Anatomy<'a> {
         let lines = self.text.lines().count() as f32;
         let ends = self.stem.chars().filter(|c| matches!(c, '.' | ';' | '!' | '?' | '。')).count() as f32;
         let digits = numbers(self.text).count() as f32;
-        let all_of = |o: &&&str| o.contains("all of the") || o.contains("None of the") || o.contains("none of the");
+        let all_of =
+            |o: &&&str| o.contains("all of the") || o.contains("None of the") || o.contains("none of the");
         vec![
             self.characters.ln_1p(),
             stem_length.ln_1p(),
@@ -98,7 +99,9 @@ impl<'a> Anatomy<'a> {
             lines.ln_1p(),
             flag(self.text.contains("```")),
             self.share(|c| matches!(c, '{' | '}' | '(' | ')' | ';' | '=' | '<' | '>' | '[' | ']')),
-            self.share(|c| matches!(c, '∑' | '∫' | '√' | '≤' | '≥' | '^' | '+' | '=' | '×' | '÷' | 'π' | '∞')),
+            self.share(|c| {
+                matches!(c, '∑' | '∫' | '√' | '≤' | '≥' | '^' | '+' | '=' | '×' | '÷' | 'π' | '∞')
+            }),
             self.marks(',').ln_1p() + self.marks('·').ln_1p(),
             self.marks(':').ln_1p(),
             self.share(|c| ('가'..='힣').contains(&c)),
@@ -171,8 +174,11 @@ impl<'a> Anatomy<'a> {
 
     /// Points between two digits.
     fn decimals(&self) -> f32 {
-        self.text.as_bytes().windows(3).filter(|w| w[1] == b'.' && w[0].is_ascii_digit() && w[2].is_ascii_digit()).count()
-            as f32
+        self.text
+            .as_bytes()
+            .windows(3)
+            .filter(|w| w[1] == b'.' && w[0].is_ascii_digit() && w[2].is_ascii_digit())
+            .count() as f32
     }
 
     /// Different words as signed buckets of length 1 (feature hashing, Weinberger et al. 2009).
@@ -199,7 +205,9 @@ const TIMES: [&str; 10] =
 
 /// FNV-1a with a final mix: cheap, stable across machines and versions.
 pub(super) fn fnv(bytes: &[u8]) -> u64 {
-    let hash = bytes.iter().fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(*b)).wrapping_mul(0x0100_0000_01b3));
+    let hash = bytes
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(*b)).wrapping_mul(0x0100_0000_01b3));
     let mixed = (hash ^ (hash >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
     mixed ^ (mixed >> 33)
 }
@@ -209,7 +217,8 @@ fn tokens(text: &str) -> Vec<String> {
     let mut tokens: Vec<String> = Vec::new();
     let mut before = ' ';
     for c in text.chars() {
-        let joins = (c.is_alphabetic() && before.is_alphabetic()) || (c.is_ascii_digit() && before.is_ascii_digit());
+        let joins =
+            (c.is_alphabetic() && before.is_alphabetic()) || (c.is_ascii_digit() && before.is_ascii_digit());
         if !c.is_whitespace() {
             match tokens.last_mut() {
                 Some(last) if joins => last.extend(c.to_lowercase()),
@@ -242,7 +251,9 @@ fn numbers(text: &str) -> impl Iterator<Item = f32> + '_ {
 /// The question and its lettered answer options, if it has any.
 fn options(text: &str) -> (&str, Vec<&str>) {
     let Some(start) = text.find("\nA. ") else { return (text, Vec::new()) };
-    let lettered = |line: &&str| line.as_bytes().first().is_some_and(|b| (b'A'..=b'E').contains(b)) && line[1..].starts_with(". ");
+    let lettered = |line: &&str| {
+        line.as_bytes().first().is_some_and(|b| (b'A'..=b'E').contains(b)) && line[1..].starts_with(". ")
+    };
     (&text[..start], text[start..].lines().filter(lettered).map(|line| &line[3..]).collect())
 }
 
@@ -254,13 +265,15 @@ fn is_numeric(option: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::reading::read;
+    use super::super::reading::read_prompt;
     use super::*;
 
     #[test]
     fn feature_counts_are_fixed() {
-        for text in ["", "hi", "왜 하늘은 파란가요?", "Q?\nA. 1\nB. 2\nC. 3\nD. 4\nAnswer:", &"x, ".repeat(50_000)] {
-            let reading = read(text);
+        for text in
+            ["", "hi", "왜 하늘은 파란가요?", "Q?\nA. 1\nB. 2\nC. 3\nD. 4\nAnswer:", &"x, ".repeat(50_000)]
+        {
+            let reading = read_prompt(text);
             let anatomy = Anatomy::of(&reading);
             let (surface, problem) = (anatomy.surface(), anatomy.problem());
             assert_eq!((surface.len(), problem.len()), (SURFACE, PROBLEM));
@@ -282,7 +295,7 @@ mod tests {
 
     #[test]
     fn hashed_words_have_length_one() {
-        let reading = read("to be or not to be");
+        let reading = read_prompt("to be or not to be");
         let words = Anatomy::of(&reading).hashed_words();
         assert!((words.iter().map(|(_, v)| v * v).sum::<f32>() - 1.0).abs() < 1e-5);
     }
