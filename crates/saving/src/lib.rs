@@ -12,10 +12,14 @@ pub use guard::{
     freshness, judge, pair_features,
 };
 pub use route::{
-    Difficulty, Estimate, Features, FitOptions, INTENTS, Inputs, Intent, IntentSource, IntentVerdict,
-    Judgement, Linear, Loss, OutcomeExample, Reading, RouteModel, Routed, SUBJECTS, Scaler, TierExample,
-    TierVerdict, VECTOR, WORD_PROBLEM, WeightsError, apgr, bootstrap, fit_linear, part_of, read, share,
-    strong_share_for, subject_index,
+    CascadeCosts, CascadeForecast, CascadeOdds, CascadePolicy, CascadeVerdict, CheckResults, Difficulty,
+    Estimate, FeatureScaler, FitLoss, FitOptions, INTENTS, Intent, IntentSource, IntentVerdict,
+    LEAST_EXAMPLES, LinearInputs, LinearModel, OutcomeExample, Outlook, PromptReading, Proposal,
+    ROUTE_VECTOR, RouteComparison, RouteExample, RouteExplanation, RouteFeatures, RouteJudgement, RouteLabel,
+    RouteModel, RouteRefused, RouteStage, RouteStageName, Routed, SUBJECTS, SessionChoice, SessionReason,
+    SessionState, TierExample, TierVerdict, TrainedRoute, WORD_PROBLEM, WeightsError, apgr, bootstrap,
+    explain_route, fit_linear, fit_route, forecast_cascade, keep_or_switch, part_of, read_prompt,
+    session_cost, share_of, strong_share_for, subject_index, verify_answer,
 };
 pub use select::{
     ConceptVectors, CutPolicy, ExampleMemory, FIND_TOOLS, FoundTool, GroupRule, GroupTable, PromptCacheState,

@@ -4,28 +4,32 @@ use anyhow::{Context, Result};
 use nunchi_core::Tier;
 use nunchi_local::{DEFAULT_ENCODER_WEIGHTS, SentenceEncoder, WeightStore, default_weights_dir};
 use nunchi_saving::{
-    Features, Intent, OutcomeExample, TierExample, VECTOR, WORD_PROBLEM, part_of, read, subject_index,
+    Intent, OutcomeExample, ROUTE_VECTOR, RouteFeatures, TierExample, WORD_PROBLEM, part_of, read_prompt,
+    subject_index,
 };
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 
+mod figures;
+pub(crate) use figures::figures;
+
 /// A question with what both models made of it.
-pub struct Question {
+pub(crate) struct Question {
     /// Its text.
-    pub text: String,
+    pub(crate) text: String,
     /// Whether it is a sum told in words (GSM8K).
-    pub word_problem: bool,
+    pub(crate) word_problem: bool,
     /// Whether words to the router were seen in it (there are none: a false alarm).
-    pub neutralised: bool,
-    features: Features,
+    pub(crate) neutralised: bool,
+    features: RouteFeatures,
     vector: Vec<f32>,
     subject: Option<usize>,
-    pub weak_right: bool,
-    pub strong_right: bool,
+    pub(crate) weak_right: bool,
+    pub(crate) strong_right: bool,
 }
 
 impl Question {
-    pub fn example(&self) -> OutcomeExample<'_> {
+    pub(crate) fn example(&self) -> OutcomeExample<'_> {
         OutcomeExample {
             features: &self.features,
             vector: &self.vector,
@@ -37,41 +41,44 @@ impl Question {
 }
 
 /// A labelled prompt.
-pub struct Prompt {
-    pub text: String,
-    pub korean: bool,
+pub(crate) struct Prompt {
+    pub(crate) text: String,
+    pub(crate) korean: bool,
     /// Prompts of one group say the same in both languages and stay on one side of a split.
-    pub group: u64,
-    pub tier: Tier,
-    pub intent: Intent,
-    pub features: Features,
-    pub vector: Vec<f32>,
+    pub(crate) group: u64,
+    /// In which of four rounds it was written; the fourth when features and settings were final.
+    pub(crate) set: String,
+    pub(crate) tier: Tier,
+    pub(crate) intent: Intent,
+    pub(crate) features: RouteFeatures,
+    pub(crate) vector: Vec<f32>,
 }
 
 impl Prompt {
-    pub fn example(&self) -> TierExample<'_> {
+    pub(crate) fn example(&self) -> TierExample<'_> {
         TierExample {
             features: &self.features,
             vector: &self.vector,
             tier: self.tier,
             intent: Some(self.intent),
+            group: self.group,
         }
     }
 
     /// Whether it is in the half that is never trained on or looked at in training.
-    pub fn held_out(&self) -> bool {
+    pub(crate) fn held_out(&self) -> bool {
         part_of(&format!("group {}", self.group), 2) == 0
     }
 }
 
 /// The arguments `--data DIR` and `--cache DIR`.
-pub struct Options {
-    pub data: PathBuf,
-    pub cache: Option<PathBuf>,
+pub(crate) struct Options {
+    pub(crate) data: PathBuf,
+    pub(crate) cache: Option<PathBuf>,
 }
 
 impl Options {
-    pub fn read() -> Result<Self> {
+    pub(crate) fn read() -> Result<Self> {
         let arguments: Vec<String> = std::env::args().collect();
         let after = |name: &str| {
             arguments.iter().position(|a| a == name).and_then(|i| arguments.get(i + 1)).map(PathBuf::from)
@@ -81,13 +88,13 @@ impl Options {
 }
 
 /// Turns texts into vectors, remembering them in a file when a folder is given.
-pub struct Encoder {
+pub(crate) struct Encoder {
     encoder: SentenceEncoder,
     cache: Option<PathBuf>,
 }
 
 impl Encoder {
-    pub fn load(options: &Options) -> Result<Self> {
+    pub(crate) fn load(options: &Options) -> Result<Self> {
         let dir = std::env::var_os("NUNCHI_WEIGHTS_DIR").map(PathBuf::from).or_else(default_weights_dir);
         let store = WeightStore::new(dir.context("neither NUNCHI_WEIGHTS_DIR nor HOME is set")?);
         Ok(Self {
@@ -96,13 +103,18 @@ impl Encoder {
         })
     }
 
-    pub fn vectors(&self, texts: &[String]) -> Result<Vec<Vec<f32>>> {
+    /// The vector of one text.
+    pub(crate) fn vector(&self, text: &str) -> Result<Vec<f32>> {
+        self.encoder.embed(&[text])?.vectors.pop().context("one text, one vector")
+    }
+
+    pub(crate) fn vectors(&self, texts: &[String]) -> Result<Vec<Vec<f32>>> {
         let name = part_of(&texts.join("\u{0}"), u64::MAX);
         let file = self.cache.as_ref().map(|dir| dir.join(format!("vectors-{name:x}.f32")));
         if let Some(bytes) = file.as_ref().and_then(|f| std::fs::read(f).ok()) {
             let values: Vec<f32> =
                 bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
-            return Ok(values.chunks_exact(VECTOR).map(<[f32]>::to_vec).collect());
+            return Ok(values.chunks_exact(ROUTE_VECTOR).map(<[f32]>::to_vec).collect());
         }
         let vectors = self.encoder.embed(texts)?.vectors;
         if let Some(file) = file {
@@ -125,10 +137,10 @@ struct QuestionLine {
 }
 
 /// The questions of `routing_outcomes.en.jsonl`.
-pub fn questions(options: &Options, encoder: &Encoder) -> Result<Vec<Question>> {
+pub(crate) fn questions(options: &Options, encoder: &Encoder) -> Result<Vec<Question>> {
     let lines = std::fs::read_to_string(options.data.join("routing_outcomes.en.jsonl"))?;
     let lines: Vec<QuestionLine> = lines.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
-    let readings: Vec<_> = lines.iter().map(|l| read(&l.prompt)).collect();
+    let readings: Vec<_> = lines.iter().map(|l| read_prompt(&l.prompt)).collect();
     let texts: Vec<String> = readings.iter().map(|r| r.text.clone()).collect();
     let vectors = encoder.vectors(&texts)?;
     Ok(lines
@@ -138,7 +150,7 @@ pub fn questions(options: &Options, encoder: &Encoder) -> Result<Vec<Question>> 
         .map(|((line, reading), vector)| Question {
             word_problem: line.set == "gsm8k",
             neutralised: reading.neutralised,
-            features: Features::of(&reading),
+            features: RouteFeatures::of(&reading),
             vector,
             subject: if line.set == "gsm8k" { Some(WORD_PROBLEM) } else { subject_index(&line.domain) },
             weak_right: line.weak == "True",
@@ -155,14 +167,15 @@ struct PromptLine {
     tier: Tier,
     intent: Intent,
     group: u64,
+    set: String,
 }
 
 /// The labelled prompts of this crate.
-pub fn prompts(encoder: &Encoder) -> Result<Vec<Prompt>> {
+pub(crate) fn prompts(encoder: &Encoder) -> Result<Vec<Prompt>> {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/tiers.jsonl");
     let lines = std::fs::read_to_string(file)?;
     let lines: Vec<PromptLine> = lines.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
-    let readings: Vec<_> = lines.iter().map(|l| read(&l.text)).collect();
+    let readings: Vec<_> = lines.iter().map(|l| read_prompt(&l.text)).collect();
     let texts: Vec<String> = readings.iter().map(|r| r.text.clone()).collect();
     let vectors = encoder.vectors(&texts)?;
     Ok(lines
@@ -172,9 +185,10 @@ pub fn prompts(encoder: &Encoder) -> Result<Vec<Prompt>> {
         .map(|((line, reading), vector)| Prompt {
             korean: line.lang == "ko",
             group: line.group,
+            set: line.set,
             tier: line.tier,
             intent: line.intent,
-            features: Features::of(&reading),
+            features: RouteFeatures::of(&reading),
             vector,
             text: line.text,
         })

@@ -115,7 +115,7 @@ const KINDS: [(&str, &str); CUES] = [
 pub(super) const CUES: usize = 22;
 
 static PATTERNS: LazyLock<Vec<[Option<Regex>; 2]>> = LazyLock::new(|| {
-    let word = |pattern: &str| Regex::new(&format!(r"(?i)(?-u:\b)(?:{pattern})(?-u:\b)")).ok();
+    let word = |pattern: &str| Regex::new(&format!(r"(?i-u)\b(?:{pattern})\b")).ok();
     KINDS.iter().map(|(english, korean)| [word(english), Regex::new(korean).ok()]).collect()
 });
 

@@ -1,14 +1,16 @@
 //! How much a strong model is likely to gain over a weak one on a question, learned from questions that both have answered.
 
-use super::features::{Features, VECTOR};
-use super::learn::{FitOptions, Inputs, Linear, Loss, Scaler, fit_linear, sigmoid, softmax};
+use super::features::{ROUTE_VECTOR, RouteFeatures};
+use super::learn::{
+    FeatureScaler, FitLoss, FitOptions, LinearInputs, LinearModel, fit_linear, sigmoid, softmax,
+};
 use super::subjects::{SUBJECTS, WORD_PROBLEM};
 use super::surface::{BUCKETS, PROBLEM, SURFACE};
 use super::weights::{Matrices, WeightsError};
 
 const CLASSES: usize = SUBJECTS.len();
 /// Subject shares, their logarithms, the vector, the surface.
-const OUTCOME: usize = 2 * CLASSES + VECTOR + SURFACE;
+const OUTCOME: usize = 2 * CLASSES + ROUTE_VECTOR + SURFACE;
 /// Points at which the distribution of the gain is kept.
 const QUANTILES: usize = 41;
 /// Parts of the training set whose subjects are guessed by a model that has not seen them.
@@ -35,7 +37,7 @@ pub struct Difficulty {
 #[derive(Clone, Copy, Debug)]
 pub struct OutcomeExample<'a> {
     /// What is read of its text.
-    pub features: &'a Features,
+    pub features: &'a RouteFeatures,
     /// Its sentence vector.
     pub vector: &'a [f32],
     /// Its place in the list of subjects, where known: an aid of training, never asked for later.
@@ -55,11 +57,11 @@ impl OutcomeExample<'_> {
 /// The fitted model: subject first, then the odds of both models given subject, vector and surface, and the gain on word problems.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct DifficultyModel {
-    surface: Scaler,
-    problem: Scaler,
-    subject: Linear,
-    outcome: Linear,
-    problem_gain: Linear,
+    surface: FeatureScaler,
+    problem: FeatureScaler,
+    subject: LinearModel,
+    outcome: LinearModel,
+    problem_gain: LinearModel,
     quantiles: Vec<f32>,
 }
 
@@ -67,19 +69,20 @@ impl DifficultyModel {
     /// Fits a model. Subjects of the rows that the odds learn from are guessed by models that have not seen them, so that the
     /// odds learn to live with wrong guesses.
     pub(super) fn fit(examples: &[OutcomeExample<'_>]) -> Self {
-        let of = |part: fn(&Features) -> &[f32]| {
+        let of = |part: fn(&RouteFeatures) -> &[f32]| {
             let rows: Vec<&[f32]> = examples.iter().map(|e| part(e.features)).collect();
-            Scaler::fit(rows.iter().copied(), rows.first().map_or(0, |r| r.len()))
+            FeatureScaler::fit(rows.iter().copied(), rows.first().map_or(0, |r| r.len()))
         };
         let mut model = Self {
             surface: of(|f| &f.surface),
             problem: of(|f| &f.problem),
-            subject: Linear::zeros(VECTOR + SURFACE, BUCKETS, CLASSES),
-            outcome: Linear::zeros(OUTCOME, 0, 2),
-            problem_gain: Linear::zeros(PROBLEM + VECTOR, 0, 1),
+            subject: LinearModel::zeros(ROUTE_VECTOR + SURFACE, BUCKETS, CLASSES),
+            outcome: LinearModel::zeros(OUTCOME, 0, 2),
+            problem_gain: LinearModel::zeros(PROBLEM + ROUTE_VECTOR, 0, 1),
             quantiles: vec![0.0; QUANTILES],
         };
-        let rows: Vec<Inputs> = examples.iter().map(|e| model.subject_inputs(e.features, e.vector)).collect();
+        let rows: Vec<LinearInputs> =
+            examples.iter().map(|e| model.subject_inputs(e.features, e.vector)).collect();
         let guessed = model.fit_subject(examples, &rows);
         model.outcome = model.fit_outcome(examples, &guessed, 20.0);
         model.fit_problem(examples);
@@ -96,8 +99,8 @@ impl DifficultyModel {
     }
 
     /// Fits the guess of the subject, and gives for each example the shares guessed without it.
-    fn fit_subject(&mut self, examples: &[OutcomeExample<'_>], rows: &[Inputs]) -> Vec<Vec<f32>> {
-        let options = FitOptions { loss: Loss::Softmax, l2: 0.3, iterations: 40 };
+    fn fit_subject(&mut self, examples: &[OutcomeExample<'_>], rows: &[LinearInputs]) -> Vec<Vec<f32>> {
+        let options = FitOptions { loss: FitLoss::Softmax, l2: 0.3, iterations: 40 };
         let fit = |keep: &dyn Fn(usize) -> bool| {
             let (mut kept, mut targets) = (Vec::new(), Vec::new());
             for (index, (example, row)) in examples.iter().zip(rows).enumerate() {
@@ -108,7 +111,7 @@ impl DifficultyModel {
             }
             fit_linear(&kept, &targets, &[], &self.subject, options)
         };
-        let shares = |linear: &Linear, row: &Inputs| {
+        let shares = |linear: &LinearModel, row: &LinearInputs| {
             let mut shares = linear.scores(row);
             softmax(&mut shares);
             shares
@@ -126,25 +129,25 @@ impl DifficultyModel {
     }
 
     /// The odds of both models, drawn towards those in force.
-    fn fit_outcome(&self, examples: &[OutcomeExample<'_>], shares: &[Vec<f32>], l2: f64) -> Linear {
-        let rows: Vec<Inputs> =
+    fn fit_outcome(&self, examples: &[OutcomeExample<'_>], shares: &[Vec<f32>], l2: f64) -> LinearModel {
+        let rows: Vec<LinearInputs> =
             examples.iter().zip(shares).map(|(e, s)| self.outcome_inputs(e.features, e.vector, s)).collect();
-        let rows: Vec<&Inputs> = rows.iter().collect();
+        let rows: Vec<&LinearInputs> = rows.iter().collect();
         let right = |yes: bool| f32::from(u8::from(yes));
         let targets: Vec<f32> =
             examples.iter().flat_map(|e| [right(e.weak_right), right(e.strong_right)]).collect();
-        let options = FitOptions { loss: Loss::Logistic, l2, iterations: 100 };
+        let options = FitOptions { loss: FitLoss::Logistic, l2, iterations: 100 };
         fit_linear(&rows, &targets, &[], &self.outcome, options)
     }
 
     fn fit_problem(&mut self, examples: &[OutcomeExample<'_>]) {
         let problems = || examples.iter().filter(|e| e.subject == Some(WORD_PROBLEM));
         let rows: Vec<&[f32]> = problems().map(|e| e.features.problem.as_slice()).collect();
-        self.problem = Scaler::fit(rows.iter().copied(), PROBLEM);
-        let rows: Vec<Inputs> = problems().map(|e| self.problem_inputs(e.features, e.vector)).collect();
-        let rows: Vec<&Inputs> = rows.iter().collect();
+        self.problem = FeatureScaler::fit(rows.iter().copied(), PROBLEM);
+        let rows: Vec<LinearInputs> = problems().map(|e| self.problem_inputs(e.features, e.vector)).collect();
+        let rows: Vec<&LinearInputs> = rows.iter().collect();
         let targets: Vec<f32> = problems().map(OutcomeExample::gain).collect();
-        let options = FitOptions { loss: Loss::Squared, l2: 100.0, iterations: 100 };
+        let options = FitOptions { loss: FitLoss::Squared, l2: 100.0, iterations: 100 };
         self.problem_gain = fit_linear(&rows, &targets, &[], &self.problem_gain, options);
     }
 
@@ -156,17 +159,17 @@ impl DifficultyModel {
     }
 
     /// The verdict on a text and its vector.
-    pub(super) fn judge(&self, features: &Features, vector: &[f32]) -> Difficulty {
+    pub(super) fn judge(&self, features: &RouteFeatures, vector: &[f32]) -> Difficulty {
         self.judge_with(features, vector, &self.subject_shares(features, vector))
     }
 
-    fn subject_shares(&self, features: &Features, vector: &[f32]) -> Vec<f32> {
+    fn subject_shares(&self, features: &RouteFeatures, vector: &[f32]) -> Vec<f32> {
         let mut shares = self.subject.scores(&self.subject_inputs(features, vector));
         softmax(&mut shares);
         shares
     }
 
-    fn judge_with(&self, features: &Features, vector: &[f32], shares: &[f32]) -> Difficulty {
+    fn judge_with(&self, features: &RouteFeatures, vector: &[f32], shares: &[f32]) -> Difficulty {
         let odds = self.outcome.scores(&self.outcome_inputs(features, vector, shares));
         let right = |index: usize| odds.get(index).copied().map_or(0.5, sigmoid);
         let (weak_right, strong_right) = (right(0), right(1));
@@ -184,30 +187,30 @@ impl DifficultyModel {
         Difficulty { weak_right, strong_right, gain, rank, subject, subject_confidence: confidence }
     }
 
-    fn subject_inputs(&self, features: &Features, vector: &[f32]) -> Inputs {
+    fn subject_inputs(&self, features: &RouteFeatures, vector: &[f32]) -> LinearInputs {
         let mut dense = vector.to_vec();
         self.surface.append(&features.surface, 0.1, &mut dense);
-        Inputs { dense, sparse: features.words.clone() }
+        LinearInputs { dense, sparse: features.words.clone() }
     }
 
-    fn outcome_inputs(&self, features: &Features, vector: &[f32], shares: &[f32]) -> Inputs {
+    fn outcome_inputs(&self, features: &RouteFeatures, vector: &[f32], shares: &[f32]) -> LinearInputs {
         let mut dense: Vec<f32> = shares.iter().map(|s| 3.0 * s).collect();
         // Keeps the logarithm of a share near nothing within reach, and near the middle.
         dense.extend(shares.iter().map(|s| 0.3 * ((s + 0.003).ln() + 5.0)));
         dense.extend(vector);
         self.surface.append(&features.surface, 0.2, &mut dense);
-        Inputs { dense, sparse: Vec::new() }
+        LinearInputs { dense, sparse: Vec::new() }
     }
 
-    fn problem_inputs(&self, features: &Features, vector: &[f32]) -> Inputs {
-        let mut dense = Vec::with_capacity(PROBLEM + VECTOR);
+    fn problem_inputs(&self, features: &RouteFeatures, vector: &[f32]) -> LinearInputs {
+        let mut dense = Vec::with_capacity(PROBLEM + ROUTE_VECTOR);
         self.problem.append(&features.problem, 1.0, &mut dense);
         for (index, value) in dense.iter_mut().enumerate() {
             // The last nine are shares and shapes; both groups weigh the same.
             *value /= if index < PROBLEM - 9 { ((PROBLEM - 9) as f32).sqrt() } else { 3.0 };
         }
         dense.extend(vector.iter().map(|v| v * std::f32::consts::SQRT_2));
-        Inputs { dense, sparse: Vec::new() }
+        LinearInputs { dense, sparse: Vec::new() }
     }
 
     /// Adds the weights to a file.
@@ -225,9 +228,9 @@ impl DifficultyModel {
         Ok(Self {
             surface: from.scaler("surface", SURFACE)?,
             problem: from.scaler("problem", PROBLEM)?,
-            subject: from.linear("subject", VECTOR + SURFACE, BUCKETS, CLASSES)?,
+            subject: from.linear("subject", ROUTE_VECTOR + SURFACE, BUCKETS, CLASSES)?,
             outcome: from.linear("outcome", OUTCOME, 0, 2)?,
-            problem_gain: from.linear("problem_gain", PROBLEM + VECTOR, 0, 1)?,
+            problem_gain: from.linear("problem_gain", PROBLEM + ROUTE_VECTOR, 0, 1)?,
             quantiles: from.get("quantiles", QUANTILES)?.to_vec(),
         })
     }

@@ -118,11 +118,11 @@ const WORDS: [(&str, &str); 13] = [
         r"번역|영어로|일본어로|중국어로|스페인어로?|프랑스어로|독일어로|한국어로|어떻게 말해|옮겨줘|옮기",
     ),
     (
-        r"prove|solve|equation|derive|theorem|integral|probability|how many (?:kilomet|met|ounces|grams)\w+|convert \d+|square root|\d+\s*[-+*/x×]\s*\d+|percent of|\d+% of|trapezoid|primes?|calculate|decimal|round \d",
+        r"prove|solve|equation|derive|theorem|integral|probability|how many (?:kilomet|met|ounces|grams)\w+|convert \d+|square root|\d+\s*(?:[-+*/x]|×)\s*\d+|percent of|\d+% of|trapezoid|primes?|calculate|decimal|round \d",
         r"증명|방정식|확률|루트|곱하기|더하기|적분|몇 (?:도|그램|제곱미터|킬로미터|분)|풀이|넓이|점화식|평균$|소수로|십진수|반올림|계산|공식|극한|섭씨|\d%",
     ),
     (
-        r"^\W*(?:hi|hello|hey|thanks?|thank you|good (?:morning|night|evening)|bye|lol|haha|ok|yes|no|sorry|cheers)|joke|i'm bored|happy new year|role-?play|you're the best|i feel|listen and",
+        r"^(?:hi|hello|hey|thanks?|thank you|good (?:morning|night|evening)|bye|lol|haha|ok|yes|no|sorry|cheers)|joke|i'm bored|happy new year|role-?play|you're the best|i feel|listen and",
         r"^\W*(?:안녕|고마|감사|미안|잘\s?자|응|네|아니|수고|좋은 아침|ㅋㅋ|ㅎㅎ|오 )|심심|축하해!?$|밥은|얘기 좀|이름이 뭐|떨려",
     ),
     (
@@ -140,8 +140,7 @@ const WORDS: [(&str, &str); 13] = [
 ];
 
 static PATTERNS: LazyLock<Vec<[Option<Regex>; 2]>> = LazyLock::new(|| {
-    let word =
-        |p: &str| Regex::new(&format!(r"(?i)(?-u:\b)(?:{p})(?-u:\b)|(?i)(?:^\W*(?:{p})(?-u:\b))")).ok();
+    let word = |p: &str| Regex::new(&format!(r"(?i-u)\b(?:{p})\b")).ok();
     let optional = |p: &str, english: bool| match p {
         r"\b\B" => None,
         p if english => word(p),

@@ -4,7 +4,7 @@ use super::lbfgs::minimise;
 
 /// What a model reads of one text.
 #[derive(Clone, Debug, Default)]
-pub struct Inputs {
+pub struct LinearInputs {
     /// Values of all dense features, in a fixed order.
     pub dense: Vec<f32>,
     /// Hashed words: bucket and value.
@@ -13,7 +13,7 @@ pub struct Inputs {
 
 /// What a model minimises.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Loss {
+pub enum FitLoss {
     /// One class of several; targets are one-hot or soft.
     Softmax,
     /// Independent yes/no outputs; targets lie in [0, 1].
@@ -26,7 +26,7 @@ pub enum Loss {
 #[derive(Clone, Copy, Debug)]
 pub struct FitOptions {
     /// What is minimised.
-    pub loss: Loss,
+    pub loss: FitLoss,
     /// Half the weight of the squared distance of the weights from the prior (from zero without one). The bias is free.
     pub l2: f64,
     /// Most steps of the optimiser.
@@ -35,7 +35,7 @@ pub struct FitOptions {
 
 /// A linear map from inputs to scores.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Linear {
+pub struct LinearModel {
     /// Dense inputs read.
     pub dense: usize,
     /// Hash buckets read.
@@ -46,14 +46,14 @@ pub struct Linear {
     pub weights: Vec<f32>,
 }
 
-impl Linear {
+impl LinearModel {
     /// A map that gives zeros.
     pub fn zeros(dense: usize, buckets: usize, outputs: usize) -> Self {
         Self { dense, buckets, outputs, weights: vec![0.0; (dense + buckets + 1) * outputs] }
     }
 
-    /// The scores of one text. Inputs beyond those the map knows are ignored.
-    pub fn scores(&self, inputs: &Inputs) -> Vec<f32> {
+    /// The scores of one text. LinearInputs beyond those the map knows are ignored.
+    pub fn scores(&self, inputs: &LinearInputs) -> Vec<f32> {
         let mut scores = self.row(self.dense + self.buckets).to_vec();
         self.add_scores(&self.weights, inputs, &mut scores);
         scores
@@ -63,7 +63,7 @@ impl Linear {
         self.weights.get(feature * self.outputs..(feature + 1) * self.outputs).unwrap_or_default()
     }
 
-    fn add_scores(&self, weights: &[f32], inputs: &Inputs, scores: &mut [f32]) {
+    fn add_scores(&self, weights: &[f32], inputs: &LinearInputs, scores: &mut [f32]) {
         let outputs = self.outputs;
         for (value, row) in inputs.dense.iter().take(self.dense).zip(weights.chunks_exact(outputs)) {
             scores.iter_mut().zip(row).for_each(|(s, w)| *s += value * w);
@@ -78,7 +78,7 @@ impl Linear {
     }
 
     /// Adds one text's share of the gradient: the error of each output times each input.
-    fn add_gradient(&self, errors: &[f32], inputs: &Inputs, gradient: &mut [f32]) {
+    fn add_gradient(&self, errors: &[f32], inputs: &LinearInputs, gradient: &mut [f32]) {
         let outputs = self.outputs;
         for (value, row) in inputs.dense.iter().take(self.dense).zip(gradient.chunks_exact_mut(outputs)) {
             row.iter_mut().zip(errors).for_each(|(g, e)| *g += value * e);
@@ -98,12 +98,12 @@ impl Linear {
 /// Fits a map of the prior's shape, drawn towards the prior's weights. `targets` holds the prior's `outputs` values for each
 /// row, `importance` (empty for all 1) how much each row counts.
 pub fn fit_linear(
-    rows: &[&Inputs],
+    rows: &[&LinearInputs],
     targets: &[f32],
     importance: &[f32],
-    prior: &Linear,
+    prior: &LinearModel,
     options: FitOptions,
-) -> Linear {
+) -> LinearModel {
     let outputs = prior.outputs;
     let anchor: Vec<f64> = prior.weights.iter().map(|w| f64::from(*w)).collect();
     let free_from = (prior.dense + prior.buckets) * outputs;
@@ -127,28 +127,28 @@ pub fn fit_linear(
         }
         total
     });
-    Linear { weights: found.iter().map(|v| *v as f32).collect(), ..prior.clone() }
+    LinearModel { weights: found.iter().map(|v| *v as f32).collect(), ..prior.clone() }
 }
 
 /// The loss of one row; the scores become the errors (the loss's slope by score).
-fn loss_and_errors(loss: Loss, scores: &mut [f32], target: &[f32]) -> f64 {
+fn loss_and_errors(loss: FitLoss, scores: &mut [f32], target: &[f32]) -> f64 {
     let mut total = 0.0;
     match loss {
-        Loss::Softmax => {
+        FitLoss::Softmax => {
             softmax(scores);
             for (p, t) in scores.iter_mut().zip(target) {
                 total -= f64::from(*t) * f64::from(p.max(1e-12)).ln();
                 *p -= t;
             }
         }
-        Loss::Logistic => {
+        FitLoss::Logistic => {
             for (score, t) in scores.iter_mut().zip(target) {
                 let p = sigmoid(*score).clamp(1e-7, 1.0 - 1e-7);
                 total -= f64::from(*t) * f64::from(p).ln() + f64::from(1.0 - t) * f64::from(1.0 - p).ln();
                 *score = p - t;
             }
         }
-        Loss::Squared => {
+        FitLoss::Squared => {
             for (score, t) in scores.iter_mut().zip(target) {
                 *score -= t;
                 total += 0.5 * f64::from(*score) * f64::from(*score);
@@ -173,14 +173,14 @@ pub(super) fn sigmoid(score: f32) -> f32 {
 
 /// Brings features to mean 0 and deviation 1, and keeps outliers within four deviations.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Scaler {
+pub struct FeatureScaler {
     /// Mean of each feature.
     pub means: Vec<f32>,
     /// One over the standard deviation of each feature; 0 for a feature that never varies.
     pub factors: Vec<f32>,
 }
 
-impl Scaler {
+impl FeatureScaler {
     /// The scaler of these rows, which have one length.
     pub fn fit<'a>(rows: impl Iterator<Item = &'a [f32]> + Clone, width: usize) -> Self {
         let count = rows.clone().count().max(1) as f64;
@@ -212,17 +212,17 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn inputs(dense: &[f32]) -> Inputs {
-        Inputs { dense: dense.to_vec(), sparse: Vec::new() }
+    fn inputs(dense: &[f32]) -> LinearInputs {
+        LinearInputs { dense: dense.to_vec(), sparse: Vec::new() }
     }
 
     #[test]
     fn a_line_is_learned() {
-        let rows: Vec<Inputs> = (0..50).map(|i| inputs(&[i as f32 / 50.0])).collect();
+        let rows: Vec<LinearInputs> = (0..50).map(|i| inputs(&[i as f32 / 50.0])).collect();
         let targets: Vec<f32> = (0..50).map(|i| 2.0 * i as f32 / 50.0 - 1.0).collect();
-        let rows: Vec<&Inputs> = rows.iter().collect();
-        let options = FitOptions { loss: Loss::Squared, l2: 1e-6, iterations: 100 };
-        let fitted = fit_linear(&rows, &targets, &[], &Linear::zeros(1, 0, 1), options);
+        let rows: Vec<&LinearInputs> = rows.iter().collect();
+        let options = FitOptions { loss: FitLoss::Squared, l2: 1e-6, iterations: 100 };
+        let fitted = fit_linear(&rows, &targets, &[], &LinearModel::zeros(1, 0, 1), options);
         assert!((fitted.scores(&inputs(&[0.5]))[0]).abs() < 0.02, "{fitted:?}");
     }
 
@@ -232,12 +232,12 @@ mod tests {
         let mut targets = Vec::new();
         for i in 0..60_u16 {
             let class = usize::from(i % 3);
-            rows.push(Inputs { dense: vec![f32::from(i) / 60.0], sparse: vec![(i % 3, 1.0)] });
+            rows.push(LinearInputs { dense: vec![f32::from(i) / 60.0], sparse: vec![(i % 3, 1.0)] });
             targets.extend((0..3).map(|c| if c == class { 1.0 } else { 0.0 }));
         }
-        let rows: Vec<&Inputs> = rows.iter().collect();
-        let options = FitOptions { loss: Loss::Softmax, l2: 0.1, iterations: 100 };
-        let fitted = fit_linear(&rows, &targets, &[], &Linear::zeros(1, 3, 3), options);
+        let rows: Vec<&LinearInputs> = rows.iter().collect();
+        let options = FitOptions { loss: FitLoss::Softmax, l2: 0.1, iterations: 100 };
+        let fitted = fit_linear(&rows, &targets, &[], &LinearModel::zeros(1, 3, 3), options);
         for (index, row) in rows.iter().enumerate() {
             let mut shares = fitted.scores(row);
             softmax(&mut shares);
@@ -248,9 +248,9 @@ mod tests {
     #[test]
     fn a_strong_prior_holds_the_weights() {
         let rows = [inputs(&[1.0]), inputs(&[-1.0])];
-        let rows: Vec<&Inputs> = rows.iter().collect();
-        let prior = Linear { weights: vec![3.0, 0.0], ..Linear::zeros(1, 0, 1) };
-        let options = FitOptions { loss: Loss::Logistic, l2: 1e6, iterations: 50 };
+        let rows: Vec<&LinearInputs> = rows.iter().collect();
+        let prior = LinearModel { weights: vec![3.0, 0.0], ..LinearModel::zeros(1, 0, 1) };
+        let options = FitOptions { loss: FitLoss::Logistic, l2: 1e6, iterations: 50 };
         let fitted = fit_linear(&rows, &[0.0, 1.0], &[], &prior, options);
         assert!((fitted.weights[0] - 3.0).abs() < 0.01, "{fitted:?}");
     }

@@ -92,7 +92,7 @@ fn draw(state: &mut u64, end: usize) -> usize {
 }
 
 /// A share with its Wilson 95 % interval.
-pub fn share(hits: usize, of: usize) -> Estimate {
+pub fn share_of(hits: usize, of: usize) -> Estimate {
     const Z: f64 = 1.96;
     let n = of.max(1) as f64;
     let p = hits as f64 / n;
@@ -134,7 +134,7 @@ mod tests {
         let estimate = bootstrap(&all, apgr).unwrap();
         assert!(estimate.low <= estimate.value && estimate.value <= estimate.high);
         assert_eq!(bootstrap(&all, apgr), Some(estimate));
-        let share = share(90, 100);
+        let share = share_of(90, 100);
         assert!(share.low > 0.82 && share.high < 0.95);
     }
 }

@@ -1,7 +1,9 @@
 //! Which tier and intent a question has, whether a session may change its model for it, and whether a cheap answer may stand.
 
+mod cascade;
 mod cues;
 mod difficulty;
+mod explain;
 mod features;
 mod intent;
 mod lbfgs;
@@ -9,18 +11,31 @@ mod learn;
 mod measure;
 mod model;
 mod reading;
+mod refit;
+mod session;
 mod subjects;
 mod surface;
 mod tier;
 mod weights;
 
+pub use cascade::{
+    CascadeCosts, CascadeForecast, CascadeOdds, CascadePolicy, CascadeVerdict, CheckResults,
+    forecast_cascade, verify_answer,
+};
 pub use difficulty::{Difficulty, OutcomeExample};
-pub use features::{Features, VECTOR};
+pub use explain::{RouteExplanation, RouteStage, RouteStageName, explain_route};
+pub use features::{ROUTE_VECTOR, RouteFeatures};
 pub use intent::{INTENTS, Intent};
-pub use learn::{FitOptions, Inputs, Linear, Loss, Scaler, fit_linear};
-pub use measure::{Estimate, Routed, apgr, bootstrap, share, strong_share_for};
-pub use model::{Judgement, RouteModel};
-pub use reading::{Reading, read};
+pub use learn::{FeatureScaler, FitLoss, FitOptions, LinearInputs, LinearModel, fit_linear};
+pub use measure::{Estimate, Routed, apgr, bootstrap, share_of, strong_share_for};
+pub use model::{RouteJudgement, RouteModel};
+pub use reading::{PromptReading, read_prompt};
+pub use refit::{
+    LEAST_EXAMPLES, RouteComparison, RouteExample, RouteLabel, RouteRefused, TrainedRoute, fit_route,
+};
+pub use session::{
+    Outlook, Proposal, SessionChoice, SessionReason, SessionState, keep_or_switch, session_cost,
+};
 pub use subjects::{SUBJECTS, WORD_PROBLEM, subject_index};
 pub use tier::{IntentSource, IntentVerdict, TierExample, TierVerdict, part_of};
 pub use weights::WeightsError;

@@ -1,6 +1,6 @@
 //! What can be counted on a text in any language: length, digits, marks, sentences, code, answer options, word problems.
 
-use super::reading::Reading;
+use super::reading::PromptReading;
 
 /// How many surface features there are.
 pub(super) const SURFACE: usize = 34;
@@ -24,7 +24,7 @@ pub(super) struct Anatomy<'a> {
 
 impl<'a> Anatomy<'a> {
     /// Takes a text apart.
-    pub(super) fn of(reading: &'a Reading) -> Self {
+    pub(super) fn of(reading: &'a PromptReading) -> Self {
         let text = reading.text.as_str();
         let (stem, options) = options(text);
         let characters = text.chars().count().max(1) as f32;
@@ -265,7 +265,7 @@ fn is_numeric(option: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::reading::read;
+    use super::super::reading::read_prompt;
     use super::*;
 
     #[test]
@@ -273,7 +273,7 @@ mod tests {
         for text in
             ["", "hi", "왜 하늘은 파란가요?", "Q?\nA. 1\nB. 2\nC. 3\nD. 4\nAnswer:", &"x, ".repeat(50_000)]
         {
-            let reading = read(text);
+            let reading = read_prompt(text);
             let anatomy = Anatomy::of(&reading);
             let (surface, problem) = (anatomy.surface(), anatomy.problem());
             assert_eq!((surface.len(), problem.len()), (SURFACE, PROBLEM));
@@ -295,7 +295,7 @@ mod tests {
 
     #[test]
     fn hashed_words_have_length_one() {
-        let reading = read("to be or not to be");
+        let reading = read_prompt("to be or not to be");
         let words = Anatomy::of(&reading).hashed_words();
         assert!((words.iter().map(|(_, v)| v * v).sum::<f32>() - 1.0).abs() < 1e-5);
     }

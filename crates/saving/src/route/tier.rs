@@ -1,24 +1,24 @@
 //! The tier and the intent of a text, each with a probability and the right to abstain.
 
 use super::cues::CUES;
-use super::features::{Features, VECTOR};
+use super::features::{ROUTE_VECTOR, RouteFeatures};
 use super::intent::{INTENTS, Intent, by_pattern};
-use super::learn::{FitOptions, Inputs, Linear, Loss, Scaler, fit_linear, softmax};
+use super::learn::{FeatureScaler, FitLoss, FitOptions, LinearInputs, LinearModel, fit_linear, softmax};
 use super::surface::{SURFACE, fnv};
 use super::weights::{Matrices, WeightsError};
 use nunchi_core::Tier;
 
 /// The tiers in the order of the classifier's outputs.
 pub(super) const TIERS: [Tier; 3] = [Tier::Trivial, Tier::Standard, Tier::Complex];
-const TIER_INPUTS: usize = VECTOR + SURFACE + 2 * CUES;
-const INTENT_INPUTS: usize = VECTOR + 2 * CUES + INTENTS.len();
+const TIER_INPUTS: usize = ROUTE_VECTOR + SURFACE + 2 * CUES;
+const INTENT_INPUTS: usize = ROUTE_VECTOR + 2 * CUES + INTENTS.len();
 
-/// How much of the error goes to the prior, and how the groups of inputs are weighed; measured on the training half.
-const TIER_L2: f64 = 1.0;
+/// How strongly the weights are drawn to the prior, and how the groups of inputs are weighed; measured on the training half.
+const TIER_L2: f64 = 3.0;
 const INTENT_L2: f64 = 1.0;
 const VECTOR_WEIGHT: f32 = 6.0;
-const SURFACE_WEIGHT: f32 = 0.3;
-const CUE_WEIGHT: f32 = 0.5;
+const SURFACE_WEIGHT: f32 = 0.8;
+const CUE_WEIGHT: f32 = 0.1;
 /// A pattern must have been right this often to be believed without the classifier.
 const PATTERN_TRUST: f32 = 0.85;
 /// Below this probability the intent is a general question.
@@ -68,22 +68,24 @@ pub struct IntentVerdict {
 #[derive(Clone, Copy, Debug)]
 pub struct TierExample<'a> {
     /// What is read of its text.
-    pub features: &'a Features,
+    pub features: &'a RouteFeatures,
     /// Its sentence vector.
     pub vector: &'a [f32],
     /// Its tier.
     pub tier: Tier,
     /// Its intent, where known.
     pub intent: Option<Intent>,
+    /// Examples of one group (the same request in two languages, say) stay together when the dials are set.
+    pub group: u64,
 }
 
 /// The fitted classifiers of tier and intent.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct TierModel {
-    surface: Scaler,
-    cues: Scaler,
-    tier: Linear,
-    intent: Linear,
+    surface: FeatureScaler,
+    cues: FeatureScaler,
+    tier: LinearModel,
+    intent: LinearModel,
     /// How often a pattern of each clarity was right, by intent: three each.
     precision: Vec<f32>,
     /// Temperature of the tier's and of the intent's probabilities; probability from which complex is believed; least
@@ -94,57 +96,60 @@ pub(super) struct TierModel {
 impl TierModel {
     /// Fits both classifiers. The dials are set on parts of the examples that the classifier of that part has not seen.
     pub(super) fn fit(examples: &[TierExample<'_>]) -> Self {
-        let scaler = |part: fn(&Features) -> &[f32]| {
+        let scaler = |part: fn(&RouteFeatures) -> &[f32]| {
             let rows: Vec<&[f32]> = examples.iter().map(|e| part(e.features)).collect();
-            Scaler::fit(rows.iter().copied(), rows.first().map_or(0, |r| r.len()))
+            FeatureScaler::fit(rows.iter().copied(), rows.first().map_or(0, |r| r.len()))
         };
         let mut model = Self {
             surface: scaler(|f| &f.surface),
             cues: scaler(|f| &f.cues),
-            tier: Linear::zeros(TIER_INPUTS, 0, 3),
-            intent: Linear::zeros(INTENT_INPUTS, 0, INTENTS.len()),
+            tier: LinearModel::zeros(TIER_INPUTS, 0, 3),
+            intent: LinearModel::zeros(INTENT_INPUTS, 0, INTENTS.len()),
             precision: vec![0.0; 3 * INTENTS.len()],
             dials: [1.0, 1.0, 0.5, 0.5],
         };
         model.precision = precision(examples);
         model.set_dials(examples);
-        model.tier = model.fit_tier(examples, TIER_L2);
+        model.tier = model.fit_tier(examples);
         model.intent = model.fit_intent(examples);
         model
     }
 
-    /// The same model with its tiers moved by new labels; `l2` draws it back to the tiers in force.
+    /// The same model with its tiers moved by new labels, drawn back to those in force.
     pub(super) fn refit(&self, examples: &[TierExample<'_>]) -> Self {
-        Self { tier: self.fit_tier(examples, TIER_L2), ..self.clone() }
+        Self { tier: self.fit_tier(examples), ..self.clone() }
     }
 
-    fn fit_tier(&self, examples: &[TierExample<'_>], l2: f64) -> Linear {
-        let rows: Vec<Inputs> = examples.iter().map(|e| self.tier_inputs(e.features, e.vector)).collect();
-        let rows: Vec<&Inputs> = rows.iter().collect();
+    fn fit_tier(&self, examples: &[TierExample<'_>]) -> LinearModel {
+        let rows: Vec<LinearInputs> =
+            examples.iter().map(|e| self.tier_inputs(e.features, e.vector)).collect();
+        let rows: Vec<&LinearInputs> = rows.iter().collect();
         let one_hot = |e: &TierExample<'_>| TIERS.map(|t| if t == e.tier { 1.0 } else { 0.0 });
         let targets: Vec<f32> = examples.iter().flat_map(one_hot).collect();
-        fit_linear(&rows, &targets, &[], &self.tier, FitOptions { loss: Loss::Softmax, l2, iterations: 100 })
+        let options = FitOptions { loss: FitLoss::Softmax, l2: TIER_L2, iterations: 100 };
+        fit_linear(&rows, &targets, &[], &self.tier, options)
     }
 
-    fn fit_intent(&self, examples: &[TierExample<'_>]) -> Linear {
+    fn fit_intent(&self, examples: &[TierExample<'_>]) -> LinearModel {
         let named = || examples.iter().filter_map(|e| Some((e, e.intent?)));
-        let rows: Vec<Inputs> = named().map(|(e, _)| self.intent_inputs(e.features, e.vector)).collect();
-        let rows: Vec<&Inputs> = rows.iter().collect();
+        let rows: Vec<LinearInputs> =
+            named().map(|(e, _)| self.intent_inputs(e.features, e.vector)).collect();
+        let rows: Vec<&LinearInputs> = rows.iter().collect();
         let one_hot = |intent: Intent| INTENTS.map(|i| if i == intent { 1.0 } else { 0.0 });
         let targets: Vec<f32> = named().flat_map(|(_, intent)| one_hot(intent)).collect();
-        let options = FitOptions { loss: Loss::Softmax, l2: INTENT_L2, iterations: 100 };
+        let options = FitOptions { loss: FitLoss::Softmax, l2: INTENT_L2, iterations: 100 };
         fit_linear(&rows, &targets, &[], &self.intent, options)
     }
 
     /// Sets the dials by five-fold guesses: temperatures of least log loss, then the surest way to keep complex ones up.
     fn set_dials(&mut self, examples: &[TierExample<'_>]) {
-        const FOLDS: usize = 5;
+        const FOLDS: u64 = 5;
         let (mut tiers, mut intents) = (Vec::new(), Vec::new());
         for fold in 0..FOLDS {
             let kept: Vec<TierExample<'_>> =
-                examples.iter().enumerate().filter(|(i, _)| i % FOLDS != fold).map(|(_, e)| *e).collect();
-            let (tier, intent) = (self.fit_tier(&kept, TIER_L2), self.fit_intent(&kept));
-            for example in examples.iter().skip(fold).step_by(FOLDS) {
+                examples.iter().filter(|e| e.group % FOLDS != fold).copied().collect();
+            let (tier, intent) = (self.fit_tier(&kept), self.fit_intent(&kept));
+            for example in examples.iter().filter(|e| e.group % FOLDS == fold) {
                 let of = |t: Tier| TIERS.iter().position(|other| *other == t).unwrap_or(1);
                 tiers.push((
                     tier.scores(&self.tier_inputs(example.features, example.vector)),
@@ -162,7 +167,7 @@ impl TierModel {
     }
 
     /// The tier of a text and its vector.
-    pub(super) fn tier(&self, features: &Features, vector: &[f32]) -> TierVerdict {
+    pub(super) fn tier(&self, features: &RouteFeatures, vector: &[f32]) -> TierVerdict {
         let scores = self.tier.scores(&self.tier_inputs(features, vector));
         let [temperature, _, complex_floor, least] = self.dials;
         let shares = shares(&scores, temperature);
@@ -173,7 +178,7 @@ impl TierModel {
     }
 
     /// The intent of a text: a pattern that has proved itself, else the classifier, else a general question.
-    pub(super) fn intent(&self, features: &Features, vector: Option<&[f32]>) -> IntentVerdict {
+    pub(super) fn intent(&self, features: &RouteFeatures, vector: Option<&[f32]>) -> IntentVerdict {
         let pattern = by_pattern(&features.hits).map(|(intent, clarity)| IntentVerdict {
             intent,
             confidence: self.precision.get(3 * intent.index() + clarity).copied().unwrap_or(0.0),
@@ -196,18 +201,18 @@ impl TierModel {
         })
     }
 
-    fn tier_inputs(&self, features: &Features, vector: &[f32]) -> Inputs {
+    fn tier_inputs(&self, features: &RouteFeatures, vector: &[f32]) -> LinearInputs {
         let mut dense: Vec<f32> = vector.iter().map(|v| v * VECTOR_WEIGHT).collect();
         self.surface.append(&features.surface, SURFACE_WEIGHT, &mut dense);
         self.cues.append(&features.cues, CUE_WEIGHT, &mut dense);
-        Inputs { dense, sparse: Vec::new() }
+        LinearInputs { dense, sparse: Vec::new() }
     }
 
-    fn intent_inputs(&self, features: &Features, vector: &[f32]) -> Inputs {
+    fn intent_inputs(&self, features: &RouteFeatures, vector: &[f32]) -> LinearInputs {
         let mut dense: Vec<f32> = vector.iter().map(|v| v * VECTOR_WEIGHT).collect();
         self.cues.append(&features.cues, 0.2, &mut dense);
         dense.extend(features.hits);
-        Inputs { dense, sparse: Vec::new() }
+        LinearInputs { dense, sparse: Vec::new() }
     }
 
     /// Adds the weights to a file.
@@ -262,7 +267,7 @@ fn temperature(guesses: &[(Vec<f32>, usize)]) -> f32 {
     tried.min_by(|a, b| surprise(*a).total_cmp(&surprise(*b))).unwrap_or(1.0)
 }
 
-/// The probability from which complex is believed: a complex prompt sent down counts as three wrong tiers otherwise.
+/// The probability from which complex is believed: a complex prompt sent down counts as five wrong tiers otherwise.
 fn complex_floor(guesses: &[(Vec<f32>, usize)], temperature: f32) -> f32 {
     let cost = |floor: f32| -> usize {
         let wrong = |(scores, truth): &(Vec<f32>, usize)| {
@@ -270,7 +275,7 @@ fn complex_floor(guesses: &[(Vec<f32>, usize)], temperature: f32) -> f32 {
             if picked == *truth {
                 0
             } else if *truth == 2 {
-                3
+                5
             } else {
                 1
             }
