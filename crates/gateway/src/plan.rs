@@ -6,7 +6,7 @@ use nunchi_core::{
     BudgetAction, CallContext, Media, ModelError, ModelErrorKind, ModelRequest, Part, Posture, Principal,
     Refusal, Tier, human_text, pattern_matches,
 };
-use nunchi_saving::Judgement;
+use nunchi_saving::RouteJudgement;
 use serde::Serialize;
 
 /// A model that may answer.
@@ -82,7 +82,7 @@ impl Gateway {
         request: &ModelRequest,
         context: &CallContext,
         posture: &Posture,
-        judged: Option<&Judgement>,
+        judged: Option<&RouteJudgement>,
     ) -> Result<RoutePlan, ModelError> {
         let asked = self.settings.aliases.get(&request.model).unwrap_or(&request.model);
         let mut plan = match wish(asked)? {
@@ -118,7 +118,7 @@ impl Gateway {
         request: &ModelRequest,
         wanted: Option<Tier>,
         posture: &Posture,
-        judged: Option<&Judgement>,
+        judged: Option<&RouteJudgement>,
     ) -> RoutePlan {
         let (mut tier, mut reason) = match wanted {
             Some(tier) => (tier, "the caller chose the tier".to_owned()),

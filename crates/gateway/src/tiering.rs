@@ -8,7 +8,7 @@ use nunchi_core::{
     CallContext, Message, ModelError, ModelRequest, Principal, RequestId, Role, SpendScope, Tier, TierChoice,
     human_text,
 };
-use nunchi_saving::{IntentSource, Judgement, RouteModel, read};
+use nunchi_saving::{IntentSource, RouteJudgement, RouteModel, read_prompt};
 use serde::Serialize;
 use std::sync::Arc;
 
@@ -37,7 +37,7 @@ pub struct RouteReport {
 
 impl Gateway {
     /// What the embedded classifier makes of a request whose tier is to be chosen; `None` where it cannot be asked.
-    pub(crate) async fn judge(&self, ask: &Ask, asked: Option<&Asked>) -> Option<Judgement> {
+    pub(crate) async fn judge(&self, ask: &Ask, asked: Option<&Asked>) -> Option<RouteJudgement> {
         if !self.chooses_tier(&ask.request) {
             return None;
         }
@@ -50,10 +50,10 @@ impl Gateway {
         human: &str,
         asked: Option<&Asked>,
         context: &CallContext,
-    ) -> Option<Judgement> {
+    ) -> Option<RouteJudgement> {
         let semantic = self.cache.semantic.as_ref()?;
         let model = RouteModel::shipped().ok()?;
-        let reading = read(human);
+        let reading = read_prompt(human);
         // The vector of the question serves if the question is what is read.
         let known = asked.filter(|asked| asked.text.trim() == reading.text.trim());
         let vector = match known {
@@ -64,7 +64,7 @@ impl Gateway {
     }
 
     /// The tier of a human text, and why.
-    pub(crate) fn choose_tier(&self, human: &str, judged: Option<&Judgement>) -> TierChoice {
+    pub(crate) fn choose_tier(&self, human: &str, judged: Option<&RouteJudgement>) -> TierChoice {
         if let Some(choice) = self.settings.own_rules.matching(human) {
             return choice;
         }
@@ -104,7 +104,7 @@ fn rules_stage(stage: &'static str, choice: Option<TierChoice>) -> RouteStage {
     }
 }
 
-fn classifier_stage(judged: Option<&Judgement>) -> RouteStage {
+fn classifier_stage(judged: Option<&RouteJudgement>) -> RouteStage {
     let Some(verdict) = judged.and_then(|judged| judged.tier) else {
         let reason = "the embedded sentence encoder cannot be asked".to_owned();
         return RouteStage { stage: "classifier", answer: None, confidence: None, reason };
@@ -120,7 +120,7 @@ fn classifier_stage(judged: Option<&Judgement>) -> RouteStage {
     }
 }
 
-fn intent_stage(judged: &Judgement) -> RouteStage {
+fn intent_stage(judged: &RouteJudgement) -> RouteStage {
     let reason = match judged.intent.source {
         IntentSource::Pattern => "words of the text",
         IntentSource::Classifier => "the classifier over the sentence vector",
@@ -134,7 +134,7 @@ fn intent_stage(judged: &Judgement) -> RouteStage {
     }
 }
 
-fn difficulty_stage(judged: &Judgement) -> Option<RouteStage> {
+fn difficulty_stage(judged: &RouteJudgement) -> Option<RouteStage> {
     let found = judged.difficulty?;
     let (weak, strong) = (found.weak_right * 100.0, found.strong_right * 100.0);
     Some(RouteStage {
