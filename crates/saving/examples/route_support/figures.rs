@@ -97,12 +97,12 @@ fn difficulty_figures(out: &mut String, questions: &[Question]) -> Result<()> {
         let known: Vec<&Question> = questions.iter().filter(|q| fold(q) != part).collect();
         let examples: Vec<OutcomeExample<'_>> = known.iter().map(|q| q.example()).collect();
         let model = RouteModel::train(&[], &examples);
-        let baseline = TwoOdds::fit(&known);
+        let baselines = [false, true].map(|problems| TwoOdds::fit(&known, problems));
         for (index, question) in questions.iter().enumerate().filter(|(_, q)| fold(q) == part) {
             let example = question.example();
             let judged = model.judge_features(example.features, Some(example.vector)).difficulty;
             ours[index] = judged.context("a vector was given")?.gain;
-            two_odds[index] = baseline.gain(question)?;
+            two_odds[index] = baselines[usize::from(question.word_problem)].gain(question)?;
         }
     }
     let lengths = questions.iter().map(|q| q.text.chars().count() as f32).collect();
@@ -168,7 +168,7 @@ fn difficulty_table(
     Ok(())
 }
 
-/// The floor: one logistic regression for each model on the vector alone.
+/// The floor: one logistic regression for each model on the vector alone, one pair for each set, at the best L2 of 1 to 100.
 struct TwoOdds(LinearModel);
 
 impl TwoOdds {
@@ -176,12 +176,15 @@ impl TwoOdds {
         LinearInputs { dense: question.example().vector.to_vec(), sparse: Vec::new() }
     }
 
-    fn fit(questions: &[&Question]) -> Self {
+    fn fit(questions: &[&Question], problems: bool) -> Self {
+        let questions: Vec<&Question> =
+            questions.iter().filter(|q| q.word_problem == problems).copied().collect();
+        let l2 = if problems { 3.0 } else { 10.0 };
         let rows: Vec<LinearInputs> = questions.iter().map(|q| Self::inputs(q)).collect();
         let rows: Vec<&LinearInputs> = rows.iter().collect();
         let both = questions.iter().flat_map(|q| [q.weak_right, q.strong_right]);
         let targets: Vec<f32> = both.map(|yes| f32::from(u8::from(yes))).collect();
-        let options = FitOptions { loss: FitLoss::Logistic, l2: 1.0, iterations: 100 };
+        let options = FitOptions { loss: FitLoss::Logistic, l2, iterations: 100 };
         Self(fit_linear(&rows, &targets, &[], &LinearModel::zeros(ROUTE_VECTOR, 0, 2), options))
     }
 

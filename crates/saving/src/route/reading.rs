@@ -15,7 +15,7 @@ const TAIL: usize = 1_000;
 pub struct PromptReading {
     /// NFKC, look-alike letters folded, requests for a tier or a model taken out; at most about 3,000 bytes of input.
     pub text: String,
-    /// Bytes of the whole text.
+    /// Bytes of the whole text; of what was kept when it was read whole.
     pub bytes: usize,
     /// Whether the middle was left out.
     pub cut: bool,
@@ -85,7 +85,10 @@ pub fn read_prompt(human: &str) -> PromptReading {
     };
     let plain = neutralise(&spelled);
     let neutralised = plain.is_some();
-    PromptReading { text: plain.unwrap_or(spelled), bytes: trimmed.len(), cut, neutralised }
+    let text = plain.unwrap_or(spelled);
+    // What was taken out must not count, in the length either.
+    let bytes = if cut { trimmed.len() } else { text.len() };
+    PromptReading { text, bytes, cut, neutralised }
 }
 
 /// The text without requests of a tier or model; `None` when it holds none.

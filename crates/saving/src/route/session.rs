@@ -187,76 +187,35 @@ mod tests {
     const OUTLOOK: Outlook =
         Outlook { turns: 1, prompt_tokens: 50_000, added_tokens: 500, output_tokens: 300 };
 
+    /// Whether a session on the strong model, with so many tokens cached, goes to a model at these rates.
+    fn switches(from: Tier, cached: u64, to: (Tier, f32), there: (i64, i64), turns: u32) -> bool {
+        let outlook = Outlook { turns, ..OUTLOOK };
+        let (here, there) = (rates(300, 1_500), rates(there.0, there.1));
+        let choice = keep_or_switch(&state(from, cached), &proposal(to.0, to.1), &here, &there, outlook);
+        assert!(!choice.reason.message(Lang::Ko).is_ascii() && choice.reason.message(Lang::En).is_ascii());
+        choice.switch
+    }
+
     #[test]
-    fn decisions() {
-        let (strong, near, cheap) = (rates(300, 1_500), rates(200, 1_000), rates(10, 40));
-        let long = Outlook { turns: 30, ..OUTLOOK };
-        type Case<'a> = (&'a str, SessionState, Proposal, &'a Rates, Outlook, bool);
-        let cases: [Case<'_>; 7] = [
-            (
-                "a warm cache outweighs a slightly cheaper model",
-                state(Tier::Complex, 49_000),
-                proposal(Tier::Standard, 0.9),
-                &near,
-                OUTLOOK,
-                false,
-            ),
-            (
-                "without a cache the cheaper model wins",
-                state(Tier::Complex, 0),
-                proposal(Tier::Standard, 0.9),
-                &near,
-                OUTLOOK,
-                true,
-            ),
-            (
-                "a long rest pays for the lost cache",
-                state(Tier::Complex, 49_000),
-                proposal(Tier::Standard, 0.9),
-                &near,
-                long,
-                true,
-            ),
-            (
-                "a far cheaper model pays at once",
-                state(Tier::Complex, 49_000),
-                proposal(Tier::Trivial, 0.9),
-                &cheap,
-                OUTLOOK,
-                true,
-            ),
-            (
-                "an unsure lower tier waits",
-                state(Tier::Complex, 0),
-                proposal(Tier::Trivial, 0.5),
-                &cheap,
-                long,
-                false,
-            ),
-            (
-                "a rising tier does not wait",
-                state(Tier::Trivial, 49_000),
-                proposal(Tier::Complex, 0.4),
-                &strong,
-                OUTLOOK,
-                true,
-            ),
-            (
-                "a dearer model of the same tier is no gain",
-                state(Tier::Standard, 0),
-                proposal(Tier::Standard, 1.0),
-                &strong,
-                OUTLOOK,
-                false,
-            ),
-        ];
-        for (name, state, proposal, there, outlook, switch) in cases {
-            let choice = keep_or_switch(&state, &proposal, &strong, there, outlook);
-            assert_eq!(choice.switch, switch, "{name}: {:?}", choice.reason);
-            assert!(
-                !choice.reason.message(Lang::Ko).is_ascii() && choice.reason.message(Lang::En).is_ascii()
-            );
+    fn a_cache_is_given_up_only_for_more() {
+        use Tier::{Complex, Standard, Trivial};
+        let (near, far) = ((200, 1_000), (10, 40));
+        for (name, cached, to, there, turns, expected) in [
+            ("a warm cache outweighs a slightly cheaper model", 49_000, Standard, near, 1, false),
+            ("without a cache the cheaper model wins", 0, Standard, near, 1, true),
+            ("a long rest pays for the lost cache", 49_000, Standard, near, 30, true),
+            ("a far cheaper model pays at once", 49_000, Trivial, far, 1, true),
+        ] {
+            assert_eq!(switches(Complex, cached, (to, 0.9), there, turns), expected, "{name}");
         }
+    }
+
+    #[test]
+    fn tiers_rise_at_once_and_fall_when_sure() {
+        use Tier::{Complex, Standard, Trivial};
+        assert!(!switches(Complex, 0, (Trivial, 0.5), (10, 40), 30), "an unsure lower tier waits");
+        assert!(switches(Trivial, 49_000, (Complex, 0.4), (300, 1_500), 1), "a rising tier does not wait");
+        assert!(!switches(Standard, 0, (Standard, 1.0), (300, 1_500), 1), "no gain, no change");
     }
 
     #[test]
