@@ -199,12 +199,32 @@ mod tests {
     fn paraphrases_share() {
         for (asked, stored, cosine) in [
             ("enable 2FA", "turn on 2FA", 0.85),
-            ("How many people live in Seoul?", "What is the population of Seoul?", 0.9),
-            ("공기 청정기 사용 방법은?", "공기 청정기 어떻게 사용해?", 0.9),
+            ("turn on 2FA", "enable 2FA", 0.67),
+            ("turn on two-factor authentication", "enable two factor authentication please", 0.9),
+            ("공기 청정기 사용 방법은?", "공기 청정기는 어떻게 사용해?", 0.9),
             ("서울 인구는 몇 명이야?", "What is the population of Seoul?", 0.85),
         ] {
             let (decided, verdict) = decision(asked, stored, cosine);
             assert_eq!(decided, SharingDecision::Serve, "{asked} | {stored}\n{verdict}");
+        }
+    }
+
+    #[test]
+    fn bolder_paraphrases_are_likely_but_wait_for_experience() {
+        for (asked, stored, cosine) in
+            [("How many people live in Seoul?", "What is the population of Seoul?", 0.9)]
+        {
+            let (decided, verdict) = decision(asked, stored, cosine);
+            assert!(verdict.share_probability > 0.6, "{asked} | {stored}\n{verdict}");
+            let likely = verdict.share_probability;
+            let mut record = SharingRecord::default();
+            (0..30).for_each(|_| record.observe(likely - 0.02, true));
+            let later = record.decide(&SharingPrior::shipped(), likely, 0.05, 0.5);
+            assert_eq!(
+                (decided, later),
+                (SharingDecision::Ask, SharingDecision::Serve),
+                "{asked} | {stored}\n{verdict}"
+            );
         }
     }
 
