@@ -210,22 +210,14 @@ mod tests {
     }
 
     #[test]
-    fn bolder_paraphrases_are_likely_but_wait_for_experience() {
-        for (asked, stored, cosine) in
-            [("How many people live in Seoul?", "What is the population of Seoul?", 0.9)]
-        {
-            let (decided, verdict) = decision(asked, stored, cosine);
-            assert!(verdict.share_probability > 0.6, "{asked} | {stored}\n{verdict}");
-            let likely = verdict.share_probability;
-            let mut record = SharingRecord::default();
-            (0..30).for_each(|_| record.observe(likely - 0.02, true));
-            let later = record.decide(&SharingPrior::shipped(), likely, 0.05, 0.5);
-            assert_eq!(
-                (decided, later),
-                (SharingDecision::Ask, SharingDecision::Serve),
-                "{asked} | {stored}\n{verdict}"
-            );
-        }
+    fn a_bolder_paraphrase_waits_for_experience() {
+        let (decided, verdict) =
+            decision("How many people live in Seoul?", "What is the population of Seoul?", 0.9);
+        assert_eq!((decided, verdict.blocked_by), (SharingDecision::Ask, None), "{verdict}");
+        let mut record = SharingRecord::default();
+        (0..30).for_each(|_| record.observe(verdict.share_probability - 0.02, true));
+        let later = record.decide(&SharingPrior::shipped(), verdict.share_probability, 0.05, 0.5);
+        assert_eq!(later, SharingDecision::Serve, "{verdict}");
     }
 
     #[test]
