@@ -17,9 +17,14 @@ fn main() -> Result<()> {
     }
     let corpora = Corpora::load()?;
     speed(&corpora);
+    let [right, wrong] = report::same_readings(&corpora, None);
+    println!("pairs that read the same: {right} of one group, {wrong} of others or near misses");
+    println!("{}", report::slots(&corpora).join("\n"));
     println!("{}", report::HEAD);
     for held in [true, false] {
-        let forest = boost::train(&pairs_of(&corpora, Some(!held)), boost::Options::default());
+        let mut forest = boost::train(&pairs_of(&corpora, Some(!held)), boost::Options::default());
+        forest.same_reading = report::same_reading_rate(&corpora, Some(!held));
+        forest.calibration = boost::calibrate(&report::points(&forest, &corpora, held));
         println!("{}", report::table(&forest, &corpora, held).join("\n"));
     }
     Ok(())

@@ -5,13 +5,13 @@ use nunchi_saving::{FEATURE_NAMES, FEATURES, Forest, GUARD_WEIGHTS_VERSION, Node
 
 /// How the trees are grown.
 #[derive(Clone, Copy)]
-pub struct Options {
-    pub rounds: usize,
-    pub depth: usize,
-    pub rate: f64,
+pub(crate) struct Options {
+    pub(crate) rounds: usize,
+    pub(crate) depth: usize,
+    pub(crate) rate: f64,
     pub l2: f64,
     /// Least weight of pairs (times p(1-p)) in a leaf.
-    pub least: f64,
+    pub(crate) least: f64,
 }
 
 impl Default for Options {
@@ -34,7 +34,7 @@ fn bin(pairs: &[Pair]) -> Binned {
     for feature in 0..FEATURES {
         let mut values: Vec<f32> = pairs.iter().map(|pair| pair.features[feature]).collect();
         values.sort_by(f32::total_cmp);
-        let mut cuts: Vec<f32> = (1..BINS).map(|at| values[(values.len() - 1) * at / BINS]).collect();
+        let cuts: Vec<f32> = (1..BINS).map(|at| values[(values.len() - 1) * at / BINS]).collect();
         let (mut distinct, mut all) = (Vec::new(), values);
         all.dedup();
         if all.len() <= BINS {
@@ -52,7 +52,7 @@ fn bin(pairs: &[Pair]) -> Binned {
 }
 
 /// Grows a forest; calibration is the identity.
-pub fn train(pairs: &[Pair], options: Options) -> Forest {
+pub(crate) fn train(pairs: &[Pair], options: Options) -> Forest {
     let binned = bin(pairs);
     let sum = |shared: bool| -> f64 {
         pairs.iter().filter(|pair| pair.shared == shared).map(|pair| f64::from(pair.weight)).sum()
@@ -68,7 +68,7 @@ pub fn train(pairs: &[Pair], options: Options) -> Forest {
             *slope = (weight * (f64::from(u8::from(pair.shared)) - p), weight * p * (1.0 - p));
         }
         // Half of the pairs and half of the features for each tree, drawn alike in every run: the trees then err apart.
-        let drawn = |at: usize, of: u64| mix(at as u64 ^ (round as u64) << 32 ^ of) % 2 == 0;
+        let drawn = |at: usize, of: u64| mix(at as u64 ^ (round as u64) << 32 ^ of).is_multiple_of(2);
         let mut rows: Vec<u32> =
             (0..pairs.len()).filter(|at| drawn(*at, 1 << 60)).map(|at| at as u32).collect();
         let features: Vec<usize> = (0..FEATURES).filter(|at| drawn(*at, 1 << 61)).collect();
@@ -90,6 +90,7 @@ pub fn train(pairs: &[Pair], options: Options) -> Forest {
         version: GUARD_WEIGHTS_VERSION,
         base: base as f32,
         calibration: [1.0, 0.0],
+        same_reading: 0.0,
         floors: Vec::new(),
         trees,
     }
@@ -117,7 +118,7 @@ fn direction(feature: usize) -> i8 {
     match FEATURE_NAMES[feature] {
         "cosine" | "coverage_min" | "coverage_max" | "dice" | "length_ratio" | "order" | "number"
         | "date" | "time" | "polarity" | "state" | "comparison" | "order_slot" | "entity" | "literal"
-        | "asked" | "quantifier" | "act" | "shared_weight" => 1,
+        | "asked" | "quantifier" | "act" | "same_reading" | "shared_weight" => 1,
         "missing_min" | "missing_max" | "gap_min" | "gap_max" | "strange_min" | "strange_max"
         | "noun_gap_min" | "noun_gap_max" | "conflicts" | "known_gap_min" | "pole_gap_min" | "swaps"
         | "one_sided" | "acts" | "instead_differs" => -1,
@@ -219,7 +220,7 @@ impl Grower<'_> {
 }
 
 /// Fits slope and offset of the log-odds to pairs that the trees have not seen (Platt scaling, Newton's method).
-pub fn calibrate(points: &[(f32, bool, f32)]) -> [f32; 2] {
+pub(crate) fn calibrate(points: &[(f32, bool, f32)]) -> [f32; 2] {
     let (mut slope, mut offset) = (1.0_f64, 0.0_f64);
     for _ in 0..50 {
         let (mut g, mut h) = ([1e-3 * (1.0 - slope), 0.0], [[1e-3, 0.0], [0.0, 1e-6]]);

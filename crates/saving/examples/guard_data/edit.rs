@@ -278,7 +278,7 @@ const ENGLISH: &[(&str, &str)] = &[
 ];
 
 /// Up to `most` near misses of a text, the same ones in every run.
-pub fn near_misses(text: &str, most: usize) -> Vec<String> {
+pub(crate) fn near_misses(text: &str, most: usize) -> Vec<String> {
     let mut found = Vec::new();
     let korean = text.chars().any(|c| ('가'..='힣').contains(&c));
     if korean {

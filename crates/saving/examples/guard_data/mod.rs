@@ -1,9 +1,9 @@
 //! What training and evaluation of the guard share: the data, its split by group, the vectors and the neighbours.
 
-pub mod boost;
-pub mod edit;
-pub mod protocol;
-pub mod report;
+pub(crate) mod boost;
+pub(crate) mod edit;
+pub(crate) mod protocol;
+pub(crate) mod report;
 
 use anyhow::{Context, Result};
 use nunchi_local::{DEFAULT_ENCODER_WEIGHTS, SentenceEncoder, WeightStore, default_weights_dir};
@@ -12,29 +12,29 @@ use std::path::{Path, PathBuf};
 
 /// One sentence of a group of paraphrases; of a near miss, the group is one of its own and `near` is the group it misses.
 #[derive(Clone)]
-pub struct Sentence {
-    pub text: String,
-    pub group: u64,
-    pub near: Option<u64>,
-    pub question: Question,
-    pub vector: Vec<f32>,
+pub(crate) struct Sentence {
+    pub(crate) text: String,
+    pub(crate) group: u64,
+    pub(crate) near: Option<u64>,
+    pub(crate) question: Question,
+    pub(crate) vector: Vec<f32>,
 }
 
 /// Sentences of one language.
 #[derive(Default)]
-pub struct Corpus {
-    pub sentences: Vec<Sentence>,
+pub(crate) struct Corpus {
+    pub(crate) sentences: Vec<Sentence>,
 }
 
 /// A pair with its label and weight.
-pub struct Pair {
-    pub features: [f32; FEATURES],
-    pub shared: bool,
-    pub weight: f32,
+pub(crate) struct Pair {
+    pub(crate) features: [f32; FEATURES],
+    pub(crate) shared: bool,
+    pub(crate) weight: f32,
 }
 
 /// FNV-1a with a last mixing step: a hash that never changes between runs and machines.
-pub fn hash(text: &str) -> u64 {
+pub(crate) fn hash(text: &str) -> u64 {
     let h = text
         .bytes()
         .fold(0xcbf2_9ce4_8422_2325, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3_u64));
@@ -43,17 +43,17 @@ pub fn hash(text: &str) -> u64 {
 }
 
 /// Which half a group belongs to: training or held out.
-pub fn held_out(group: u64) -> bool {
+pub(crate) fn held_out(group: u64) -> bool {
     hash(&format!("half:{group}")) % 2 == 1
 }
 
-pub fn data_dir() -> Result<PathBuf> {
+pub(crate) fn data_dir() -> Result<PathBuf> {
     let mut args = std::env::args().skip_while(|arg| arg != "--data").skip(1);
     args.next().map(PathBuf::from).context("--data DIR names the folder of the development data")
 }
 
 /// The encoder that the gateway uses by default.
-pub fn encoder() -> Result<SentenceEncoder> {
+pub(crate) fn encoder() -> Result<SentenceEncoder> {
     let dir = std::env::var_os("NUNCHI_WEIGHTS_DIR").map(PathBuf::from).or_else(default_weights_dir);
     let store = WeightStore::new(dir.context("neither NUNCHI_WEIGHTS_DIR nor HOME is set")?);
     Ok(SentenceEncoder::load(&store, DEFAULT_ENCODER_WEIGHTS)?)
@@ -61,7 +61,7 @@ pub fn encoder() -> Result<SentenceEncoder> {
 
 impl Corpus {
     /// The Korean groups of the development data.
-    pub fn korean(dir: &Path, encoder: &SentenceEncoder) -> Result<Self> {
+    pub(crate) fn korean(dir: &Path, encoder: &SentenceEncoder) -> Result<Self> {
         let text = std::fs::read_to_string(dir.join("paraphrase_groups.ko.jsonl"))?;
         let mut rows = Vec::new();
         for line in text.lines() {
@@ -73,12 +73,12 @@ impl Corpus {
     }
 
     /// Two corpora in one: groups of both languages then hold both.
-    pub fn joined(a: &Self, b: &Self) -> Self {
+    pub(crate) fn joined(a: &Self, b: &Self) -> Self {
         Self { sentences: a.sentences.iter().chain(&b.sentences).cloned().collect() }
     }
 
     /// Groups written for this crate: a line is a paraphrase, `!` opens a near miss of the group, a blank line ends it.
-    pub fn written(text: &str, language: &str, encoder: &SentenceEncoder) -> Result<Self> {
+    pub(crate) fn written(text: &str, language: &str, encoder: &SentenceEncoder) -> Result<Self> {
         let mut rows = Vec::new();
         for block in text.split("\n\n") {
             let lines: Vec<&str> = block.lines().filter(|l| !l.is_empty() && !l.starts_with('#')).collect();
@@ -103,7 +103,7 @@ impl Corpus {
     }
 
     /// Near misses of this corpus, made by editing one slot of its sentences.
-    pub fn edited(&self, per_sentence: usize, encoder: &SentenceEncoder) -> Result<Self> {
+    pub(crate) fn edited(&self, per_sentence: usize, encoder: &SentenceEncoder) -> Result<Self> {
         let mut rows = Vec::new();
         let known: std::collections::HashSet<&str> = self.sentences.iter().map(|s| s.text.as_str()).collect();
         for sentence in self.sentences.iter().filter(|sentence| sentence.near.is_none()) {
@@ -131,26 +131,26 @@ impl Corpus {
     }
 
     /// The paraphrases, or the near misses, of one half; a near miss goes with the group it misses.
-    pub fn half(&self, held: Option<bool>, misses: bool) -> Vec<&Sentence> {
+    pub(crate) fn half(&self, held: Option<bool>, misses: bool) -> Vec<&Sentence> {
         let chosen = |s: &&Sentence| held.is_none_or(|held| held_out(s.near.unwrap_or(s.group)) == held);
         self.sentences.iter().filter(|s| s.near.is_some() == misses).filter(chosen).collect()
     }
 }
 
 /// Everything that the guard is trained and measured with.
-pub struct Corpora {
+pub(crate) struct Corpora {
     /// The Korean groups of the development data, with near misses made by editing.
-    pub korean: Corpus,
+    pub(crate) korean: Corpus,
     /// English groups with near misses.
-    pub english: Corpus,
+    pub(crate) english: Corpus,
     /// The groups written for this crate, in both languages.
-    pub both: Corpus,
+    pub(crate) both: Corpus,
 }
 
 const WRITTEN: &str = include_str!("../../data/guard_questions.txt");
 
 impl Corpora {
-    pub fn load() -> Result<Self> {
+    pub(crate) fn load() -> Result<Self> {
         let (dir, encoder) = (data_dir()?, encoder()?);
         let korean = Corpus::korean(&dir, &encoder)?;
         let korean = Corpus::joined(&korean, &korean.edited(2, &encoder)?);
@@ -162,7 +162,7 @@ impl Corpora {
 }
 
 /// The training pairs of one half of the groups, or of all.
-pub fn pairs_of(corpora: &Corpora, half: Option<bool>) -> Vec<Pair> {
+pub(crate) fn pairs_of(corpora: &Corpora, half: Option<bool>) -> Vec<Pair> {
     let mut pairs = Vec::new();
     for (corpus, weight) in [(&corpora.korean, 1.0), (&corpora.both, 6.0)] {
         let sentences = corpus.half(half, false);
@@ -200,16 +200,16 @@ fn miss_pairs(misses: &[&Sentence], sentences: &[&Sentence], weight: f32, pairs:
     }
 }
 
-pub fn cosine(a: &[f32], b: &[f32]) -> f32 {
+pub(crate) fn cosine(a: &[f32], b: &[f32]) -> f32 {
     a.iter().zip(b).map(|(x, y)| x * y).sum()
 }
 
-pub fn features(a: &Sentence, b: &Sentence) -> [f32; FEATURES] {
+pub(crate) fn features(a: &Sentence, b: &Sentence) -> [f32; FEATURES] {
     pair_features(&a.question, &b.question, cosine(&a.vector, &b.vector))
 }
 
 /// The `most` nearest sentences by cosine that `allowed` lets through, nearest first.
-pub fn nearest(
+pub(crate) fn nearest(
     query: &Sentence,
     among: &[&Sentence],
     most: usize,

@@ -3,17 +3,17 @@
 use super::{Sentence, cosine, nearest};
 
 /// How many neighbours by cosine the guard weighs.
-pub const CANDIDATES: usize = 10;
+pub(crate) const CANDIDATES: usize = 10;
 
 /// The best candidate of each kind for one query: of its own group, and of any other.
 #[derive(Clone, Copy)]
-pub struct Best {
-    pub own: f32,
-    pub other: f32,
+pub(crate) struct Best {
+    pub(crate) own: f32,
+    pub(crate) other: f32,
 }
 
 /// Best scores of every query among the stored sentences; `score` may refuse a pair with a negative number.
-pub fn best(
+pub(crate) fn best(
     queries: &[&Sentence],
     stored: &[&Sentence],
     score: impl Fn(&Sentence, &Sentence, f32) -> f32,
@@ -38,17 +38,17 @@ pub fn best(
 
 /// Hits and false hits at a threshold, as parts of the queries that could hit and of all queries.
 #[derive(Clone, Copy, Default)]
-pub struct Rates {
-    pub threshold: f32,
-    pub hits: f32,
-    pub wrong_of_serves: f32,
-    pub wrong_of_queries: f32,
+pub(crate) struct Rates {
+    pub(crate) threshold: f32,
+    pub(crate) hits: f32,
+    pub(crate) wrong_of_serves: f32,
+    pub(crate) wrong_of_queries: f32,
     /// Queries with any wrong candidate above the threshold: the rate the floors were measured by.
-    pub wrong_candidates: f32,
+    pub(crate) wrong_candidates: f32,
 }
 
 /// The best candidate is served when it reaches the threshold.
-pub fn rates(found: &[Best], threshold: f32) -> Rates {
+pub(crate) fn rates(found: &[Best], threshold: f32) -> Rates {
     let n = found.len().max(1) as f32;
     let count = |test: &dyn Fn(&Best) -> bool| found.iter().filter(|b| test(b)).count() as f32;
     let hits = count(&|b| b.own >= threshold && b.own > b.other);
@@ -63,7 +63,7 @@ pub fn rates(found: &[Best], threshold: f32) -> Rates {
 }
 
 /// The lowest threshold at which a rate stays within its limit, with the rates there.
-pub fn at_limit(found: &[Best], limit: f32, rate: impl Fn(&Rates) -> f32) -> Rates {
+pub(crate) fn at_limit(found: &[Best], limit: f32, rate: impl Fn(&Rates) -> f32) -> Rates {
     let mut thresholds: Vec<f32> = found.iter().flat_map(|b| [b.own, b.other]).filter(|v| *v > 0.0).collect();
     thresholds.sort_by(f32::total_cmp);
     thresholds.dedup();

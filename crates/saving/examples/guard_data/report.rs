@@ -3,13 +3,13 @@
 use super::protocol::{self, Best, Rates};
 use super::{Corpora, Corpus, Sentence, features};
 use nunchi_core::Lang;
-use nunchi_saving::{Agreement, Blocked, Forest, Slot, judge};
+use nunchi_saving::{Agreement, Blocked, FEATURE_NAMES, Forest, Slot, judge};
 
 /// A way to score a pair from its sentences and their cosine.
 type Score<'a> = &'a dyn Fn(&Sentence, &Sentence, f32) -> f32;
 
 /// How often each slot conflicts in pairs that share an answer, and in near misses.
-pub fn slots(corpora: &Corpora) -> Vec<String> {
+pub(crate) fn slots(corpora: &Corpora) -> Vec<String> {
     let mut lines = vec![
         "| slot | Korean sharing | Korean near misses | written sharing | written near misses |".to_owned(),
         "|---|---|---|---|---|".to_owned(),
@@ -46,7 +46,7 @@ fn conflicts(corpus: &Corpus) -> ([[usize; 2]; Slot::ALL.len()], [usize; 2]) {
 }
 
 /// The guard's score of a pair: the probability, and below zero where a slot forbids sharing.
-pub fn guarded(forest: &Forest, a: &Sentence, b: &Sentence, cosine: f32) -> f32 {
+pub(crate) fn guarded(forest: &Forest, a: &Sentence, b: &Sentence, cosine: f32) -> f32 {
     match judge(&a.question, &b.question, cosine).blocked_by {
         Some(Blocked::Slot(_) | Blocked::Asked(_) | Blocked::Stored(_)) => -1.0,
         _ => forest.probability(&features(a, b)),
@@ -67,7 +67,7 @@ fn firsts<'s>(sentences: &[&'s Sentence]) -> (Vec<&'s Sentence>, Vec<&'s Sentenc
 }
 
 /// Best candidates of look-ups, and of as many near misses; the cache holds the first sentence of each group.
-pub fn mixed(corpus: &Corpus, held: Option<bool>, score: Score<'_>) -> (Vec<Best>, Vec<Best>) {
+pub(crate) fn mixed(corpus: &Corpus, held: Option<bool>, score: Score<'_>) -> (Vec<Best>, Vec<Best>) {
     let sentences = corpus.half(held, false);
     let (stored, queries) = firsts(&sentences);
     let misses = corpus.half(held, true);
@@ -77,7 +77,7 @@ pub fn mixed(corpus: &Corpus, held: Option<bool>, score: Score<'_>) -> (Vec<Best
 }
 
 /// Log-odds of the best candidate of each look-up that no slot forbids, with whether it was right: for calibration.
-pub fn points(forest: &Forest, corpora: &Corpora, held: bool) -> Vec<(f32, bool, f32)> {
+pub(crate) fn points(forest: &Forest, corpora: &Corpora, held: bool) -> Vec<(f32, bool, f32)> {
     let mut points = Vec::new();
     for (corpus, weight) in [(&corpora.korean, 1.0), (&corpora.both, 6.0)] {
         let (queries, misses) = mixed(corpus, Some(held), &|a, b, cosine| guarded(forest, a, b, cosine));
@@ -90,10 +90,10 @@ pub fn points(forest: &Forest, corpora: &Corpora, held: bool) -> Vec<(f32, bool,
 }
 
 /// The head of the table that [`table`] fills.
-pub const HEAD: &str = "| half | what is stored and asked | score | queries | hits at 1 % wrong of serves | of look-ups | with no wrong candidate above the threshold but 1 % | of near misses |\n|---|---|---|---|---|---|---|---|";
+pub(crate) const HEAD: &str = "| half | what is stored and asked | score | queries | hits at 1 % wrong of serves | of look-ups | with no wrong candidate above the threshold but 1 % | of near misses |\n|---|---|---|---|---|---|---|---|";
 
 /// Hits of cosine, of the verifier and of the guard on one half of the groups.
-pub fn table(forest: &Forest, corpora: &Corpora, held: bool) -> Vec<String> {
+pub(crate) fn table(forest: &Forest, corpora: &Corpora, held: bool) -> Vec<String> {
     let by_cosine = |_: &Sentence, _: &Sentence, cosine: f32| cosine;
     let by_guard = |a: &Sentence, b: &Sentence, cosine: f32| guarded(forest, a, b, cosine);
     let korean = corpora.korean.half(Some(held), false);
@@ -151,4 +151,29 @@ fn line(found: &[Best], missed: &[Best]) -> String {
         hits(&|r| r.wrong_of_queries),
         hits(&|r| r.wrong_candidates),
     )
+}
+
+/// Pairs that come to the same words and slots, those of one group and those of two; of a near miss, only its pairs with
+/// the group it misses are known to differ.
+pub(crate) fn same_readings(corpora: &Corpora, half: Option<bool>) -> [usize; 2] {
+    let at = FEATURE_NAMES.iter().position(|name| *name == "same_reading").unwrap_or(0);
+    let mut counts = [0; 2];
+    for corpus in [&corpora.korean, &corpora.both] {
+        let (good, bad) = (corpus.half(half, false), corpus.half(half, true));
+        let near = |a: &Sentence, b: &Sentence| super::cosine(&a.vector, &b.vector) > 0.4;
+        let same = |a: &Sentence, b: &Sentence| near(a, b) && features(a, b)[at] > 0.5;
+        for (index, a) in good.iter().enumerate() {
+            for b in good[index + 1..].iter().filter(|b| same(a, b)) {
+                counts[usize::from(a.group != b.group)] += 1;
+            }
+            counts[1] += bad.iter().filter(|miss| miss.near == Some(a.group) && same(a, miss)).count();
+        }
+    }
+    counts
+}
+
+/// Their part of one group, pulled a little toward doubt.
+pub(crate) fn same_reading_rate(corpora: &Corpora, half: Option<bool>) -> f32 {
+    let [right, wrong] = same_readings(corpora, half);
+    right as f32 / (right + wrong + 2) as f32
 }

@@ -101,7 +101,9 @@ fn counted(value: f64, rest: &str, after: Option<&Token>, next: usize, article: 
         "year" if value >= 1_000.0 => one(Slot::Date, format!("year:{value}")),
         // A bare `하나` or `한` is mostly an article.
         _ if article => Amount { values: Vec::new(), next },
-        "times" if rest.starts_with("번") && value == 1.0 => Amount { values: Vec::new(), next },
+        "times" if rest.starts_with("번") && (value - 1.0).abs() < f64::EPSILON => {
+            Amount { values: Vec::new(), next }
+        }
         _ => one(Slot::Number, spelled(value, unit)),
     }
 }

@@ -26,6 +26,7 @@ pub const FEATURE_NAMES: [&str; FEATURES] = [
     "noun_gap_max",
     "known_gap_min",
     "pole_gap_min",
+    "same_reading",
     "swaps",
     "pure_swap",
     "acts",
@@ -47,7 +48,9 @@ pub const FEATURE_NAMES: [&str; FEATURES] = [
 ];
 /// Where the lower of the two coverages stands.
 pub(super) const COVERAGE_MIN: usize = 1;
-const SLOTS_AT: usize = 24;
+/// Where it stands whether both questions come to the same words.
+pub(super) const SAME_READING: usize = 20;
+const SLOTS_AT: usize = 25;
 /// How many numbers describe a pair.
 pub const FEATURES: usize = SLOTS_AT + Slot::ALL.len() + 2;
 
@@ -109,6 +112,7 @@ pub(super) fn describe(a: &Question, b: &Question, cosine: f32, verdicts: &[Slot
         ab.noun_gap.max(ba.noun_gap),
         ab.known_gap.min(ba.known_gap),
         ab.pole_gap.min(ba.pole_gap),
+        f32::from(u8::from(same_reading(a, b))),
         swaps(&ab, &ba),
         f32::from(u8::from(lost(&ab) == 1 && lost(&ba) == 1)),
         acts(a, b),
@@ -132,6 +136,14 @@ pub(super) fn describe(a: &Question, b: &Question, cosine: f32, verdicts: &[Slot
 
 fn act(question: &Question) -> &str {
     question.values(Slot::Act).next().unwrap_or("")
+}
+
+/// Whether two questions come to the same words in the same order and fill every slot alike: only what says nothing, or
+/// goes by another name of the same concept, is worded otherwise.
+fn same_reading(a: &Question, b: &Question) -> bool {
+    let names =
+        |question: &Question| question.words.iter().map(|word| word.name().to_owned()).collect::<Vec<_>>();
+    !a.words.is_empty() && a.values == b.values && names(a) == names(b)
 }
 
 /// How far apart two speech acts are: 0 the same, more the less alike.

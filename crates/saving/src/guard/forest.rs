@@ -1,6 +1,6 @@
 //! The verifier: boosted regression trees over pair features, whose sum is a log-odds, and a line that calibrates it.
 
-use super::features::FEATURES;
+use super::features::{FEATURES, SAME_READING};
 use serde::{Deserialize, Serialize};
 use std::sync::LazyLock;
 
@@ -31,6 +31,9 @@ pub struct Forest {
     pub base: f32,
     /// Slope and offset of the calibration on pairs held out from the trees.
     pub calibration: [f32; 2],
+    /// How often two questions that come to the same words and slots shared an answer in training; 0 when not measured.
+    #[serde(default)]
+    pub same_reading: f32,
     /// The score from which an entry without experience serves, for each promised part of wrong answers in look-ups.
     #[serde(default)]
     pub floors: Vec<(f32, f32)>,
@@ -73,7 +76,9 @@ impl Forest {
     /// The calibrated probability that the two questions share an answer.
     pub fn probability(&self, features: &[f32; FEATURES]) -> f32 {
         let [slope, offset] = self.calibration;
-        1.0 / (1.0 + (-(slope * self.log_odds(features) + offset)).exp())
+        let weighed = 1.0 / (1.0 + (-(slope * self.log_odds(features) + offset)).exp());
+        // Two ways of saying the same few words leave the trees little to weigh, yet rarely mislead.
+        if features[SAME_READING] > 0.5 { weighed.max(self.same_reading) } else { weighed }
     }
 }
 
@@ -103,6 +108,7 @@ mod tests {
             version: 1,
             base: 0.0,
             calibration: [1.0, 0.0],
+            same_reading: 0.0,
             floors: Vec::new(),
             trees: vec![tree],
         };

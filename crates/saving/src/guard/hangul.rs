@@ -147,7 +147,7 @@ pub(super) fn push_jamo(c: char, to: &mut Vec<u32>) {
     let index = code - 0xAC00;
     to.push(0x1100 + index / 588);
     to.push(0x1161 + index % 588 / 28);
-    if index % 28 > 0 {
+    if !index.is_multiple_of(28) {
         to.push(0x11A7 + index % 28);
     }
 }

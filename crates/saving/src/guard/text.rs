@@ -126,6 +126,8 @@ fn token(chars: &[char]) -> Token {
     let raw: String = chars.iter().map(|c| if *c == '’' { '\'' } else { *c }).collect();
     let script = script(&raw);
     let capital = raw.chars().next().is_some_and(char::is_uppercase);
+    // In capitals it is the country, not the pronoun.
+    let raw = if raw == "US" { "USA".to_owned() } else { raw };
     let text = if script == Script::Literal { raw } else { raw.to_lowercase() };
     Token { text, script, glued: false, capital, opens: false }
 }

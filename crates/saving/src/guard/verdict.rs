@@ -199,13 +199,25 @@ mod tests {
     fn paraphrases_share() {
         for (asked, stored, cosine) in [
             ("enable 2FA", "turn on 2FA", 0.85),
-            ("How many people live in Seoul?", "What is the population of Seoul?", 0.9),
-            ("공기 청정기 사용 방법은?", "공기 청정기 어떻게 사용해?", 0.9),
+            ("turn on 2FA", "enable 2FA", 0.67),
+            ("turn on two-factor authentication", "enable two factor authentication please", 0.9),
+            ("공기 청정기 사용 방법은?", "공기 청정기는 어떻게 사용해?", 0.9),
             ("서울 인구는 몇 명이야?", "What is the population of Seoul?", 0.85),
         ] {
             let (decided, verdict) = decision(asked, stored, cosine);
             assert_eq!(decided, SharingDecision::Serve, "{asked} | {stored}\n{verdict}");
         }
+    }
+
+    #[test]
+    fn a_bolder_paraphrase_waits_for_experience() {
+        let (decided, verdict) =
+            decision("How many people live in Seoul?", "What is the population of Seoul?", 0.9);
+        assert_eq!((decided, verdict.blocked_by), (SharingDecision::Ask, None), "{verdict}");
+        let mut record = SharingRecord::default();
+        (0..30).for_each(|_| record.observe(verdict.share_probability - 0.02, true));
+        let later = record.decide(&SharingPrior::shipped(), verdict.share_probability, 0.05, 0.5);
+        assert_eq!(later, SharingDecision::Serve, "{verdict}");
     }
 
     #[test]
