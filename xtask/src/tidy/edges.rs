@@ -9,46 +9,19 @@ struct Edges {
     never: &'static [&'static str],
 }
 
+/// What runs, waits, reads a clock or draws lots.
+const PURE: [&str; 10] =
+    ["tokio", "axum", "hyper", "reqwest", "sqlx", "redis", "rand", "getrandom", "tracing", "metrics"];
 const HTTP: [&str; 4] = ["axum", "hyper", "reqwest", "tower-http"];
 
 const TABLE: [Edges; 10] = [
-    Edges {
-        name: "core",
-        may: &[],
-        never: &[
-            "tokio",
-            "axum",
-            "hyper",
-            "reqwest",
-            "sqlx",
-            "redis",
-            "rand",
-            "getrandom",
-            "tracing",
-            "metrics",
-        ],
-    },
+    Edges { name: "core", may: &[], never: &PURE },
     Edges {
         name: "gateway",
         may: &["core", "saving"],
         never: &["axum", "hyper", "reqwest", "tower-http", "sqlx", "redis"],
     },
-    Edges {
-        name: "saving",
-        may: &["core"],
-        never: &[
-            "tokio",
-            "axum",
-            "hyper",
-            "reqwest",
-            "sqlx",
-            "redis",
-            "rand",
-            "getrandom",
-            "tracing",
-            "metrics",
-        ],
-    },
+    Edges { name: "saving", may: &["core"], never: &PURE },
     Edges { name: "providers", may: &["core"], never: &["axum", "sqlx", "redis", "reqwest"] },
     Edges { name: "local", may: &["core"], never: &["axum", "sqlx", "redis"] },
     Edges { name: "store", may: &["core"], never: &HTTP },

@@ -22,14 +22,20 @@ fn warm(server: &Server, key: &str) {
     }));
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn near_misses_are_never_shared() {
-    let upstream = Upstream::start(Dialect::OpenAi).await;
-    upstream.always(Turn::text("done"));
+/// A server whose encoder is loaded.
+fn with_meaning(upstream: &Upstream) -> (Home, Server, String) {
     let home = Home::with_config(&one_provider(&upstream.base_url())).with_encoder();
     let server = home.up();
     let key = server.first_key();
     warm(&server, &key);
+    (home, server, key)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn near_misses_are_never_shared() {
+    let upstream = Upstream::start(Dialect::OpenAi).await;
+    upstream.always(Turn::text("done"));
+    let (home, server, key) = with_meaning(&upstream);
     let pairs = [
         ("turn on dark mode", "turn off dark mode"),
         ("다크 모드를 켜 줘", "다크 모드를 꺼 줘"),
@@ -61,10 +67,7 @@ async fn near_misses_are_never_shared() {
 async fn the_same_words_in_two_conversations_are_two_questions() {
     let upstream = Upstream::start(Dialect::OpenAi).await;
     upstream.always(Turn::text("and so on"));
-    let home = Home::with_config(&one_provider(&upstream.base_url())).with_encoder();
-    let server = home.up();
-    let key = server.first_key();
-    warm(&server, &key);
+    let (_home, server, key) = with_meaning(&upstream);
     let talk = |about: &str| {
         json!({ "model": "up/gpt-5-mini", "messages": [
             { "role": "user", "content": about },
@@ -185,10 +188,7 @@ async fn only_the_tools_a_question_needs_are_sent_and_a_session_keeps_them() {
     let upstream = Upstream::start(Dialect::OpenAi).await;
     upstream.lenient();
     upstream.always(Turn::text("fine"));
-    let home = Home::with_config(&one_provider(&upstream.base_url())).with_encoder();
-    let server = home.up();
-    let key = server.first_key();
-    warm(&server, &key);
+    let (home, server, key) = with_meaning(&upstream);
     let ask = |messages: Value, tools: &str| {
         let headers =
             [("x-nunchi-session", "trip"), ("x-nunchi-tools", tools), ("x-nunchi-cache", "no-store")];
@@ -225,10 +225,7 @@ async fn only_the_tools_a_question_needs_are_sent_and_a_session_keeps_them() {
 async fn questions_that_mean_the_same_share_an_answer() {
     let upstream = Upstream::start(Dialect::OpenAi).await;
     upstream.always(Turn::text("the answer"));
-    let home = Home::with_config(&one_provider(&upstream.base_url())).with_encoder();
-    let server = home.up();
-    let key = server.first_key();
-    warm(&server, &key);
+    let (home, server, key) = with_meaning(&upstream);
     let pairs = [
         ("How do I enable 2FA on my account?", "How do I turn on 2FA for my account?"),
         ("What is the capital of France?", "what's the capital city of France"),
