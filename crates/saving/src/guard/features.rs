@@ -103,7 +103,7 @@ pub(super) fn describe(a: &Question, b: &Question, cosine: f32, verdicts: &[Slot
         ab.strange.max(ba.strange),
         (ab.shared + ba.shared) / 2.0,
         dice(&whole_a, &whole_b),
-        in_order(&ab.places),
+        in_order(&ab.places).min(in_order(&ba.places)),
         ratio(a.letters as f32, b.letters as f32),
         len_a.min(len_b),
         len_a.max(len_b),
