@@ -84,7 +84,7 @@ impl Default for CacheSettings {
 pub struct SemanticSettings {
     /// Whether it is done at all.
     pub enabled: bool,
-    /// The share of wrong answers among shared ones that is accepted, 0 to 1.
+    /// Wrong answers that are accepted, as a share of all look-ups, 0 to 1.
     pub error_rate: f32,
     /// Whether a Korean and an English question may share an answer.
     pub across_languages: bool,
