@@ -86,13 +86,15 @@ pub struct SemanticSettings {
     pub enabled: bool,
     /// Wrong answers that are accepted, as a share of all look-ups, 0 to 1.
     pub error_rate: f32,
+    /// Whether only plain questions share answers in which every content word has a counterpart.
+    pub strict: bool,
     /// Whether a Korean and an English question may share an answer.
     pub across_languages: bool,
 }
 
 impl Default for SemanticSettings {
     fn default() -> Self {
-        Self { enabled: true, error_rate: 0.01, across_languages: false }
+        Self { enabled: true, error_rate: 0.01, strict: true, across_languages: false }
     }
 }
 

@@ -39,7 +39,7 @@ const fn field(
 }
 
 /// All settings of the plain sections.
-pub(super) const FIELDS: [Field; 50] = [
+pub(super) const FIELDS: [Field; 51] = [
     field("server", "listen", Kind::Text, "127.0.0.1:8484", "Address and port the server listens on."),
     field("server", "body_limit_mb", Kind::Count, "32", "Largest request body, in MB."),
     field("server", "cors_origins", Kind::Texts, "[]", "Web origins that may call from a browser."),
@@ -144,6 +144,13 @@ pub(super) const FIELDS: [Field; 50] = [
         Kind::Decimal,
         "0.01",
         "Wrong answers accepted, as a share of all look-ups (0.005, 0.01, 0.02 and 0.05 were measured).",
+    ),
+    field(
+        "cache",
+        "semantic_strict",
+        Kind::Flag,
+        "true",
+        "Whether only plain questions share answers in which every content word has a counterpart; without it the learned verifier decides alone.",
     ),
     field(
         "cache",

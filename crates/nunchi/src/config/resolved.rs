@@ -220,6 +220,7 @@ impl Layers {
         SemanticSettings {
             enabled: self.flag_value("cache.semantic"),
             error_rate: share.parse().unwrap_or(0.01_f32).clamp(0.0, 1.0),
+            strict: self.flag_value("cache.semantic_strict"),
             across_languages: self.flag_value("cache.across_languages"),
         }
     }

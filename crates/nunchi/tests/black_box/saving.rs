@@ -47,6 +47,9 @@ async fn near_misses_are_never_shared() {
         ("사과 세 개를 셋으로 나누는 법", "사과 다섯 개를 셋으로 나누는 법"),
         ("Who founded Samsung?", "Who founded Hyundai?"),
         ("세종대왕은 무엇을 만들었나요?", "이순신은 무엇을 만들었나요?"),
+        ("translate cat to French", "translate dog to French"),
+        ("say: hello to my/model-5", "say: responses to my/model-5"),
+        ("파이썬에서 리스트를 정렬하는 방법 알려줘", "파이썬 리스트 역순 정렬 어떻게 해?"),
     ];
     for (a, b) in pairs {
         assert_eq!(

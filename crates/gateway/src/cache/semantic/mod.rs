@@ -3,6 +3,7 @@
 mod audit;
 mod fresh;
 mod index;
+mod strict;
 
 use crate::parts::SemanticParts;
 use crate::settings::SemanticSettings;
@@ -19,6 +20,7 @@ use serde::Serialize;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
+use strict::{is_plain, same_words};
 use tokio::sync::Semaphore;
 
 /// Neighbours that are looked at more closely, and how many of those are judged.
@@ -70,6 +72,8 @@ pub struct SharingReport {
     pub shared: bool,
     /// Whether their languages may share at all.
     pub languages_fit: bool,
+    /// Whether they are plain questions in which every content word has a counterpart, as far as that is asked for.
+    pub same_words: bool,
     /// The probability that is asked for.
     pub needed: f32,
     /// What the guard found.
@@ -85,6 +89,11 @@ impl SharingReport {
             lang.pick(
                 "They do not share an answer: answers are not shared across languages (cache.across_languages).",
                 "답을 공유하지 않습니다: 언어가 다르면 공유하지 않습니다(cache.across_languages).",
+            )
+        } else if !self.same_words && self.verdict.blocked_by.is_none() {
+            lang.pick(
+                "They do not share an answer: a word has no counterpart, or something is quoted or pasted (cache.semantic_strict).",
+                "답을 공유하지 않습니다: 짝이 없는 낱말이 있거나 인용·붙여넣기가 있습니다(cache.semantic_strict).",
             )
         } else {
             lang.pick("They do not share an answer.", "두 질문은 답을 공유하지 않습니다.")
@@ -182,7 +191,7 @@ impl Semantic {
 
     /// Reads a question and its meaning; `None` when it may not share, or when the encoder is too busy.
     pub(crate) async fn read(&self, kinship: Kinship<'_>, context: &CallContext) -> Option<Asked> {
-        if kinship.question.len() > LONGEST {
+        if kinship.question.len() > LONGEST || self.settings.strict && !is_plain(kinship.question) {
             return None;
         }
         let question = Question::read(kinship.question);
@@ -320,10 +329,13 @@ impl Semantic {
         let languages = self.settings.across_languages || same_tongue(asked.tongue(), stored.tongue());
         let delta = f64::from(self.settings.error_rate);
         let decision = SharingRecord::default().decide(&self.prior, verdict.share_probability, delta, 1.0);
-        let sure = decision == SharingDecision::Serve;
+        let plain = !self.settings.strict || is_plain(a) && is_plain(b);
+        let words = plain && self.same_words(&asked, &stored, cosine);
+        let sure = decision == SharingDecision::Serve && words;
         Some(SharingReport {
             shared: languages && verdict.blocked_by.is_none() && sure,
             languages_fit: languages,
+            same_words: words,
             needed: self.needed(delta),
             verdict,
         })
@@ -347,13 +359,18 @@ impl Semantic {
                 continue;
             }
             let verdict = judge(&asked.question, &read, cosine);
-            if verdict.blocked_by.is_some() {
+            if verdict.blocked_by.is_some() || !self.same_words(&asked.question, &read, cosine) {
                 self.counters.refused.fetch_add(1, Ordering::Relaxed);
             } else if best.as_ref().is_none_or(|(_, known)| verdict.share_probability > *known) {
                 best = Some((stored, verdict.share_probability));
             }
         }
         best
+    }
+
+    /// Whether the words allow it, as far as that is asked for.
+    fn same_words(&self, asked: &Question, stored: &Question, cosine: f32) -> bool {
+        !self.settings.strict || same_words(asked, stored, cosine)
     }
 
     fn forget_missing(&self, kin: CacheKey, near: &[CacheKey], stored: &[StoredQuestion]) {
