@@ -47,6 +47,11 @@ impl Bm25 {
         }
         scores
     }
+
+    /// In how many documents a term occurs.
+    pub(crate) fn holders(&self, term: &str) -> usize {
+        self.postings.get(term).map_or(0, Vec::len)
+    }
 }
 
 #[cfg(test)]
@@ -64,6 +69,7 @@ mod tests {
         assert!(scores[0] > scores[2] && scores[2] > scores[1], "{scores:?}");
         let twice = index.scores(&documents(&["c c"])[0]);
         assert_eq!(twice, index.scores(&documents(&["c"])[0]));
+        assert_eq!((index.holders("a"), index.holders("z")), (3, 0));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Which tools a question needs.
 
-mod bm25;
+pub(crate) mod bm25;
 mod catalog;
 mod concepts;
 mod cut;
@@ -9,7 +9,7 @@ mod groups;
 mod memory;
 mod session;
 mod tokens;
-mod words;
+pub(crate) mod words;
 
 pub use catalog::{RankedTool, ToolCatalog, ToolQuery};
 pub use concepts::ConceptVectors;
