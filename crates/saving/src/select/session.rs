@@ -80,7 +80,7 @@ pub enum ToolReason {
     Named,
     /// It ranks high for this text.
     Ranked,
-    /// It was sent before, and taking it out would cost more than it saves.
+    /// It was sent before, and taking it out would cost more than it saves; or there was no word to choose by.
     Sticky,
 }
 
@@ -119,19 +119,26 @@ pub struct ToolSelection {
 
 /// Chooses. Tools that the conversation used, that `tool_choice` names or that run at the provider are never left out.
 pub fn select_tools(catalog: &ToolCatalog, request: &SelectionRequest<'_>) -> ToolSelection {
-    let wanted = wanted_tools(catalog, request);
     let before: Vec<usize> = request
         .session
         .map_or(&[] as &[String], ToolSession::sent)
         .iter()
-        .filter_map(|n| catalog.position(n))
+        .filter_map(|name| catalog.position(name))
         .collect();
-    let missing = missing_tools(request, &wanted, &before);
+    // A text that says nothing ("go on") ranks at random; it gives no reason to break the cache, or to leave a tool out.
+    let says_something = !super::words::terms(request.query.text).is_empty();
+    if before.is_empty() && !says_something {
+        return everything(catalog, request);
+    }
+    let wanted = wanted_tools(catalog, request);
+    let missing = missing_tools(&wanted, &before, says_something);
     let kept: BTreeSet<usize> = wanted.iter().map(|(at, _, _)| *at).collect();
     let dropped: u64 = before.iter().filter(|at| !kept.contains(at)).map(|at| catalog.tokens(*at)).sum();
     let (change, order) = if before.is_empty() {
         (SelectionChange::First, by_name(catalog, kept.into_iter().collect()))
-    } else if request.cache.is_some_and(|cache| regrouping_gain(&cache, dropped) > NanoUsd::ZERO) {
+    } else if says_something
+        && request.cache.is_some_and(|cache| regrouping_gain(&cache, dropped) > NanoUsd::ZERO)
+    {
         (SelectionChange::Regrouped, by_name(catalog, kept.into_iter().collect()))
     } else if missing.is_empty() {
         (SelectionChange::Same, before)
@@ -197,14 +204,21 @@ fn wanted_tools(catalog: &ToolCatalog, request: &SelectionRequest<'_>) -> Vec<(u
     wanted
 }
 
+/// All tools, for a first call without a word to choose by. The session begins with the first call that has one.
+fn everything(catalog: &ToolCatalog, request: &SelectionRequest<'_>) -> ToolSelection {
+    let all = by_name(catalog, (0..catalog.len()).collect());
+    let mut selection = assemble(
+        catalog,
+        request,
+        SelectionChange::First,
+        all.into_iter().map(|at| (at, ToolReason::Sticky)).collect(),
+    );
+    selection.session.sent.clear();
+    selection
+}
+
 /// Wanted tools the session has not sent: those that must be there, and likely ones.
-fn missing_tools(
-    request: &SelectionRequest<'_>,
-    wanted: &[(usize, ToolReason, f32)],
-    before: &[usize],
-) -> Vec<usize> {
-    // A text that says nothing ("go on") ranks at random; it gives no reason to break the cache.
-    let says_something = !super::words::terms(request.query.text).is_empty();
+fn missing_tools(wanted: &[(usize, ToolReason, f32)], before: &[usize], says_something: bool) -> Vec<usize> {
     wanted
         .iter()
         .filter(|(at, _, chance)| {
@@ -318,6 +332,18 @@ mod tests {
         }
         let later = select_tools(&catalog, &request("play songs", Some(&selection.session)));
         assert!(names(&catalog, &later).contains(&"garden"), "a used tool stays without being named again");
+    }
+
+    #[test]
+    fn without_a_word_nothing_is_chosen() {
+        let catalog = ToolCatalog::new(&definitions(&TOOLS));
+        let first = select_tools(&catalog, &request("", None));
+        assert_eq!((first.tools.len(), first.find_tools, first.session.sent().len()), (12, false, 0));
+        let second = select_tools(&catalog, &request("Will it rain?", Some(&first.session)));
+        assert!(second.tools.len() <= 4 && second.change == SelectionChange::First);
+        let mut silent = request("...", Some(&second.session));
+        silent.cache = Some(PromptCacheState { rates: RATES, cached_tokens: 0, remaining_calls: 50 });
+        assert_eq!(select_tools(&catalog, &silent).change, SelectionChange::Same);
     }
 
     #[test]
