@@ -14,10 +14,11 @@ pub use chat::{
 };
 pub use explain::{Explain, Lang, RetryClass};
 pub use ports::{
-    BoxFuture, BudgetStore, CacheEntry, CacheFilter, CacheKey, CacheStats, CacheStore, CallFilter, Clock,
-    Embedder, Event, EventSink, Grouping, HoldError, HoldRequest, Ids, KeyStore, Ledger, LedgerReader, Model,
-    ModelCard, ModelError, ModelErrorKind, ModelList, QuestionStore, Refusal, Settlement, Spawn,
-    StorageError, StoredQuestion, TaskName, Total,
+    BatchAnswer, BatchAnswers, BatchItem, BatchLimits, BatchModel, BatchOutcome, BatchSearch, BatchStatus,
+    BatchTicket, BoxFuture, BudgetStore, CacheEntry, CacheFilter, CacheKey, CacheStats, CacheStore,
+    CallFilter, Clock, Embedder, Event, EventSink, Grouping, HoldError, HoldRequest, Ids, KeyStore, Ledger,
+    LedgerReader, Model, ModelCard, ModelError, ModelErrorKind, ModelList, QuestionStore, Refusal,
+    Settlement, Spawn, StorageError, StoredQuestion, TaskName, Total,
 };
 pub use rules::{
     Account, Admission, Booked, BudgetBook, CacheScope, Charge, Decision, Kinship, RateState, SpendWish,

@@ -1,7 +1,8 @@
 //! What the gateway is built from: providers, and the ports behind which its state lives.
 
 use nunchi_core::{
-    CacheStore, Clock, Dialect, Embedder, Ids, KeyStore, Ledger, Model, ModelList, QuestionStore, Spawn,
+    BatchModel, CacheStore, Clock, Dialect, Embedder, Ids, KeyStore, Ledger, Model, ModelList, QuestionStore,
+    Spawn,
 };
 use std::sync::Arc;
 
@@ -24,6 +25,8 @@ pub struct ProviderEntry {
     pub embedder: Option<Arc<dyn Embedder>>,
     /// Lists its models, if it can.
     pub list: Option<Arc<dyn ModelList>>,
+    /// Takes requests that can wait at a lower price, if it has such a service.
+    pub batch: Option<Arc<dyn BatchModel>>,
 }
 
 impl std::fmt::Debug for ProviderEntry {

@@ -74,6 +74,7 @@ impl LocalModels {
             model: Arc::new(model),
             embedder: Some(Arc::new(self.embedder())),
             list: None,
+            batch: None,
         }]
     }
 

@@ -138,6 +138,7 @@ fn provider_entry(entry: &ProviderEntryConfig, built: Arc<Provider>) -> Provider
         model: built.clone(),
         embedder: Some(built.clone()),
         list: Some(built),
+        batch: None,
     }
 }
 

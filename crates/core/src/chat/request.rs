@@ -23,16 +23,17 @@ pub enum Dialect {
 }
 
 /// The caller's own body, kept so that an upstream of the same dialect gets its bytes back with only our changes spliced in.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Origin {
     /// The dialect of `body`.
     pub dialect: Dialect,
     /// The whole JSON body as received.
+    #[serde(with = "super::text_bytes")]
     pub body: Bytes,
 }
 
 /// One call, in no provider's words.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ModelRequest {
     /// The model as asked for: `auto`, `auto:complex`, `openai/gpt-5`, or an upstream id once a candidate is chosen.
     pub model: String,

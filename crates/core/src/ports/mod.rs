@@ -1,5 +1,6 @@
 //! The ports: what the rules and the layers above need from the outside, as traits.
 
+mod batch;
 mod cache;
 mod events;
 mod keys;
@@ -10,6 +11,10 @@ mod questions;
 mod runtime;
 mod storage_error;
 
+pub use batch::{
+    BatchAnswer, BatchAnswers, BatchItem, BatchLimits, BatchModel, BatchOutcome, BatchSearch, BatchStatus,
+    BatchTicket,
+};
 pub use cache::{CacheEntry, CacheFilter, CacheKey, CacheStats, CacheStore};
 pub use events::{Event, EventSink};
 pub use keys::KeyStore;

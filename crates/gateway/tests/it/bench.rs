@@ -48,6 +48,7 @@ fn provider(name: &str, model: &Arc<ScriptedModel>, local: bool) -> ProviderEntr
         model: Arc::clone(model) as Arc<dyn Model>,
         embedder: Some(Arc::clone(model) as Arc<dyn Embedder>),
         list: None,
+        batch: None,
     }
 }
 
