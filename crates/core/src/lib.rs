@@ -16,9 +16,9 @@ pub use explain::{Explain, Lang, RetryClass};
 pub use ports::{
     BatchAnswer, BatchAnswers, BatchItem, BatchLimits, BatchModel, BatchOutcome, BatchSearch, BatchStatus,
     BatchTicket, BoxFuture, BudgetStore, CacheEntry, CacheFilter, CacheKey, CacheStats, CacheStore,
-    CallFilter, Clock, Embedder, Event, EventSink, Grouping, HoldError, HoldRequest, Ids, KeyStore, Ledger,
-    LedgerReader, Model, ModelCard, ModelError, ModelErrorKind, ModelList, QuestionStore, Refusal,
-    Settlement, Spawn, StorageError, StoredQuestion, TaskName, Total,
+    CallFilter, Clock, Embedder, Event, EventSink, FeedbackStore, Grouping, HoldError, HoldRequest, Ids,
+    KeyStore, Ledger, LedgerReader, Model, ModelCard, ModelError, ModelErrorKind, ModelList, QuestionStore,
+    Refusal, Settlement, Spawn, StorageError, StoredQuestion, TaskName, Total,
 };
 pub use rules::{
     Account, Admission, Booked, BudgetBook, CacheScope, Charge, Decision, Kinship, RateState, SpendWish,
@@ -27,7 +27,7 @@ pub use rules::{
 };
 pub use words::{
     AccessRole, Amount, Budget, BudgetAction, BudgetId, BudgetNotice, BudgetScope, BudgetState, BudgetWindow,
-    CacheDirective, CacheVerdict, CallContext, CallId, CallRecord, CallSummary, ContextTier, KeyId,
-    KeyLimits, ModelPrice, NanoUsd, Outcome, ParseMoneyError, Posture, Principal, Rates, RequestId, RunId,
-    Saved, Savings, Served, SpendScope, StepId, Threshold, Tier, Usage, UserId, VirtualKey,
+    CacheDirective, CacheVerdict, CallContext, CallId, CallRecord, CallSummary, ContextTier, Feedback, KeyId,
+    KeyLimits, ModelPrice, NanoUsd, Outcome, ParseMoneyError, Posture, Principal, Rates, Rating, RequestId,
+    RunId, Saved, Savings, Served, SpendScope, StepId, Threshold, Tier, Usage, UserId, VirtualKey,
 };

@@ -3,7 +3,7 @@
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::home::Home;
-use nunchi_core::{BudgetStore, CacheStore, Clock, KeyStore, Ledger, LedgerReader, QuestionStore, Spawn};
+use nunchi_core::{BudgetStore, CacheStore, Clock, FeedbackStore, KeyStore, Ledger, LedgerReader, QuestionStore, Spawn};
 use nunchi_store::{CacheOptions, LedgerOptions, RedisCache, SqliteCache, SqliteLedger};
 use std::sync::Arc;
 
@@ -15,6 +15,7 @@ pub(crate) struct Storage {
     pub(crate) reader: Arc<dyn LedgerReader>,
     pub(crate) budgets: Arc<dyn BudgetStore>,
     pub(crate) keys: Arc<dyn KeyStore>,
+    pub(crate) feedback: Arc<dyn FeedbackStore>,
     pub(crate) cache: Arc<dyn CacheStore>,
     /// Questions beside the answers, where the cache keeps them.
     pub(crate) questions: Option<Arc<dyn QuestionStore>>,
@@ -24,8 +25,8 @@ pub(crate) struct Storage {
 impl Storage {
     /// Waits until everything is written; whoever else holds a port must have let go.
     pub(crate) async fn close(self) {
-        let Self { database, ledger, reader, budgets, keys, cache, questions } = self;
-        drop((ledger, reader, budgets, keys, cache, questions));
+        let Self { database, ledger, reader, budgets, keys, feedback, cache, questions } = self;
+        drop((ledger, reader, budgets, keys, feedback, cache, questions));
         database.close().await;
     }
 }
@@ -39,7 +40,7 @@ pub(crate) async fn open_storage(
 ) -> Result<Storage, Failure> {
     let encryption_key = if config.encrypt_cache { Some(*home.cache_key()?) } else { None };
     let (ledger_path, cache_path) = (home.file("nunchi.db"), home.file("cache.db"));
-    let ledger_options = LedgerOptions { time_zone: config.time_zone.clone(), clock, spawn };
+    let ledger_options = LedgerOptions { time_zone: config.time_zone.clone(), clock, spawn, encryption_key };
     let cache_options = CacheOptions { cap_bytes: config.cache_cap, encryption_key };
     let redis: Option<Arc<dyn CacheStore>> = match &config.redis_url {
         Some(url) => Some(Arc::new(RedisCache::open(url.reveal(), cache_options.clone())?)),
@@ -66,7 +67,8 @@ pub(crate) async fn open_storage(
         ledger: shared.clone(),
         reader: shared.clone(),
         budgets: shared.clone(),
-        keys: shared,
+        keys: shared.clone(),
+        feedback: shared,
         cache,
         questions,
         database,

@@ -23,8 +23,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let calls = arguments.next().transpose()?.unwrap_or(200_000) / callers;
     let folder = tempfile::tempdir()?;
     let clock = Arc::new(TokioClock::start());
-    let options =
-        LedgerOptions { time_zone: TimeZone::UTC, clock: clock.clone(), spawn: Arc::new(TokioSpawn::new()) };
+    let options = LedgerOptions {
+        time_zone: TimeZone::UTC,
+        clock: clock.clone(),
+        spawn: Arc::new(TokioSpawn::new()),
+        encryption_key: None,
+    };
     let (ledger, _) = SqliteLedger::open(&folder.path().join("ledger.db"), options)?;
     ledger.put_budget(daily(i64::MAX / 4)).await?;
 

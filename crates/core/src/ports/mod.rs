@@ -3,6 +3,7 @@
 mod batch;
 mod cache;
 mod events;
+mod feedback;
 mod keys;
 mod ledger;
 mod model;
@@ -17,6 +18,7 @@ pub use batch::{
 };
 pub use cache::{CacheEntry, CacheFilter, CacheKey, CacheStats, CacheStore};
 pub use events::{Event, EventSink};
+pub use feedback::FeedbackStore;
 pub use keys::KeyStore;
 pub use ledger::{
     BudgetStore, CallFilter, Grouping, HoldError, HoldRequest, Ledger, LedgerReader, Refusal, Settlement,

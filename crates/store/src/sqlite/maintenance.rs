@@ -76,6 +76,8 @@ pub fn salvage_to(path: &Path, copy: &Path) -> Result<Vec<(String, u64)>, Storag
         ("spent", ""),
         ("notices", "rowid, "),
         ("keys", ""),
+        ("feedback", ""),
+        ("weights", ""),
         ("facts", ""),
     ];
     let saved = tables.map(|(table, id)| (table.to_owned(), salvage_table(&source, &transaction, table, id)));

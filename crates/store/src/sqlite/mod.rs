@@ -6,6 +6,7 @@ mod cache;
 mod checkpoint;
 mod connection;
 mod desk;
+mod feedback;
 mod fold;
 mod journal;
 mod keys;

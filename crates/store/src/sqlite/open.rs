@@ -17,10 +17,11 @@ use rusqlite::{Connection, OptionalExtension, params};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-pub(super) const MIGRATIONS: [&str; 3] = [
+pub(super) const MIGRATIONS: [&str; 4] = [
     include_str!("../../migrations/sqlite/0001_ledger.sql"),
     include_str!("../../migrations/sqlite/0002_lean_holds.sql"),
     include_str!("../../migrations/sqlite/0003_savings.sql"),
+    include_str!("../../migrations/sqlite/0004_feedback.sql"),
 ];
 
 /// What a ledger needs from outside.
@@ -32,6 +33,8 @@ pub struct LedgerOptions {
     pub clock: Arc<dyn Clock>,
     /// Background tasks.
     pub spawn: Arc<dyn Spawn>,
+    /// The key that texts of requests are sealed with, if they are.
+    pub encryption_key: Option<[u8; 32]>,
 }
 
 /// What was found at the start.

@@ -136,6 +136,7 @@ async fn a_damaged_file_is_refused_and_left_alone() {
         time_zone: jiff::tz::TimeZone::UTC,
         clock: std::sync::Arc::new(TokioClock::start()),
         spawn: std::sync::Arc::new(nunchi_testkit::TokioSpawn::new()),
+        encryption_key: None,
     };
     let error = SqliteLedger::open(&path, options).unwrap_err();
     assert!(matches!(error, StorageError::Damaged(_)), "{error}");

@@ -3,6 +3,7 @@
 
 mod cache;
 mod crash;
+mod feedback;
 mod journal;
 mod ledger;
 mod questions;

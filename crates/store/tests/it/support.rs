@@ -12,10 +12,15 @@ use std::time::Duration;
 use uuid::Uuid;
 
 pub(crate) fn open(folder: &Path) -> (SqliteLedger, OpenReport) {
+    open_with(folder, None)
+}
+
+pub(crate) fn open_with(folder: &Path, encryption_key: Option<[u8; 32]>) -> (SqliteLedger, OpenReport) {
     let options = LedgerOptions {
         time_zone: jiff::tz::TimeZone::UTC,
         clock: Arc::new(TokioClock::start()),
         spawn: Arc::new(TokioSpawn::new()),
+        encryption_key,
     };
     SqliteLedger::open(&folder.join("ledger.db"), options).unwrap()
 }

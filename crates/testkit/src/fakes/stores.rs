@@ -1,9 +1,9 @@
-//! Stores in memory: of cached answers and of virtual keys.
+//! Stores in memory: of cached answers, of virtual keys, of feedback.
 
 use jiff::Timestamp;
 use nunchi_core::{
-    BoxFuture, CacheEntry, CacheFilter, CacheKey, CacheStats, CacheStore, KeyId, KeyStore, StorageError,
-    VirtualKey,
+    BoxFuture, CacheEntry, CacheFilter, CacheKey, CacheStats, CacheStore, Feedback, FeedbackStore, KeyId,
+    KeyStore, StorageError, VirtualKey,
 };
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -131,5 +131,62 @@ impl KeyStore for MemoryKeys {
             }
             Ok(())
         })
+    }
+}
+
+/// Feedback that is forgotten with its test.
+#[derive(Debug, Default)]
+pub struct MemoryFeedback {
+    said: Mutex<Vec<Feedback>>,
+    weights: Mutex<BTreeMap<&'static str, (Vec<u8>, Timestamp)>>,
+}
+
+impl MemoryFeedback {
+    /// Empty.
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+impl FeedbackStore for MemoryFeedback {
+    fn put_feedback(&self, feedback: Feedback) -> BoxFuture<'_, Result<(), StorageError>> {
+        Box::pin(async move {
+            let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+            said.retain(|known| known.request != feedback.request);
+            said.push(feedback);
+            Ok(())
+        })
+    }
+
+    fn feedback(&self, limit: u32) -> BoxFuture<'_, Result<Vec<Feedback>, StorageError>> {
+        Box::pin(async move {
+            let said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+            Ok(said.iter().rev().take(limit as usize).cloned().collect())
+        })
+    }
+
+    fn put_weights(
+        &self,
+        name: &'static str,
+        weights: Option<Vec<u8>>,
+        at: Timestamp,
+    ) -> BoxFuture<'_, Result<(), StorageError>> {
+        Box::pin(async move {
+            let mut kept = self.weights.lock().unwrap_or_else(PoisonError::into_inner);
+            match weights {
+                Some(weights) => kept.insert(name, (weights, at)),
+                None => kept.remove(name),
+            };
+            Ok(())
+        })
+    }
+
+    fn weights(
+        &self,
+        name: &'static str,
+    ) -> BoxFuture<'_, Result<Option<(Vec<u8>, Timestamp)>, StorageError>> {
+        Box::pin(
+            async move { Ok(self.weights.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned()) },
+        )
     }
 }
