@@ -6,7 +6,7 @@ import { after, before, test } from "node:test";
 import { pageProblems } from "./look.mjs";
 import { call, start } from "./server.mjs";
 
-const PAGES = { live: "/", spend: "/console/spend", budgets: "/console/budgets", keys: "/console/keys", chat: "/console/chat" };
+const PAGES = { live: "/", spend: "/console/spend", savings: "/console/savings", budgets: "/console/budgets", keys: "/console/keys", chat: "/console/chat" };
 const HOSTILE = `<img src=x onerror="window.broken=1">`;
 const shots = process.env.SCREENSHOT_DIR;
 const errors = [];
@@ -154,6 +154,28 @@ test("the chat streams, tells what an answer cost, stops, and stays in its tab",
   assert.equal(await page.locator(".said").count(), 0);
   await page.reload();
   await page.getByText("Ask anything").waitFor();
+  await page.context().close();
+});
+
+test("an answer is judged, and the savings page says what was not spent", async () => {
+  const page = await administrator({ locale: "ko-KR" });
+  await go(page, "chat");
+  await converse(page, "ko-KR");
+  const good = page.getByRole("button", { name: "좋은 답" });
+  await good.click();
+  await page.getByText("고맙습니다. 라우터가 배웁니다.").waitFor();
+  assert.equal(await good.getAttribute("aria-pressed"), "true");
+  await page.reload();
+  assert.equal(await page.getByRole("button", { name: "좋은 답" }).getAttribute("aria-pressed"), "true", "kept with the tab");
+  await page.locator("#model").selectOption("scripted/gpt-6-luna");
+  await page.locator("#message").fill("say: a model that was named");
+  await page.keyboard.press("Enter");
+  await page.locator(".said.answer .cost").nth(1).waitFor();
+  assert.equal(await page.locator(".said.answer").nth(1).locator(".thumb").count(), 0, "what nobody chose is not judged");
+  await go(page, "savings");
+  await page.getByRole("heading", { name: "원인별" }).waitFor();
+  assert.equal(await page.locator(".bars li").count(), 7);
+  assert.match(await page.locator(".bars li").nth(2).textContent(), /더 싼 모델\$0\.\d+/);
   await page.context().close();
 });
 

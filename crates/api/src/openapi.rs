@@ -90,11 +90,15 @@ const ROUTES: [Route; 11] = [
 ];
 
 /// The administration: method, address, summary. Keys with the admin role only.
-const ADMIN: [(&str, &str, &str); 23] = [
+const ADMIN: [(&str, &str, &str); 27] = [
     ("get", "/api/overview", "What is going on: spend, calls, health"),
     ("get", "/api/models", "Models and how they are doing"),
     ("get", "/api/calls", "Ledger rows, the newest first"),
+    ("post", "/api/feedback", "Say whether an answer was good; any key, on its own requests"),
+    ("post", "/api/route/eval", "Measure the router on labelled texts, or on feedback"),
     ("post", "/api/route/explain", "How a text would be routed, and why"),
+    ("post", "/api/route/train", "Fit the router to feedback; a worse model is refused"),
+    ("delete", "/api/route/train", "Go back to the router that ships"),
     ("get", "/api/savings", "What was saved, by cause"),
     ("get", "/api/stats", "Sums by provider, model, session, phase, task, key, tier, day"),
     ("get", "/api/notices", "Budget thresholds that were reached"),

@@ -18,7 +18,7 @@ pub use ports::{
     BatchTicket, BoxFuture, BudgetStore, CacheEntry, CacheFilter, CacheKey, CacheStats, CacheStore,
     CallFilter, Clock, Embedder, Event, EventSink, FeedbackStore, Grouping, HoldError, HoldRequest, Ids,
     KeyStore, Ledger, LedgerReader, Model, ModelCard, ModelError, ModelErrorKind, ModelList, QuestionStore,
-    Refusal, Settlement, Spawn, StorageError, StoredQuestion, TaskName, Total,
+    Refusal, Settlement, Spawn, StorageError, StoredQuestion, TaskName, Total, Weights,
 };
 pub use rules::{
     Account, Admission, Booked, BudgetBook, CacheScope, Charge, Decision, Kinship, RateState, SpendWish,

@@ -272,6 +272,9 @@ impl Pursuit {
             self.gateway.tell_breaker(candidate.provider.clone(), candidate.model.clone(), false);
         }
         self.gateway.note_answering(&self.ask, self.plan.tier, candidate);
+        if let Some(tier) = self.plan.tier.filter(|_| self.gateway.chooses_tier(&self.ask.request)) {
+            self.gateway.recent.note_routed(&self.ask, tier, candidate);
+        }
         info.provider.clone_from(&candidate.provider);
         info.model.clone_from(&candidate.model);
         info.tier = self.plan.tier;

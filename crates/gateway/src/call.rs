@@ -105,7 +105,7 @@ impl Gateway {
         if let Some(stored) = self.cache.lookup(key).await
             && may_use(&ask.context.principal, &Candidate::of_stored(&stored), &ask.request.model)
         {
-            return Ok(Recall::Hit(self.serve_stored(ask, &stored, None).await));
+            return Ok(Recall::Hit(self.serve_stored(ask, (key, &stored), None).await));
         }
         let mut asked = self.read_question(ask).await;
         if let Some(reply) = self.recall_similar(ask, asked.as_mut()).await {
@@ -134,7 +134,7 @@ impl Gateway {
             return None;
         }
         self.cache.touch(shared.key);
-        Some(self.serve_stored(ask, &stored, Some(&shared)).await)
+        Some(self.serve_stored(ask, (shared.key, &stored), Some(&shared)).await)
     }
 
     /// Why the cache must not be asked, if so.
@@ -168,7 +168,13 @@ impl Gateway {
     }
 
     /// Answers from the cache: free, booked as saved.
-    async fn serve_stored(&self, ask: &Ask, stored: &Stored, shared: Option<&Shared>) -> Reply {
+    async fn serve_stored(
+        &self,
+        ask: &Ask,
+        (key, stored): (CacheKey, &Stored),
+        shared: Option<&Shared>,
+    ) -> Reply {
+        self.recent.note_stored(ask, key, shared.map(|shared| shared.probability));
         let saved = self.baseline(&stored.usage).unwrap_or(stored.cost);
         let info = ReplyInfo {
             provider: stored.provider.clone(),

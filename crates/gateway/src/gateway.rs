@@ -3,12 +3,14 @@
 use crate::breaker::{Breakers, CandidateHealth};
 use crate::cache::AnswerCache;
 use crate::feed::Feed;
+use crate::feedback::Recent;
 use crate::keys::KeyRing;
 use crate::limits::Limits;
 use crate::loyalty::Loyalty;
 use crate::parts::Parts;
 use crate::prices::PriceBook;
 use crate::prompt_cache::{PromptCache, PromptCacheReport};
+use crate::route_learning::LearnedRoute;
 use crate::settings::{Settings, TierModels};
 use crate::tokens;
 use crate::tool_selection::ToolChooser;
@@ -28,6 +30,8 @@ pub struct Gateway {
     pub(crate) prompt_cache: PromptCache,
     pub(crate) tools: ToolChooser,
     pub(crate) loyalty: Loyalty,
+    pub(crate) recent: Recent,
+    pub(crate) learned: LearnedRoute,
     pub(crate) me: Weak<Gateway>,
     keys: KeyRing,
     routes: RwLock<Arc<Routes>>,
@@ -55,6 +59,8 @@ impl Gateway {
             feed: Feed::new(),
             tools: ToolChooser::default(),
             loyalty: Loyalty::default(),
+            recent: Recent::default(),
+            learned: LearnedRoute::new(),
             prompt_cache: PromptCache::new(Arc::clone(&parts.clock)),
             me: Weak::clone(me),
             routes: RwLock::new(Arc::new(Routes::first(&parts, &settings))),

@@ -1,8 +1,8 @@
 //! What the gateway is built from: providers, and the ports behind which its state lives.
 
 use nunchi_core::{
-    BatchModel, CacheStore, Clock, Dialect, Embedder, Ids, KeyStore, Ledger, Model, ModelList, QuestionStore,
-    Spawn,
+    BatchModel, CacheStore, Clock, Dialect, Embedder, FeedbackStore, Ids, KeyStore, Ledger, Model, ModelList,
+    QuestionStore, Spawn,
 };
 use std::sync::Arc;
 
@@ -62,6 +62,8 @@ pub struct Parts {
     pub semantic: Option<SemanticParts>,
     /// Virtual keys.
     pub keys: Arc<dyn KeyStore>,
+    /// What people say of answers.
+    pub feedback: Arc<dyn FeedbackStore>,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Ids.

@@ -4,11 +4,12 @@ use crate::cache::Asked;
 use crate::call::Ask;
 use crate::gateway::Gateway;
 use crate::plan::RoutePlan;
+use jiff::Timestamp;
 use nunchi_core::{
     CallContext, Message, ModelError, ModelRequest, Principal, RequestId, Role, SpendScope, Tier, TierChoice,
     human_text,
 };
-use nunchi_saving::{IntentSource, RouteJudgement, RouteModel, read_prompt};
+use nunchi_saving::{IntentSource, RouteJudgement, read_prompt};
 use serde::Serialize;
 use std::sync::Arc;
 
@@ -33,6 +34,8 @@ pub struct RouteReport {
     pub plan: RoutePlan,
     /// What each stage said.
     pub stages: Vec<RouteStage>,
+    /// When the classifier was fitted to feedback; `None` for the one that ships.
+    pub trained: Option<Timestamp>,
 }
 
 impl Gateway {
@@ -52,7 +55,7 @@ impl Gateway {
         context: &CallContext,
     ) -> Option<RouteJudgement> {
         let semantic = self.cache.semantic.as_ref()?;
-        let model = RouteModel::shipped().ok()?;
+        let model = self.learned.model()?;
         let reading = read_prompt(human);
         // The vector of the question serves if the question is what is read.
         let known = asked.filter(|asked| asked.text.trim() == reading.text.trim());
@@ -81,6 +84,9 @@ impl Gateway {
         let request = ModelRequest::new("auto", vec![Message::text(Role::User, text)]);
         let id = RequestId(self.parts.ids.new_id());
         let context = CallContext::new(id, Arc::new(Principal::owner()));
+        if let Some(semantic) = &self.cache.semantic {
+            semantic.ready(&context).await;
+        }
         let judged = self.judge_text(text, None, &context).await;
         let posture = self.parts.ledger.posture(&SpendScope::of(&context, "", ""), self.parts.clock.now());
         let plan = self.plan(&request, &context, &posture, judged.as_ref())?;
@@ -91,7 +97,7 @@ impl Gateway {
         ];
         stages.extend(judged.as_ref().map(intent_stage));
         stages.extend(judged.as_ref().and_then(difficulty_stage));
-        Ok(RouteReport { plan, stages })
+        Ok(RouteReport { plan, stages, trained: self.learned.since() })
     }
 }
 

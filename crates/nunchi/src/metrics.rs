@@ -47,6 +47,15 @@ fn install() -> Option<PrometheusHandle> {
         "Money spent, in billionths of a dollar, by provider"
     );
     metrics::describe_counter!("nunchi_tokens_total", "Tokens booked, by kind");
+    metrics::describe_counter!(
+        "nunchi_semantic_lookups_total",
+        "Questions that were looked up by their meaning"
+    );
+    metrics::describe_counter!("nunchi_semantic_hits_total", "Answers shared by meaning");
+    metrics::describe_counter!(
+        "nunchi_semantic_audits_total",
+        "Shared answers compared with a fresh one, by verdict: wrong ones are false hits"
+    );
     metrics::describe_counter!("nunchi_http_requests_total", "HTTP requests, by route and status");
     metrics::describe_histogram!("nunchi_call_duration_seconds", "Duration of calls, by cache verdict");
     Some(handle)

@@ -3,7 +3,9 @@
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::home::Home;
-use nunchi_core::{BudgetStore, CacheStore, Clock, FeedbackStore, KeyStore, Ledger, LedgerReader, QuestionStore, Spawn};
+use nunchi_core::{
+    BudgetStore, CacheStore, Clock, FeedbackStore, KeyStore, Ledger, LedgerReader, QuestionStore, Spawn,
+};
 use nunchi_store::{CacheOptions, LedgerOptions, RedisCache, SqliteCache, SqliteLedger};
 use std::sync::Arc;
 

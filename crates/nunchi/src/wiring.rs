@@ -57,12 +57,14 @@ impl Service {
                 .zip(storage.questions.clone())
                 .map(|(local, questions)| local.semantic(questions)),
             keys: storage.keys.clone(),
+            feedback: storage.feedback.clone(),
             clock: Arc::clone(&clock),
             ids: Arc::clone(&ids),
             spawn,
         };
         let gateway = Gateway::new(parts, settings);
         gateway.keys().load().await?;
+        gateway.load_learned().await;
         first_start(home, config, &storage, &*clock, &*ids).await?;
         let admin_key = admin_key(home, &gateway).await?;
         let token = tasks.stopping();

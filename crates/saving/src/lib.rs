@@ -24,9 +24,9 @@ pub use route::{
     LEAST_EXAMPLES, LinearInputs, LinearModel, OutcomeExample, Outlook, PromptReading, Proposal,
     ROUTE_VECTOR, RouteComparison, RouteExample, RouteExplanation, RouteFeatures, RouteJudgement, RouteLabel,
     RouteModel, RouteRefused, RouteStage, RouteStageName, Routed, SUBJECTS, SessionChoice, SessionReason,
-    SessionState, TierExample, TierVerdict, TrainedRoute, WORD_PROBLEM, WeightsError, apgr, bootstrap,
-    explain_route, fit_linear, fit_route, forecast_cascade, keep_or_switch, part_of, read_prompt,
-    session_cost, share_of, strong_share_for, subject_index, verify_answer,
+    SessionState, TierExample, TierScores, TierVerdict, TrainedRoute, WORD_PROBLEM, WeightsError, apgr,
+    bootstrap, explain_route, fit_linear, fit_route, forecast_cascade, keep_or_switch, part_of, read_prompt,
+    session_cost, share_of, strong_share_for, subject_index, tier_scores, verify_answer,
 };
 pub use select::{
     ConceptVectors, CutPolicy, ExampleMemory, FIND_TOOLS, FoundTool, GroupRule, GroupTable, PromptCacheState,

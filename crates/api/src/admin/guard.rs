@@ -7,13 +7,21 @@ use crate::state::{AdminServices, ApiState};
 use axum::extract::FromRequestParts;
 use axum::response::{IntoResponse, Response};
 use http::request::Parts;
-use nunchi_core::{AccessRole, Explain, Lang, ModelError, StorageError};
+use nunchi_core::{AccessRole, Explain, Lang, ModelError, Principal, StorageError};
 use nunchi_gateway::KeyError;
 use std::fmt;
+use std::sync::Arc;
 
 /// The services, for a caller who may use them.
 pub(crate) struct Admin {
     pub(crate) services: AdminServices,
+    pub(crate) lang: Lang,
+}
+
+/// Whoever has a key, for what every key may do.
+pub(crate) struct Caller {
+    pub(crate) services: AdminServices,
+    pub(crate) principal: Arc<Principal>,
     pub(crate) lang: Lang,
 }
 
@@ -63,34 +71,54 @@ impl Explain for NotAdmin {
     }
 }
 
-impl FromRequestParts<ApiState> for Admin {
+impl FromRequestParts<ApiState> for Caller {
     type Rejection = Refused;
 
     async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, Refused> {
         let lang = state.lang(&parts.headers);
         let principal =
             door::principal(state, &parts.headers, lang).map_err(|failure| Refused(Box::new(failure)))?;
-        if principal.role != AccessRole::Admin {
-            return Err(Refused(Box::new(Failure::new(403, &NotAdmin, lang))));
-        }
         let services = state.parts.admin.clone().ok_or_else(|| {
             let problem = Problem::NoRoute { path: parts.uri.path().to_owned() };
             Refused(Box::new(Failure::of_problem(&problem, lang)))
         })?;
+        Ok(Self { services, principal, lang })
+    }
+}
+
+impl FromRequestParts<ApiState> for Admin {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, Refused> {
+        let Caller { services, principal, lang } = Caller::from_request_parts(parts, state).await?;
+        if principal.role != AccessRole::Admin {
+            return Err(Refused(Box::new(Failure::new(403, &NotAdmin, lang))));
+        }
         Ok(Self { services, lang })
     }
+}
+
+impl Caller {
+    /// A failure of the store.
+    pub(crate) fn storage(&self, error: &StorageError) -> Refused {
+        stored(error, self.lang)
+    }
+}
+
+fn stored(error: &StorageError, lang: Lang) -> Refused {
+    let status = match error {
+        StorageError::NotFound(_) => 404,
+        StorageError::Exists(_) => 409,
+        StorageError::DiskFull => 507,
+        _ => 503,
+    };
+    Refused(Box::new(Failure::new(status, error, lang)))
 }
 
 impl Admin {
     /// A failure of the store.
     pub(crate) fn storage(&self, error: &StorageError) -> Refused {
-        let status = match error {
-            StorageError::NotFound(_) => 404,
-            StorageError::Exists(_) => 409,
-            StorageError::DiskFull => 507,
-            _ => 503,
-        };
-        Refused(Box::new(Failure::new(status, error, self.lang)))
+        stored(error, self.lang)
     }
 
     /// A plan that cannot be made.

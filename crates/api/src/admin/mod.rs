@@ -1,7 +1,9 @@
-//! The admin API under `/api`: what was spent, budgets, keys, cache, prices, models, health. For keys with the admin role.
+//! The admin API under `/api`: what was spent, budgets, keys, cache, prices, models, health. For keys with the admin role, but
+//! for feedback, which every key may give on its own requests.
 
 mod budgets;
 mod cache;
+mod feedback;
 mod guard;
 mod keys;
 mod ledger;
@@ -20,7 +22,10 @@ pub(crate) fn routes() -> Router<ApiState> {
         .route("/api/overview", get(overview::overview))
         .route("/api/models", get(overview::models))
         .route("/api/calls", get(ledger::calls))
+        .route("/api/feedback", post(feedback::feedback))
+        .route("/api/route/eval", post(route::eval))
         .route("/api/route/explain", post(route::explain))
+        .route("/api/route/train", post(route::train).delete(route::forget))
         .route("/api/savings", get(ledger::savings))
         .route("/api/stats", get(ledger::stats))
         .route("/api/notices", get(ledger::notices))

@@ -28,7 +28,7 @@ pub(super) async fn show(State(console): State<Console>, session: Session) -> Re
     let content = html! {
         div.chat #chat data-you=(words.you) data-answer=(words.answer) data-thinking=(words.thinking)
             data-failed=(words.chat_failed) data-stopped=(words.chat_stopped)
-            data-saved=(words.saved) {
+            data-saved=(words.saved) data-good=(words.rate_good) data-bad=(words.rate_bad) data-rated=(words.rated) {
             div.heading {
                 h1 { (words.chat) }
                 div.row {

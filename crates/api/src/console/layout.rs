@@ -10,18 +10,20 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 pub(super) enum Place {
     Live,
     Spend,
+    Savings,
     Budgets,
     Keys,
     Chat,
 }
 
 impl Place {
-    const ALL: [Self; 5] = [Self::Live, Self::Spend, Self::Budgets, Self::Keys, Self::Chat];
+    const ALL: [Self; 6] = [Self::Live, Self::Spend, Self::Savings, Self::Budgets, Self::Keys, Self::Chat];
 
     const fn path(self) -> &'static str {
         match self {
             Self::Live => "/",
             Self::Spend => "/console/spend",
+            Self::Savings => "/console/savings",
             Self::Budgets => "/console/budgets",
             Self::Keys => "/console/keys",
             Self::Chat => "/console/chat",
@@ -33,6 +35,7 @@ impl Place {
         match self {
             Self::Live => words.live,
             Self::Spend => words.spend,
+            Self::Savings => words.savings,
             Self::Budgets => words.budgets,
             Self::Keys => words.keys,
             Self::Chat => words.chat,
@@ -44,6 +47,7 @@ impl Place {
         match self {
             Self::Live => "M3 12h4l3-8 4 16 3-8h4",
             Self::Spend => "M4 20V10M10 20V4M16 20v-7M21 20H3",
+            Self::Savings => "M12 3v13M7 11l5 5 5-5M5 21h14",
             Self::Budgets => "M4 16a8 8 0 1 1 16 0M12 16l4-5M4 20h16",
             Self::Keys => "M8 11a4 4 0 1 0 0 8 4 4 0 0 0 0-8M11 12l9-9M16 7l3 3",
             Self::Chat => "M4 5h16v11H10l-5 4v-4H4z",

@@ -1,4 +1,4 @@
-//! The console: server-rendered pages for whoever runs Nunchi. Live calls, spend, budgets, keys, a chat.
+//! The console: server-rendered pages for whoever runs Nunchi. Live calls, spend, savings, budgets, keys, a chat.
 
 mod budget_form;
 mod budgets;
@@ -9,6 +9,8 @@ mod files;
 mod keys;
 mod layout;
 mod live;
+mod period;
+mod savings;
 mod session;
 mod sign_in;
 mod spend;
@@ -114,9 +116,11 @@ fn routes(console: Console) -> Router {
         .route("/", get(live::show))
         .route("/console/live/events", get(live::events))
         .route("/console/live/summary", get(live::summary))
+        .route("/console/savings", get(savings::show))
         .route("/console/spend", get(spend::show))
         .route("/console/chat", get(chat::show))
         .route("/console/chat/receipt/{request}", get(chat::receipt))
+        .route("/console/api/feedback", post(chat::forward))
         .route("/console/v1/models", get(chat::forward))
         .route("/console/v1/chat/completions", post(chat::forward))
         .route("/console/assets/{name}", get(files::show))

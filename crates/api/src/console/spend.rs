@@ -5,6 +5,7 @@ use super::charts::{Column, bar, columns};
 use super::figures::{count, local, short_count, usd};
 use super::layout::{Place, empty, heading, page, tile};
 use super::live::{failed, saved};
+use super::period::Asked;
 use super::session::{Session, Taste};
 use axum::extract::{Query, State};
 use axum::response::Response;
@@ -12,18 +13,9 @@ use jiff::civil::Date;
 use jiff::{Timestamp, ToSpan};
 use maud::{Markup, html};
 use nunchi_core::{CallFilter, Grouping, Lang, NanoUsd, StorageError, Total};
-use serde::Deserialize;
 
-/// Days that can be chosen; the second is the usual one.
-const PERIODS: [u16; 3] = [7, 30, 90];
 /// Most bars of a list; the rest is summed up.
 const BARS: usize = 8;
-
-/// Which days.
-#[derive(Deserialize)]
-pub(super) struct Asked {
-    days: Option<String>,
-}
 
 struct Figures {
     all: Total,
@@ -39,32 +31,18 @@ pub(super) async fn show(
     session: Session,
     Query(asked): Query<Asked>,
 ) -> Response {
-    let asked = asked.days.and_then(|days| days.parse().ok());
-    let days = asked.filter(|days| PERIODS.contains(days)).unwrap_or(PERIODS[1]);
-    let zone = &console.parts.time_zone;
-    let today = zone.to_datetime(console.parts.clock.now()).date();
-    let first = today.checked_sub(i64::from(days - 1).days()).unwrap_or(today);
-    let since = first.to_zoned(zone.clone()).map_or(Timestamp::MIN, |midnight| midnight.timestamp());
-    let figures = match gather(&console, since).await {
+    let period = asked.period(&console);
+    let figures = match gather(&console, period.since).await {
         Ok(figures) => figures,
         Err(error) => return failed(&console, &session, Place::Spend, &error),
     };
     let words = session.taste.words();
-    let periods = html! {
-        nav.segments aria-label=(words.period) {
-            @for choice in PERIODS {
-                a href={ "/console/spend?days=" (choice) } aria-current=[(choice == days).then_some("true")] {
-                    (words.last_days.replace("%d", &choice.to_string()))
-                }
-            }
-        }
-    };
     let content = html! {
-        (heading(words.spend, words.spend_lead, Some(periods)))
+        (heading(words.spend, words.spend_lead, Some(period.choices("/console/spend", session.taste))))
         @if figures.all.calls == 0 {
             section.card { (empty(words.spend_empty, words.spend_empty_note, None)) }
         } @else {
-            (report(&console, session.taste, &figures, first, days))
+            (report(&console, session.taste, &figures, period.first, period.days))
         }
     };
     page(&console.frame, &session, Place::Spend, &content)

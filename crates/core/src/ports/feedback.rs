@@ -5,6 +5,9 @@ use super::storage_error::StorageError;
 use crate::words::Feedback;
 use jiff::Timestamp;
 
+/// Weights, and since when they are in force.
+pub type Weights = (Vec<u8>, Timestamp);
+
 /// Keeps feedback, and the weights of models that were fitted to it.
 pub trait FeedbackStore: Send + Sync {
     /// Keeps what was said of a request, in place of what was said of it before.
@@ -19,8 +22,5 @@ pub trait FeedbackStore: Send + Sync {
         at: Timestamp,
     ) -> BoxFuture<'_, Result<(), StorageError>>;
     /// The weights of that name, and since when they are in force.
-    fn weights(
-        &self,
-        name: &'static str,
-    ) -> BoxFuture<'_, Result<Option<(Vec<u8>, Timestamp)>, StorageError>>;
+    fn weights(&self, name: &'static str) -> BoxFuture<'_, Result<Option<Weights>, StorageError>>;
 }

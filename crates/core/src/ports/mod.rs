@@ -18,7 +18,7 @@ pub use batch::{
 };
 pub use cache::{CacheEntry, CacheFilter, CacheKey, CacheStats, CacheStore};
 pub use events::{Event, EventSink};
-pub use feedback::FeedbackStore;
+pub use feedback::{FeedbackStore, Weights};
 pub use keys::KeyStore;
 pub use ledger::{
     BudgetStore, CallFilter, Grouping, HoldError, HoldRequest, Ledger, LedgerReader, Refusal, Settlement,

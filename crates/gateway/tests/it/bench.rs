@@ -7,8 +7,8 @@ use nunchi_core::{
 };
 use nunchi_gateway::{Gateway, Parts, PriceCatalog, ProviderEntry, Settings, TierModels};
 use nunchi_testkit::{
-    MemoryCache, MemoryKeys, MemoryLedger, ScriptedModel, ScriptedReply, SequentialIds, TokioClock,
-    TokioSpawn, owner_context,
+    MemoryCache, MemoryFeedback, MemoryKeys, MemoryLedger, ScriptedModel, ScriptedReply, SequentialIds,
+    TokioClock, TokioSpawn, owner_context,
 };
 use std::sync::Arc;
 
@@ -76,6 +76,7 @@ impl Bench {
             cache: cache.clone(),
             semantic: None,
             keys: Arc::new(MemoryKeys::new()),
+            feedback: Arc::new(MemoryFeedback::new()),
             clock: Arc::new(TokioClock::start()),
             ids: Arc::new(SequentialIds::new()),
             spawn: spawn.clone(),

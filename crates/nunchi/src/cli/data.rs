@@ -1,6 +1,6 @@
 //! The commands that read and change data.
 
-use clap::Subcommand;
+use clap::{Subcommand, ValueEnum};
 use std::path::PathBuf;
 
 /// `budget …`
@@ -81,13 +81,55 @@ pub(crate) enum CacheCommand {
     Stats,
 }
 
+/// Whether an answer was good.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum RatingArg {
+    /// It was.
+    Good,
+    /// It was not.
+    Bad,
+}
+
+/// A tier.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum TierArg {
+    /// A local model will do.
+    Trivial,
+    /// A fast, cheap model.
+    Standard,
+    /// The best model there is.
+    Complex,
+}
+
 /// `route …`
 #[derive(Debug, Subcommand)]
 pub(crate) enum RouteCommand {
+    /// Measure the router: agreement with labelled texts, and complex ones sent lower.
+    Eval {
+        /// Texts with their tiers, one JSON object a line: {"text": "…", "tier": "complex"}. Without it, your feedback is used.
+        #[arg(long, value_name = "FILE")]
+        data: Option<PathBuf>,
+    },
     /// Which tier and model a text would get, and what each stage said.
     Explain {
         /// The text.
         text: String,
+    },
+    /// Say whether an answer was good; the next training learns from it.
+    Rate {
+        /// The request: its x-nunchi-request-id.
+        request: String,
+        /// good or bad.
+        rating: RatingArg,
+        /// The tier that would have been right.
+        #[arg(long, value_name = "TIER")]
+        tier: Option<TierArg>,
+    },
+    /// Fit the router to what was said of its answers; a model that does worse on texts held out is refused.
+    Train {
+        /// Go back to the model that ships instead.
+        #[arg(long)]
+        revert: bool,
     },
 }
 

@@ -2,7 +2,9 @@
 
 mod data;
 
-pub(crate) use data::{BudgetCommand, CacheCommand, KeysCommand, ModelsCommand, PricesCommand, RouteCommand};
+pub(crate) use data::{
+    BudgetCommand, CacheCommand, KeysCommand, ModelsCommand, PricesCommand, RatingArg, RouteCommand, TierArg,
+};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::net::SocketAddr;

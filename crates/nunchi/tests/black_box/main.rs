@@ -4,6 +4,7 @@
 mod budgets;
 mod config;
 mod first_start;
+mod learning;
 mod ledger;
 mod offline;
 mod prices;

@@ -13,7 +13,7 @@ fn served(server: &Server, key: &str, text: &str) -> String {
 }
 
 /// Waits until the encoder is loaded: a request does not wait for that.
-fn warm(server: &Server, key: &str) {
+pub(crate) fn warm(server: &Server, key: &str) {
     let ready =
         || server.post("/api/cache/explain", key, &json!({ "a": "hello", "b": "hello" })).status == 200;
     assert!((0..100).any(|_| ready() || {

@@ -1,5 +1,8 @@
 //! How good a router is: quality recovered by share of strong calls, agreement, and intervals around both.
 
+use nunchi_core::Tier;
+use serde::Serialize;
+
 /// What is known of one question that both models answered.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Routed {
@@ -18,7 +21,7 @@ impl Routed {
 }
 
 /// A figure with the interval that holds it in 95 of 100 draws.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Estimate {
     /// The figure.
     pub value: f64,
@@ -101,6 +104,29 @@ pub fn share_of(hits: usize, of: usize) -> Estimate {
     Estimate { value: p, low: (middle - reach).max(0.0), high: (middle + reach).min(1.0) }
 }
 
+/// How tiers that were said compare with the right ones.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct TierScores {
+    /// Texts asked about.
+    pub asked: usize,
+    /// Share of texts whose tier was right.
+    pub agreement: Estimate,
+    /// Share of complex texts that were sent lower: the error that costs quality.
+    pub under_routed: Estimate,
+}
+
+/// Compares pairs of the tier said and the right one.
+pub fn tier_scores(pairs: &[(Tier, Tier)]) -> TierScores {
+    let complex = pairs.iter().filter(|(_, right)| *right == Tier::Complex).count();
+    let lower = pairs.iter().filter(|(said, right)| *right == Tier::Complex && said < right).count();
+    let agreed = pairs.iter().filter(|(said, right)| said == right).count();
+    TierScores {
+        asked: pairs.len(),
+        agreement: share_of(agreed, pairs.len()),
+        under_routed: share_of(lower, complex),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -126,6 +152,15 @@ mod tests {
         // 150 of 200 are right without help; 95 % of 200 needs 40 more.
         assert_eq!(strong_share_for(&perfect, 0.95), Some(0.2));
         assert_eq!(strong_share_for(&records(|_| 0.0), 0.95), Some(0.8));
+    }
+
+    #[test]
+    fn tiers_are_compared() {
+        use Tier::{Complex, Standard, Trivial};
+        let scores =
+            tier_scores(&[(Trivial, Trivial), (Standard, Complex), (Complex, Complex), (Complex, Trivial)]);
+        assert_eq!((scores.asked, scores.agreement.value, scores.under_routed.value), (4, 0.5, 0.5));
+        assert_eq!(tier_scores(&[]).agreement.value, 0.0);
     }
 
     #[test]

@@ -27,7 +27,7 @@ pub use explain::{RouteExplanation, RouteStage, RouteStageName, explain_route};
 pub use features::{ROUTE_VECTOR, RouteFeatures};
 pub use intent::{INTENTS, Intent};
 pub use learn::{FeatureScaler, FitLoss, FitOptions, LinearInputs, LinearModel, fit_linear};
-pub use measure::{Estimate, Routed, apgr, bootstrap, share_of, strong_share_for};
+pub use measure::{Estimate, Routed, TierScores, apgr, bootstrap, share_of, strong_share_for, tier_scores};
 pub use model::{RouteJudgement, RouteModel};
 pub use reading::{PromptReading, read_prompt};
 pub use refit::{

@@ -7,6 +7,7 @@ use super::measure::{Estimate, Routed, apgr, bootstrap};
 use super::model::RouteModel;
 use super::tier::{TierExample, part_of};
 use nunchi_core::{Explain, Lang, Tier};
+use serde::Serialize;
 use std::fmt;
 
 /// Least examples of a kind that are worth a fit.
@@ -42,7 +43,7 @@ pub struct RouteExample<'a> {
 }
 
 /// Two models on the same held-out examples.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct RouteComparison {
     /// Examples held out.
     pub held_out: usize,

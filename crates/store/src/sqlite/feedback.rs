@@ -4,7 +4,7 @@ use super::connection::failure;
 use super::ledger::SqliteLedger;
 use crate::seal::{Packer, Sealer};
 use jiff::Timestamp;
-use nunchi_core::{BoxFuture, CacheKey, Feedback, FeedbackStore, RequestId, StorageError};
+use nunchi_core::{BoxFuture, CacheKey, Feedback, FeedbackStore, RequestId, StorageError, Weights};
 use rusqlite::{Connection, OptionalExtension, params};
 use sha2::{Digest, Sha256};
 
@@ -53,10 +53,7 @@ impl FeedbackStore for SqliteLedger {
         }))
     }
 
-    fn weights(
-        &self,
-        name: &'static str,
-    ) -> BoxFuture<'_, Result<Option<(Vec<u8>, Timestamp)>, StorageError>> {
+    fn weights(&self, name: &'static str) -> BoxFuture<'_, Result<Option<Weights>, StorageError>> {
         Box::pin(self.read(move |connection| {
             let row: Option<(i64, Vec<u8>)> = connection
                 .query_row("SELECT at, bytes FROM weights WHERE name = ?", [name], |row| {

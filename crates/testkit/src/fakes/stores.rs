@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use nunchi_core::{
     BoxFuture, CacheEntry, CacheFilter, CacheKey, CacheStats, CacheStore, Feedback, FeedbackStore, KeyId,
-    KeyStore, StorageError, VirtualKey,
+    KeyStore, StorageError, VirtualKey, Weights,
 };
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -181,10 +181,7 @@ impl FeedbackStore for MemoryFeedback {
         })
     }
 
-    fn weights(
-        &self,
-        name: &'static str,
-    ) -> BoxFuture<'_, Result<Option<(Vec<u8>, Timestamp)>, StorageError>> {
+    fn weights(&self, name: &'static str) -> BoxFuture<'_, Result<Option<Weights>, StorageError>> {
         Box::pin(
             async move { Ok(self.weights.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned()) },
         )

@@ -67,7 +67,8 @@ function draw(entry) {
   thought.append(element("summary", "", told.thinking), element("div"));
   const text = element("div", "text");
   const facts = element("div", "facts");
-  box.append(thought, text, facts);
+  const opinion = element("div", "opinion");
+  box.append(thought, text, facts, opinion);
   const update = () => {
     thought.hidden = !entry.reasoning;
     thought.lastElementChild.textContent = entry.reasoning ?? "";
@@ -76,11 +77,52 @@ function draw(entry) {
     if (entry.problem) facts.prepend(element("span", "badge bad", entry.problem));
     if (entry.hint) facts.append(element("span", "", entry.hint));
     facts.hidden = !facts.childElementCount;
+    opinion.hidden = !entry.request;
+    opinion.replaceChildren(...(entry.request ? thumbs(entry, update) : []));
   };
   update();
   talk.append(box);
   blank.hidden = true;
   return { box, update };
+}
+
+function thumb() {
+  const [svg, path] = ["svg", "path"].map((name) => document.createElementNS("http://www.w3.org/2000/svg", name));
+  svg.setAttribute("class", "icon");
+  svg.setAttribute("viewBox", "0 0 24 24");
+  svg.setAttribute("aria-hidden", "true");
+  path.setAttribute("d", "M7 11v9H4v-9zM7 11l4-8c1.6 0 2.5 1 2.5 2.5L13 9h6a2 2 0 0 1 2 2.3l-1.2 7A2 2 0 0 1 17.8 20H7");
+  svg.append(path);
+  return svg;
+}
+
+// Whether the answer was good: the router learns from it.
+function thumbs(entry, update) {
+  const buttons = [["good", told.good], ["bad", told.bad]].map(([rating, name]) => {
+    const button = element("button", `thumb ${rating}`);
+    button.append(thumb());
+    button.type = "button";
+    button.title = name;
+    button.setAttribute("aria-label", name);
+    button.setAttribute("aria-pressed", entry.rating === rating);
+    button.addEventListener("click", () => rate(entry, rating, update));
+    return button;
+  });
+  const note = element("span", entry.unrated ? "badge bad" : "note", entry.unrated ?? (entry.rating ? told.rated : ""));
+  note.setAttribute("role", "status");
+  return [...buttons, note];
+}
+
+async function rate(entry, rating, update) {
+  const reply = await fetch("/console/api/feedback", {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ request: entry.request, rating }),
+  }).catch(() => undefined);
+  entry.unrated = reply?.ok ? undefined : ((await reply?.json().catch(() => undefined))?.error?.message ?? told.failed);
+  if (reply?.ok) entry.rating = rating;
+  update();
+  keep();
 }
 
 const header = (reply, name) => {
@@ -152,6 +194,8 @@ async function ask(text) {
   update();
   working(false);
   if (reply?.ok) await receipt(reply, entry);
+  // Only what the router or the cache decided can be judged.
+  if (reply?.ok && (header(reply, "tier") || /exact|semantic/.test(header(reply, "cache")))) entry.request = header(reply, "request-id");
   update();
   keep();
 }

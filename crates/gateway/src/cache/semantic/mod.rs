@@ -230,9 +230,15 @@ impl Semantic {
             .map(|r| r.vectors)
     }
 
+    /// Waits until the encoder has been loaded; for those who would rather wait than go without.
+    pub(crate) async fn ready(&self, context: &CallContext) {
+        let _vectors = self.embed_many(&["ready".to_owned()], context).await;
+    }
+
     /// A stored answer that may be served for this question; else perhaps one that the fresh answer is to be compared with.
     pub(crate) async fn find(&self, asked: &mut Asked) -> Option<Shared> {
         self.counters.lookups.fetch_add(1, Ordering::Relaxed);
+        metrics::counter!("nunchi_semantic_lookups_total").increment(1);
         let near = self.read_index().nearest(asked.kin, &asked.vector.signs(), NEIGHBOURS, self.clock.now());
         if near.is_empty() {
             return None;
@@ -245,6 +251,7 @@ impl Semantic {
         match record.decide(&self.prior, probability, delta, draw) {
             SharingDecision::Serve => {
                 self.counters.hits.fetch_add(1, Ordering::Relaxed);
+                metrics::counter!("nunchi_semantic_hits_total").increment(1);
                 Some(Shared { key: best.key, text: best.text, probability })
             }
             SharingDecision::Ask => {
@@ -299,16 +306,23 @@ impl Semantic {
             return;
         };
         let right = same_answer((&stored, &a), (&fresh, &b));
+        self.observe(audit.key, audit.probability, right).await;
+    }
+
+    /// Notes whether the answer of an entry was right for a question that was that likely to share it.
+    pub(crate) async fn observe(&self, key: CacheKey, probability: f32, right: bool) {
         self.counters.audited.fetch_add(1, Ordering::Relaxed);
         self.counters.wrong.fetch_add(u64::from(!right), Ordering::Relaxed);
-        let known = self.questions(&[audit.key]).await.unwrap_or_default();
+        let verdict = if right { "right" } else { "wrong" };
+        metrics::counter!("nunchi_semantic_audits_total", "verdict" => verdict).increment(1);
+        let known = self.questions(&[key]).await.unwrap_or_default();
         let Some(mut question) = known.into_iter().next() else { return };
         let mut record = read_record(&question.evidence);
-        record.observe(audit.probability, right);
+        record.observe(probability, right);
         let Ok(evidence) = serde_json::to_string(&record) else { return };
         question.evidence.clone_from(&evidence);
         self.fresh().add(question);
-        if let Err(error) = self.parts.questions.learn(audit.key, evidence).await {
+        if let Err(error) = self.parts.questions.learn(key, evidence).await {
             tracing::warn!(%error, "what was learned of a stored answer cannot be kept");
         }
     }
@@ -323,6 +337,7 @@ impl Semantic {
 
     /// Why two questions do or do not share an answer.
     pub(crate) async fn explain(&self, a: &str, b: &str, context: &CallContext) -> Option<SharingReport> {
+        self.ready(context).await;
         let (asked, stored) = (Question::read(a), Question::read(b));
         let cosine = self.embed(a, context).await?.cosine(&self.embed(b, context).await?);
         let verdict = judge(&asked, &stored, cosine);
