@@ -13,7 +13,7 @@ fn said(number: u64, rating: Rating) -> Feedback {
         model: "up/m".into(),
         answered_by: Tier::Standard,
         rating,
-        right_tier: (number % 2 == 0).then_some(Tier::Complex),
+        right_tier: number.is_multiple_of(2).then_some(Tier::Complex),
         text: format!("{number}번째 비밀 질문"),
     }
 }
