@@ -8,9 +8,9 @@ mod words;
 
 pub use chat::{
     CacheTtl, Choice, Citation, Dialect, EmbedReply, EmbedRequest, Frame, ImageDetail, Json,
-    JsonSchemaFormat, Media, MediaSource, Message, ModelRequest, Note, Origin, PackedVector, Part, RawFrame,
-    ReasoningEffort, ReasoningRequest, Reply, ReplyBody, ReplyEvent, ReplyInfo, ReplyStream, ResponseFormat,
-    Role, Sampling, StopReason, ToolChoice, ToolDefinition, assemble_reply,
+    JsonSchemaFormat, Media, MediaSource, Message, ModelRequest, Note, Origin, PackedVector, Part, Quota,
+    RawFrame, ReasoningEffort, ReasoningRequest, Reply, ReplyBody, ReplyEvent, ReplyInfo, ReplyStream,
+    ResponseFormat, Role, Sampling, StopReason, ToolChoice, ToolDefinition, assemble_reply,
 };
 pub use explain::{Explain, Lang, RetryClass};
 pub use ports::{

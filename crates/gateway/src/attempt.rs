@@ -9,6 +9,7 @@ use crate::limits::Permit;
 use crate::plan::{Candidate, RoutePlan};
 use crate::prices::free_price;
 use crate::prompt_cache::Look;
+use crate::quotas::typical_tokens;
 use crate::tokens;
 use crate::tool_selection::Chosen;
 use backon::{BackoffBuilder, ExponentialBuilder};
@@ -259,7 +260,11 @@ impl Pursuit {
     /// Calls the provider and waits for the first content.
     async fn send(&self, candidate: &Candidate, request: ModelRequest) -> Result<Begun, ModelError> {
         let entry = &self.gateway.parts.providers[candidate.entry];
+        self.gateway.quotas.take(candidate, typical_tokens(self.ask.prompt_bound));
         let Reply { mut info, mut stream } = entry.model.call(request, self.ask.context.clone()).await?;
+        if let Some(quota) = info.quota {
+            self.gateway.quotas.note(candidate, quota, self.gateway.parts.clock.monotonic());
+        }
         let mut opening = Vec::with_capacity(1);
         while let Some(frame) = stream.next().await.transpose()? {
             let content = frame.events.iter().any(is_content);

@@ -6,6 +6,7 @@ use crate::gateway::Gateway;
 use crate::limits::Permit;
 use crate::plan::{Candidate, may_use};
 use crate::prices::baseline_cost;
+use crate::quotas::typical_tokens;
 use futures_util::StreamExt;
 use jiff::Timestamp;
 use nunchi_core::{
@@ -67,6 +68,7 @@ impl Gateway {
         let posture = self.parts.ledger.posture(&SpendScope::of(&ask.context, "", ""), ask.started);
         let judged = self.judge(&ask, slot.asked.as_ref()).await;
         let planned = self.plan(&ask.request, &ask.context, &posture, judged.as_ref());
+        let planned = planned.map(|plan| self.spare_quotas(plan, ask.prompt_bound));
         let planned = planned.map(|plan| self.stay(&ask, plan, &posture));
         self.attempt(ask, planned, slot, permit, posture).await
     }
@@ -78,8 +80,8 @@ impl Gateway {
     }
 
     pub(crate) fn limit(&self, ask: &Ask) -> Result<Permit, ModelError> {
-        // Limits count tokens as a reader would, not by the bound that keeps budgets safe: about four bytes a token.
-        let tokens = ask.prompt_bound / 4 + ask.request.max_output_tokens.unwrap_or(0);
+        // Limits count tokens as a reader would, not by the bound that keeps budgets safe.
+        let tokens = typical_tokens(ask.prompt_bound) + ask.request.max_output_tokens.unwrap_or(0);
         self.limits.admit(&ask.context.principal, ask.since, tokens, self.settings.limits.chat_per_minute)
     }
 

@@ -10,6 +10,7 @@ use crate::loyalty::Loyalty;
 use crate::parts::Parts;
 use crate::prices::PriceBook;
 use crate::prompt_cache::{PromptCache, PromptCacheReport};
+use crate::quotas::Quotas;
 use crate::route_learning::LearnedRoute;
 use crate::settings::{Settings, TierModels};
 use crate::tokens;
@@ -32,6 +33,7 @@ pub struct Gateway {
     pub(crate) loyalty: Loyalty,
     pub(crate) recent: Recent,
     pub(crate) learned: LearnedRoute,
+    pub(crate) quotas: Quotas,
     pub(crate) me: Weak<Gateway>,
     keys: KeyRing,
     routes: RwLock<Arc<Routes>>,
@@ -61,6 +63,7 @@ impl Gateway {
             loyalty: Loyalty::default(),
             recent: Recent::default(),
             learned: LearnedRoute::new(),
+            quotas: Quotas::default(),
             prompt_cache: PromptCache::new(Arc::clone(&parts.clock)),
             me: Weak::clone(me),
             routes: RwLock::new(Arc::new(Routes::first(&parts, &settings))),

@@ -18,6 +18,7 @@ mod parts;
 mod plan;
 mod prices;
 mod prompt_cache;
+mod quotas;
 mod route_learning;
 mod settings;
 mod tiering;

@@ -10,7 +10,7 @@ mod vector;
 pub use embed::{EmbedReply, EmbedRequest};
 pub use message::{CacheTtl, ImageDetail, Json, Media, MediaSource, Message, Part, Role};
 pub use reply::{
-    Choice, Citation, Frame, Note, RawFrame, Reply, ReplyBody, ReplyEvent, ReplyInfo, ReplyStream,
+    Choice, Citation, Frame, Note, Quota, RawFrame, Reply, ReplyBody, ReplyEvent, ReplyInfo, ReplyStream,
     StopReason, assemble_reply,
 };
 pub use request::{

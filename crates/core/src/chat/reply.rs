@@ -9,6 +9,7 @@ use futures_core::Stream;
 use serde::{Deserialize, Serialize};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A reply as it arrives.
 ///
@@ -148,6 +149,17 @@ pub struct Note {
     pub what: String,
 }
 
+/// What a provider says is left of its rate limits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Quota {
+    /// Requests that may still be made.
+    pub requests: Option<u64>,
+    /// Tokens that may still be used; the least where prompts and answers are counted apart.
+    pub tokens: Option<u64>,
+    /// Time until the first of the limits is reset.
+    pub resets_in: Option<Duration>,
+}
+
 /// What is known about a reply before its first event.
 #[derive(Clone, Debug, Default)]
 pub struct ReplyInfo {
@@ -161,6 +173,8 @@ pub struct ReplyInfo {
     pub upstream_id: Option<String>,
     /// What could not be said to the upstream.
     pub notes: Vec<Note>,
+    /// What is left of the provider's rate limits, if it says so.
+    pub quota: Option<Quota>,
     /// Facts the gateway adds; empty from a provider.
     pub served: Option<Arc<crate::words::Served>>,
 }

@@ -3,10 +3,11 @@
 use crate::bench::{Bench, hear, request};
 use nunchi_core::{
     BudgetAction, CallContext, KeyId, Message, Model, ModelError, ModelErrorKind as Kind, Part, Principal,
-    Role, Tier, ToolDefinition,
+    Quota, ReplyInfo, Role, Tier, ToolDefinition,
 };
 use nunchi_testkit::{ScriptedReply, owner_context};
 use std::sync::Arc;
+use std::time::Duration;
 use uuid::Uuid;
 
 fn names(bench: &Bench, model: &str, text: &str) -> (Option<Tier>, Vec<String>) {
@@ -101,4 +102,31 @@ async fn a_tool_loop_stays_with_the_model_that_began_it() {
     let turns = used().into_iter().chain([Message::text(Role::User, "and now another one")]).collect();
     let after = hear(bench.gateway.call(ask(turns), owner_context()).await.unwrap()).await.unwrap();
     assert_eq!(after.reply_provider, "cloud", "a new question may go elsewhere");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_candidate_leaves_with_its_rate_limit_and_rejoins() {
+    let bench = Bench::new();
+    let says = |requests: Option<u64>, tokens: Option<u64>| {
+        let quota = Quota { requests, tokens, resets_in: Some(Duration::from_secs(20)) };
+        ScriptedReply::text("done").info(ReplyInfo { quota: Some(quota), ..ReplyInfo::default() })
+    };
+    let ask = async |text: &str| bench.ask("auto:standard", text).await.unwrap();
+    // One request is left after this one, then none; the tokens would do.
+    bench.cloud.script([says(Some(1), Some(90_000))]);
+    assert_eq!(ask("Write the first letter").await.reply_provider, "cloud");
+    assert_eq!(ask("Write the second letter").await.reply_provider, "cloud");
+    let third = ask("Write the third letter").await;
+    assert_eq!(third.reply_provider, "spare", "nobody waits for a refusal that is known to come");
+    assert!(third.reason.contains("cloud/m has used up its rate limit"), "{}", third.reason);
+    assert_eq!(
+        bench.ask("cloud/m", "Write, whoever you are").await.unwrap().reply_provider,
+        "cloud",
+        "it was named"
+    );
+    tokio::time::advance(Duration::from_secs(21)).await;
+    bench.cloud.script([says(Some(500), Some(40))]);
+    assert_eq!(ask("Write the fourth letter").await.reply_provider, "cloud", "its limit was reset");
+    let long = "Write the fifth letter, and make it a long one. ".repeat(20);
+    assert_eq!(ask(&long).await.reply_provider, "spare", "40 tokens are too few");
 }

@@ -8,7 +8,7 @@ pub use config::{ProviderConfig, ProviderDeps, ProviderKind};
 
 use crate::codec::{Codec, Encoded};
 use crate::config_error::ConfigError;
-use crate::transport::{Body, Transport, retry_after};
+use crate::transport::{Body, Transport, quota, retry_after};
 use bytes::Bytes;
 use config::Base;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
@@ -159,6 +159,7 @@ impl Provider {
             model: model.to_owned(),
             upstream_id: upstream_id.and_then(|id| id.to_str().ok()).map(str::to_owned),
             notes,
+            quota: quota(headers, self.clock.now()),
             ..ReplyInfo::default()
         }
     }

@@ -3,11 +3,13 @@
 mod body;
 mod direct;
 mod frames;
+mod quota;
 mod retry_after;
 mod tls;
 
 pub(crate) use body::Body;
 pub(crate) use frames::{Event, Frames};
+pub(crate) use quota::quota;
 pub(crate) use retry_after::retry_after;
 pub use tls::Tls;
 

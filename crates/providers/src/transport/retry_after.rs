@@ -42,7 +42,7 @@ fn remaining_name(name: &str) -> Option<String> {
 }
 
 /// `12ms`, `1s`, `6m0s`, a number of seconds, a Unix time in seconds or milliseconds, or a timestamp.
-fn reset(value: &str, now: Timestamp) -> Option<Duration> {
+pub(super) fn reset(value: &str, now: Timestamp) -> Option<Duration> {
     if let Ok(number) = value.parse::<i64>()
         && number > 1_000_000_000
     {
