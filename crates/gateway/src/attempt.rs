@@ -350,7 +350,7 @@ impl Gateway {
         Ok(OpenCall { record, held, price, since: self.parts.clock.monotonic(), shortened: false })
     }
 
-    fn price_of(&self, candidate: &Candidate) -> Result<Arc<ModelPrice>, ModelError> {
+    pub(crate) fn price_of(&self, candidate: &Candidate) -> Result<Arc<ModelPrice>, ModelError> {
         let entry = &self.parts.providers[candidate.entry];
         match self.prices.get(&entry.price_from, &candidate.model) {
             Some(price) => Ok(price),

@@ -69,7 +69,7 @@ impl Gateway {
         let judged = self.judge(&ask, slot.asked.as_ref()).await;
         let planned = self.plan(&ask.request, &ask.context, &posture, judged.as_ref());
         let planned = planned.map(|plan| self.spare_quotas(plan, ask.prompt_bound));
-        let planned = planned.map(|plan| self.stay(&ask, plan, &posture));
+        let planned = planned.map(|plan| self.stay(&ask, plan, &posture, judged.as_ref()));
         self.attempt(ask, planned, slot, permit, posture).await
     }
 

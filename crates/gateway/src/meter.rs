@@ -104,6 +104,7 @@ impl Pursuit {
         let summary = Arc::new(record.summary());
         let usage = record.usage;
         let upstream = (record.provider.clone(), record.model.clone());
+        self.gateway.note_answered(&self.ask, &record);
         let kept = self.key.filter(|_| keep).map(|key| (key, self.stored(&record, usage)));
         self.gateway.book(record).await;
         if let Some((key, stored)) = kept.filter(|(_, stored)| stored.bytes <= LARGEST_KEPT) {

@@ -2,10 +2,11 @@
 
 use crate::bench::{Bench, hear, request};
 use nunchi_core::{
-    BudgetAction, CallContext, KeyId, Message, Model, ModelError, ModelErrorKind as Kind, Part, Principal,
-    Quota, ReplyInfo, Role, Tier, ToolDefinition,
+    BudgetAction, CallContext, KeyId, Message, Model, ModelError, ModelErrorKind as Kind, ModelRequest,
+    NanoUsd, Part, Principal, Quota, Rates, ReplyInfo, Role, Tier, TierRule, TierRules, ToolDefinition,
+    Usage,
 };
-use nunchi_testkit::{ScriptedReply, owner_context};
+use nunchi_testkit::{MemoryLedger, ScriptedReply, owner_context};
 use std::sync::Arc;
 use std::time::Duration;
 use uuid::Uuid;
@@ -101,7 +102,72 @@ async fn a_tool_loop_stays_with_the_model_that_began_it() {
     }
     let turns = used().into_iter().chain([Message::text(Role::User, "and now another one")]).collect();
     let after = hear(bench.gateway.call(ask(turns), owner_context()).await.unwrap()).await.unwrap();
-    assert_eq!(after.reply_provider, "cloud", "a new question may go elsewhere");
+    assert_eq!(after.reply_provider, "spare", "the other model would save nothing");
+}
+
+fn rule(pattern: &str, tier: Tier) -> TierRule {
+    TierRule { pattern: regex::Regex::new(pattern).unwrap(), tier, name: pattern.into() }
+}
+
+/// A conversation that has come so far, with what is asked next.
+fn conversation(turns: usize, next: &str) -> ModelRequest {
+    let mut asked = request("auto", "write a letter to the landlord");
+    for turn in 0..turns {
+        asked.messages.push(Message::text(Role::Assistant, format!("answer {turn}")));
+        asked.messages.push(Message::text(Role::User, format!("write it anew, take {turn}")));
+    }
+    if let Some(last) = asked.messages.last_mut() {
+        *last = Message::text(Role::User, next);
+    }
+    asked
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_gives_up_a_warm_cache_only_for_more() {
+    // The dear model answers the hard first question of a long session; `spare` is a little cheaper, `home` is free.
+    let bench = Bench::with(MemoryLedger::new(), |settings| {
+        settings.tiers.complex = vec!["cloud/m".into()];
+        settings.tiers.standard = vec!["spare/m".into()];
+        let prices = &mut settings.prices.prices;
+        let rates = |dollars: i64, cached: i64| Rates {
+            input: NanoUsd::from_usd(dollars),
+            cache_read: NanoUsd(cached * 100_000_000),
+            output: NanoUsd::from_usd(dollars),
+            ..Rates::default()
+        };
+        prices[0].rates = rates(10, 10);
+        prices[1].rates = rates(9, 90);
+        settings.own_rules = TierRules {
+            rules: vec![
+                rule("(?i)prove", Tier::Complex),
+                rule("(?i)^write", Tier::Standard),
+                rule("(?i)^hi", Tier::Trivial),
+            ],
+        };
+    });
+    let long = Usage { input: 60_000, output: 200, ..Usage::default() };
+    bench.cloud.always(ScriptedReply::text_with_usage("so it is", long));
+    bench.spare.always(ScriptedReply::text_with_usage("so it is", long));
+    let session = CallContext { session: Some("s".into()), ..owner_context() };
+    let ask = async |turns: usize, next: &str| {
+        let reply = bench.gateway.call(conversation(turns, next), session.clone()).await.unwrap();
+        let answer = hear(reply).await.unwrap();
+        (answer.reply_provider, answer.reason)
+    };
+    assert_eq!(ask(1, "prove that it holds").await.0, "cloud");
+    let (provider, reason) = ask(2, "write it down").await;
+    assert_eq!(provider, "cloud", "its 60,000 tokens are still warm: {reason}");
+    assert!(reason.contains("cache is worth more"), "{reason}");
+    let (provider, reason) = ask(3, "hi, thanks").await;
+    assert_eq!(provider, "home", "what is free is worth more than any cache: {reason}");
+    assert!(reason.contains("changing saves"), "{reason}");
+    let (provider, reason) = ask(4, "prove the rest").await;
+    assert_eq!((provider.as_str(), reason.contains("needs a higher tier")), ("cloud", true), "{reason}");
+    tokio::time::advance(Duration::from_secs(301)).await;
+    let (provider, reason) = ask(5, "write it down again").await;
+    assert_eq!(provider, "cloud", "the cache is cold, but a tenth is too little to change for: {reason}");
+    tokio::time::advance(Duration::from_secs(3 * 3_600)).await;
+    assert_eq!(ask(6, "write it down again").await.0, "spare", "after hours it is a new conversation");
 }
 
 #[tokio::test(start_paused = true)]
