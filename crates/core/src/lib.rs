@@ -28,6 +28,6 @@ pub use rules::{
 pub use words::{
     AccessRole, Amount, Budget, BudgetAction, BudgetId, BudgetNotice, BudgetScope, BudgetState, BudgetWindow,
     CacheDirective, CacheVerdict, CallContext, CallId, CallRecord, CallSummary, ContextTier, Feedback, KeyId,
-    KeyLimits, ModelPrice, NanoUsd, Outcome, ParseMoneyError, Posture, Principal, Rates, Rating, RequestId,
-    RunId, Saved, Savings, Served, SpendScope, StepId, Threshold, Tier, Usage, UserId, VirtualKey,
+    KeyLimits, ModelPrice, NanoUsd, OWN_TASKS, Outcome, ParseMoneyError, Posture, Principal, Rates, Rating,
+    RequestId, RunId, Saved, Savings, Served, SpendScope, StepId, Threshold, Tier, Usage, UserId, VirtualKey,
 };

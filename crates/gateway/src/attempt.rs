@@ -38,7 +38,7 @@ pub(crate) struct Pursuit {
     pub(crate) look: Option<Look>,
     /// The tools to send, if not all.
     pub(crate) chosen: Option<Chosen>,
-    plan: RoutePlan,
+    pub(crate) plan: RoutePlan,
     verdict: CacheVerdict,
     posture: Posture,
     _permit: Permit,
@@ -159,6 +159,11 @@ impl Pursuit {
         let candidates = std::mem::take(&mut self.plan.candidates);
         self.look = self.gateway.prompt_cache.look(&self.ask);
         self.chosen = self.gateway.choose_tools(&self.ask).await;
+        if let Some(cheap) = self.plan.cheap_first.take()
+            && let Some(begun) = self.begin_cheap(&cheap).await
+        {
+            return Ok(begun);
+        }
         let mut last: Option<ModelError> = None;
         for (index, candidate) in candidates.iter().enumerate() {
             let others = index + 1 < candidates.len();
@@ -177,7 +182,11 @@ impl Pursuit {
         Err(last.unwrap_or_else(|| ModelError::new(ModelErrorKind::NoCandidate, "")))
     }
 
-    async fn try_candidate(&mut self, candidate: &Candidate, others: bool) -> Result<Begun, ModelError> {
+    pub(crate) async fn try_candidate(
+        &mut self,
+        candidate: &Candidate,
+        others: bool,
+    ) -> Result<Begun, ModelError> {
         let gateway = Arc::clone(&self.gateway);
         let retry = &gateway.settings.retry;
         let mut backoff = ExponentialBuilder::default().with_min_delay(retry.first_pause).with_factor(2.0);
@@ -301,7 +310,7 @@ impl Pursuit {
     }
 
     /// Books a failed attempt and blames whom it concerns.
-    async fn fail(&mut self, candidate: &Candidate, error: &ModelError) {
+    pub(crate) async fn fail(&mut self, candidate: &Candidate, error: &ModelError) {
         let gateway = Arc::clone(&self.gateway);
         let failure = Failure { code: error.code(), blame: blame(&error.kind, error.retry_after) };
         if gateway.breakers.failed(

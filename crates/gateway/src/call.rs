@@ -4,7 +4,7 @@ use crate::cache::{Asked, Shared, Stored, replay};
 use crate::flight::{Flight, Listener};
 use crate::gateway::Gateway;
 use crate::limits::Permit;
-use crate::plan::{Candidate, may_use};
+use crate::plan::{Candidate, Judgement, RoutePlan, may_use};
 use crate::prices::baseline_cost;
 use crate::quotas::typical_tokens;
 use futures_util::StreamExt;
@@ -67,9 +67,15 @@ impl Gateway {
         };
         let posture = self.parts.ledger.posture(&SpendScope::of(&ask.context, "", ""), ask.started);
         let judged = self.judge(&ask, slot.asked.as_ref()).await;
-        let planned = self.plan(&ask.request, &ask.context, &posture, judged.as_ref());
+        let opinion = self.tier_opinion(&ask, judged.as_ref()).await;
+        let judgement = Judgement { route: judged.as_ref(), opinion: opinion.as_ref() };
+        let planned = self.plan(&ask.request, &ask.context, &posture, judgement);
         let planned = planned.map(|plan| self.spare_quotas(plan, ask.prompt_bound));
         let planned = planned.map(|plan| self.stay(&ask, plan, &posture, judged.as_ref()));
+        let planned = planned.map(|plan| RoutePlan {
+            cheap_first: self.cheap_first(&ask, &plan, &posture, judged.as_ref()),
+            ..plan
+        });
         self.attempt(ask, planned, slot, permit, posture).await
     }
 

@@ -8,8 +8,8 @@ use crate::prices::baseline_cost;
 use crate::tokens;
 use futures_util::StreamExt;
 use nunchi_core::{
-    CallRecord, Explain, Frame, ModelError, ModelErrorKind, ModelRequest, NanoUsd, Outcome, ReplyEvent,
-    StopReason, Usage, cost, human_text,
+    CallRecord, Explain, Frame, ModelError, ModelErrorKind, ModelRequest, NanoUsd, OWN_TASKS, Outcome,
+    ReplyEvent, StopReason, Usage, cost, human_text,
 };
 use nunchi_saving::freshness;
 use std::sync::Arc;
@@ -100,7 +100,8 @@ impl Pursuit {
             other => other,
         };
         let keep = matches!(ending, Ending::Whole) && reading.keepable && !shortened;
-        let record = self.booked(open, &reading, &ending, notes);
+        let mut record = self.booked(open, &reading, &ending, &self.flight.frames());
+        record.notes = notes;
         let summary = Arc::new(record.summary());
         let usage = record.usage;
         let upstream = (record.provider.clone(), record.model.clone());
@@ -140,16 +141,15 @@ impl Pursuit {
     }
 
     /// The row of an answer that began.
-    fn booked(&self, open: OpenCall, reading: &Reading, ending: &Ending, notes: Vec<String>) -> CallRecord {
+    fn booked(&self, open: OpenCall, reading: &Reading, ending: &Ending, frames: &[Frame]) -> CallRecord {
         let gateway = &self.gateway;
         let mut record = open.record;
-        record.notes = notes;
         record.latency_us = gateway.micros_since(open.since);
         record.first_event_us = reading.first_event_us;
         record.usage_estimated = reading.usage.is_none() || !matches!(ending, Ending::Whole);
         record.usage = match reading.usage {
             Some(usage) if matches!(ending, Ending::Whole) => usage,
-            reported => self.counted(reported),
+            reported => self.counted(reported, frames),
         };
         (record.outcome, record.error_code) = match ending {
             Ending::Whole => (Outcome::Ok, None),
@@ -180,12 +180,15 @@ impl Pursuit {
         }
         let uncached = record.cost + record.saved.total();
         record.baseline_cost = gateway.baseline(&self.untrimmed(&record.usage)).unwrap_or(uncached);
+        if record.is_own() {
+            // Without us nobody would have asked.
+            record.baseline_cost = NanoUsd::ZERO;
+        }
         record
     }
 
     /// Our own count of an answer without a final report: never less than what the provider reported on the way.
-    fn counted(&self, reported: Option<Usage>) -> Usage {
-        let frames = self.flight.frames();
+    fn counted(&self, reported: Option<Usage>, frames: &[Frame]) -> Usage {
         let output: u64 = frames.iter().flat_map(|frame| &frame.events).map(count_event).sum();
         match reported {
             Some(usage) => {
@@ -213,6 +216,17 @@ impl Pursuit {
         }
     }
 
+    /// Books an answer that was paid for and is not given.
+    pub(crate) async fn settle_rejected(&mut self, frames: &[Frame]) {
+        let Some(open) = self.open.take() else { return };
+        let mut reading = Reading::default();
+        frames.iter().for_each(|frame| reading.observe(frame));
+        let mut record = self.booked(open, &reading, &Ending::Whole, frames);
+        record.task = Some(Arc::from(format!("{OWN_TASKS}cascade")));
+        record.baseline_cost = NanoUsd::ZERO;
+        self.gateway.book(record).await;
+    }
+
     /// The usage as it would have been with all tools.
     fn untrimmed(&self, usage: &Usage) -> Usage {
         let left_out = self.chosen.as_ref().map_or(0, |chosen| chosen.saved_tokens);
@@ -230,7 +244,7 @@ impl Pursuit {
     pub(crate) async fn abandon(&mut self) {
         let Some(open) = self.open.take() else { return };
         let reading = Reading::default();
-        let mut record = self.booked(open, &reading, &Ending::Aborted, Vec::new());
+        let mut record = self.booked(open, &reading, &Ending::Aborted, &[]);
         record.first_event_us = None;
         self.gateway.book(record).await;
     }

@@ -4,7 +4,7 @@ use crate::gateway::Gateway;
 use crate::parts::ProviderEntry;
 use nunchi_core::{
     BudgetAction, CallContext, Media, ModelError, ModelErrorKind, ModelRequest, Part, Posture, Principal,
-    Refusal, Tier, human_text, pattern_matches,
+    Refusal, Tier, TierChoice, human_text, pattern_matches,
 };
 use nunchi_saving::RouteJudgement;
 use serde::Serialize;
@@ -38,6 +38,18 @@ pub struct RoutePlan {
     pub reason: String,
     /// Who is tried, in order.
     pub candidates: Vec<Candidate>,
+    /// Who is tried before them, with a check of the answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cheap_first: Option<Candidate>,
+}
+
+/// What is known of a request whose tier is to be chosen.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Judgement<'a> {
+    /// What the classifier says.
+    pub(crate) route: Option<&'a RouteJudgement>,
+    /// What a model says that was asked as nobody was sure.
+    pub(crate) opinion: Option<&'a TierChoice>,
 }
 
 /// What the caller's model name means.
@@ -68,7 +80,7 @@ impl Gateway {
     ) -> Result<RoutePlan, ModelError> {
         let scope = nunchi_core::SpendScope::of(context, "", "");
         let posture = self.parts.ledger.posture(&scope, self.parts.clock.now());
-        self.plan(request, context, &posture, None)
+        self.plan(request, context, &posture, Judgement::default())
     }
 
     /// Whether the caller leaves the tier to us.
@@ -82,7 +94,7 @@ impl Gateway {
         request: &ModelRequest,
         context: &CallContext,
         posture: &Posture,
-        judged: Option<&RouteJudgement>,
+        judged: Judgement<'_>,
     ) -> Result<RoutePlan, ModelError> {
         let asked = self.settings.aliases.get(&request.model).unwrap_or(&request.model);
         let mut plan = match wish(asked)? {
@@ -118,12 +130,13 @@ impl Gateway {
         request: &ModelRequest,
         wanted: Option<Tier>,
         posture: &Posture,
-        judged: Option<&RouteJudgement>,
+        judged: Judgement<'_>,
     ) -> RoutePlan {
         let (mut tier, mut reason) = match wanted {
             Some(tier) => (tier, "the caller chose the tier".to_owned()),
             None => {
-                let choice = self.choose_tier(&human_text(request).unwrap_or_default(), judged);
+                let human = human_text(request).unwrap_or_default();
+                let choice = self.choose_tier(&human, judged.route, judged.opinion);
                 (choice.tier, choice.reason)
             }
         };
@@ -151,7 +164,7 @@ impl Gateway {
                 candidates.extend(routes.models[index].first().map(|model| candidate(index, entry, model)));
             }
         }
-        RoutePlan { tier: Some(tier), reason, candidates }
+        RoutePlan { tier: Some(tier), reason, candidates, cheap_first: None }
     }
 
     fn plan_named(&self, name: &str) -> Result<RoutePlan, ModelError> {
@@ -166,7 +179,12 @@ impl Gateway {
                 self.add_named(&mut candidates, fallback);
             }
         }
-        Ok(RoutePlan { tier: None, reason: "the caller chose the model".into(), candidates })
+        Ok(RoutePlan {
+            tier: None,
+            reason: "the caller chose the model".into(),
+            candidates,
+            cheap_first: None,
+        })
     }
 
     /// Adds every provider that has the model: by `provider/model`, by its list of models, or by its price.

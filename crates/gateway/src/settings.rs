@@ -1,6 +1,7 @@
 //! The gateway's settings, resolved: no optional fields, no units to guess.
 
 use crate::breaker::BreakerSettings;
+use crate::cascade::CascadeCheck;
 use crate::prices::PriceCatalog;
 use nunchi_core::{CacheScope, Tier, TierRules};
 use std::collections::BTreeMap;
@@ -134,6 +135,10 @@ pub struct Settings {
     pub semantic: SemanticSettings,
     /// Whether only the tools that a question needs are sent, unless the caller says otherwise.
     pub select_tools: bool,
+    /// Whether a cheap model is tried first, and how its answer is checked.
+    pub cascade: CascadeCheck,
+    /// A model that names the tier where the classifier is unsure, as `provider/model`.
+    pub tier_model: Option<String>,
     /// Limits of every key.
     pub limits: LimitSettings,
     /// Prices.
@@ -158,6 +163,8 @@ impl Default for Settings {
             cache: CacheSettings::default(),
             semantic: SemanticSettings::default(),
             select_tools: false,
+            cascade: CascadeCheck::Off,
+            tier_model: None,
             limits: LimitSettings::default(),
             prices: PriceCatalog::default(),
             baseline: None,

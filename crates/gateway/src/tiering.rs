@@ -1,9 +1,10 @@
-//! Which tier a request needs: the owner's rules, then the classifier where it is sure, then the built-in rules.
+//! Which tier a request needs: the owner's rules, then the classifier where it is sure, then the built-in rules, then a model.
 
 use crate::cache::Asked;
 use crate::call::Ask;
 use crate::gateway::Gateway;
-use crate::plan::RoutePlan;
+use crate::own_calls::OwnQuestion;
+use crate::plan::{Judgement, RoutePlan};
 use jiff::Timestamp;
 use nunchi_core::{
     CallContext, Message, ModelError, ModelRequest, Principal, RequestId, Role, SpendScope, Tier, TierChoice,
@@ -12,6 +13,16 @@ use nunchi_core::{
 use nunchi_saving::{IntentSource, RouteJudgement, read_prompt};
 use serde::Serialize;
 use std::sync::Arc;
+use std::time::Duration;
+
+/// The longest wait for a model's word on a tier.
+const TIER_PATIENCE: Duration = Duration::from_secs(10);
+/// The longest text shown to it, in characters.
+const LONGEST_ASKED: usize = 2_000;
+
+const NAME_THE_TIER: &str = "You sort requests by how capable a model they need. Reply with one word and nothing else: trivial \
+    (greetings, thanks, one-line facts), standard (everyday writing, questions, small edits) or complex (reasoning in \
+    several steps, code, analysis, planning). Do not answer the request itself.";
 
 /// One stage of routing and what it said.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -66,20 +77,63 @@ impl Gateway {
         Some(model.judge(&reading, Some(&vector)))
     }
 
-    /// The tier of a human text, and why.
-    pub(crate) fn choose_tier(&self, human: &str, judged: Option<&RouteJudgement>) -> TierChoice {
-        if let Some(choice) = self.settings.own_rules.matching(human) {
-            return choice;
+    /// What is said of a request whose tier is ours to choose, the surest first; a model is asked only where nobody is sure.
+    pub(crate) async fn tier_opinion(
+        &self,
+        ask: &Ask,
+        judged: Option<&RouteJudgement>,
+    ) -> Option<TierChoice> {
+        let model = self.settings.tier_model.as_deref()?;
+        let human = human_text(&ask.request).filter(|_| self.chooses_tier(&ask.request))?;
+        if self.sure_tier(&human, judged).is_some() || self.settings.rules.matching(&human).is_some() {
+            return None;
         }
-        let sure = judged.and_then(|judged| judged.tier).and_then(|verdict| Some((verdict.tier?, verdict)));
-        if let Some((tier, verdict)) = sure {
-            let percent = verdict.confidence() * 100.0;
-            return TierChoice { tier, reason: format!("classifier, {percent:.0} % sure") };
-        }
-        self.settings.rules.choose(human)
+        self.ask_tier(model, &human, &ask.context).await
     }
 
-    /// How a text would be routed; nothing is called or spent.
+    async fn ask_tier(&self, model: &str, human: &str, context: &CallContext) -> Option<TierChoice> {
+        let question = OwnQuestion {
+            task: "classify",
+            model,
+            system: NAME_THE_TIER,
+            text: human.chars().take(LONGEST_ASKED).collect(),
+            cap: 8,
+            patience: TIER_PATIENCE,
+        };
+        let said = self.ask_own(question, context).await?.to_lowercase();
+        let tiers = [Tier::Trivial, Tier::Standard, Tier::Complex];
+        let mut named = tiers.into_iter().filter(|tier| said.contains(tier.as_str()));
+        // An answer that names none, or several, is no answer.
+        match (named.next(), named.next()) {
+            (Some(tier), None) => Some(TierChoice { tier, reason: format!("{model} says so") }),
+            _ => None,
+        }
+    }
+
+    /// What the owner's rules or a classifier that is sure say.
+    fn sure_tier(&self, human: &str, judged: Option<&RouteJudgement>) -> Option<TierChoice> {
+        if let Some(choice) = self.settings.own_rules.matching(human) {
+            return Some(choice);
+        }
+        let verdict = judged.and_then(|judged| judged.tier)?;
+        let percent = verdict.confidence() * 100.0;
+        Some(TierChoice { tier: verdict.tier?, reason: format!("classifier, {percent:.0} % sure") })
+    }
+
+    /// The tier of a human text, and why. `opinion` is a model's, for what nobody is sure of.
+    pub(crate) fn choose_tier(
+        &self,
+        human: &str,
+        judged: Option<&RouteJudgement>,
+        opinion: Option<&TierChoice>,
+    ) -> TierChoice {
+        self.sure_tier(human, judged)
+            .or_else(|| self.settings.rules.matching(human))
+            .or_else(|| opinion.cloned())
+            .unwrap_or_else(|| self.settings.rules.choose(human))
+    }
+
+    /// How a text would be routed; nothing is called or spent, but for the model that names tiers where one is configured.
     pub async fn explain_route_of(&self, text: &str) -> Result<RouteReport, ModelError> {
         let request = ModelRequest::new("auto", vec![Message::text(Role::User, text)]);
         let id = RequestId(self.parts.ids.new_id());
@@ -89,12 +143,17 @@ impl Gateway {
         }
         let judged = self.judge_text(text, None, &context).await;
         let posture = self.parts.ledger.posture(&SpendScope::of(&context, "", ""), self.parts.clock.now());
-        let plan = self.plan(&request, &context, &posture, judged.as_ref())?;
+        let ask = self.estimate(request, context);
+        let opinion = self.tier_opinion(&ask, judged.as_ref()).await;
+        let judgement = Judgement { route: judged.as_ref(), opinion: opinion.as_ref() };
+        let mut plan = self.plan(&ask.request, &ask.context, &posture, judgement)?;
+        plan.cheap_first = self.cheap_first(&ask, &plan, &posture, judged.as_ref());
         let mut stages = vec![
             rules_stage("your rules", self.settings.own_rules.matching(text)),
             classifier_stage(judged.as_ref()),
             rules_stage("built-in rules", self.settings.rules.matching(text)),
         ];
+        stages.extend(opinion.map(|opinion| rules_stage("local model", Some(opinion))));
         stages.extend(judged.as_ref().map(intent_stage));
         stages.extend(judged.as_ref().and_then(difficulty_stage));
         Ok(RouteReport { plan, stages, trained: self.learned.since() })

@@ -220,6 +220,8 @@ fn settings(home: &Home, config: &Config, providers: &[ProviderEntry]) -> Result
         cache: config.cache.clone(),
         semantic: config.semantic.clone(),
         select_tools: config.select_tools,
+        cascade: config.cascade.clone(),
+        tier_model: config.tier_model.clone(),
         limits: config.limits.clone(),
         prices: layered(&source, &own).map_err(invalid)?,
     })

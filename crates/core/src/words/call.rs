@@ -96,6 +96,9 @@ pub struct CallRecord {
     pub notes: Vec<String>,
 }
 
+/// Tasks that begin with this are the gateway's own: calls made in order to save, judge or shorten others.
+pub const OWN_TASKS: &str = "nunchi/";
+
 /// How the gateway booked a reply; the last event of its stream.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CallSummary {
@@ -114,6 +117,11 @@ pub struct CallSummary {
 }
 
 impl CallRecord {
+    /// Whether the call was made for the gateway's own purposes.
+    pub fn is_own(&self) -> bool {
+        self.task.as_deref().is_some_and(|task| task.starts_with(OWN_TASKS))
+    }
+
     /// What the one who asked is told of this row.
     pub fn summary(&self) -> CallSummary {
         CallSummary {

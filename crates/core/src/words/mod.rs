@@ -16,7 +16,7 @@ mod usage;
 pub use budget::{
     Amount, Budget, BudgetAction, BudgetNotice, BudgetScope, BudgetState, BudgetWindow, Posture, Threshold,
 };
-pub use call::{CallRecord, CallSummary, Outcome};
+pub use call::{CallRecord, CallSummary, OWN_TASKS, Outcome};
 pub use feedback::{Feedback, Rating};
 pub use ids::{BudgetId, CallId, KeyId, RequestId, RunId, StepId, UserId};
 pub use key::{KeyLimits, VirtualKey};

@@ -19,6 +19,7 @@ pub(crate) struct Bench {
     pub(crate) spawn: Arc<TokioSpawn>,
     pub(crate) cloud: Arc<ScriptedModel>,
     pub(crate) spare: Arc<ScriptedModel>,
+    pub(crate) home: Arc<ScriptedModel>,
 }
 
 /// 1 USD a million prompt tokens, 2 USD a million generated ones.
@@ -98,7 +99,7 @@ impl Bench {
         };
         settings.retry.jitter = false;
         change(&mut settings);
-        Self { gateway: Gateway::new(parts, settings), ledger, cache, spawn, cloud, spare }
+        Self { gateway: Gateway::new(parts, settings), ledger, cache, spawn, cloud, spare, home }
     }
 
     pub(crate) async fn ask(&self, model: &str, text: &str) -> Result<Answer, ModelError> {

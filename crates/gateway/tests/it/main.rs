@@ -3,6 +3,7 @@
 
 mod bench;
 mod cache;
+mod cascade;
 mod failures;
 mod money;
 mod routing;

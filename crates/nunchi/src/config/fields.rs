@@ -39,7 +39,7 @@ const fn field(
 }
 
 /// All settings of the plain sections.
-pub(super) const FIELDS: [Field; 51] = [
+pub(super) const FIELDS: [Field; 54] = [
     field("server", "listen", Kind::Text, "127.0.0.1:8484", "Address and port the server listens on."),
     field("server", "body_limit_mb", Kind::Count, "32", "Largest request body, in MB."),
     field("server", "cors_origins", Kind::Texts, "[]", "Web origins that may call from a browser."),
@@ -98,6 +98,21 @@ pub(super) const FIELDS: [Field; 51] = [
     ),
     field("rules", "standard", Kind::Texts, "[]", "Regular expressions for standard."),
     field("rules", "complex", Kind::Texts, "[]", "Regular expressions for complex."),
+    field(
+        "route",
+        "tier_model",
+        Kind::Text,
+        "",
+        "Model that names the tier where nobody is sure, as provider/model (a small local one); empty means none is asked.",
+    ),
+    field(
+        "route",
+        "cascade",
+        Kind::OneOf(&["off", "schema", "agreement", "judge"]),
+        "off",
+        "Whether a cheaper model is tried first where that should pay, and how its answer is checked: by the schema asked for, by a second answer that must agree, or by a judge.",
+    ),
+    field("route", "judge", Kind::Text, "", "Model that judges cheap answers, as provider/model."),
     field(
         "tools",
         "select",

@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 use nunchi_api::Currency;
 use nunchi_core::{CacheScope, Lang, NanoUsd, Tier, TierRule, TierRules};
 use nunchi_gateway::{
-    BreakerSettings, CacheSettings, LimitSettings, RetrySettings, SemanticSettings, TierModels,
+    BreakerSettings, CacheSettings, CascadeCheck, LimitSettings, RetrySettings, SemanticSettings, TierModels,
 };
 use regex::Regex;
 use std::collections::BTreeMap;
@@ -69,6 +69,8 @@ pub(crate) struct Config {
     pub(crate) cache: CacheSettings,
     pub(crate) semantic: SemanticSettings,
     pub(crate) select_tools: bool,
+    pub(crate) cascade: CascadeCheck,
+    pub(crate) tier_model: Option<String>,
     pub(crate) cache_cap: u64,
     pub(crate) encrypt_cache: bool,
     /// Where answers are kept in Redis.
@@ -122,6 +124,8 @@ impl Config {
             cache: layers.cache(),
             semantic: layers.semantic(),
             select_tools: layers.flag_value("tools.select"),
+            cascade: layers.cascade(),
+            tier_model: Some(layers.text("route.tier_model")).filter(|name| !name.is_empty()),
             cache_cap: layers.count("cache.max_mb") << 20,
             encrypt_cache: layers.flag_value("cache.encrypt"),
             redis_url: layers.redis_url(variables),
@@ -178,6 +182,23 @@ impl Layers {
             self.wrong(&origin, "server.time_zone", "there is no such time zone", "그런 시간대가 없습니다");
             TimeZone::UTC
         })
+    }
+
+    fn cascade(&mut self) -> CascadeCheck {
+        let judge = self.text("route.judge");
+        match self.text("route.cascade").as_str() {
+            "schema" => CascadeCheck::Schema,
+            "agreement" => CascadeCheck::Agreement,
+            "judge" if judge.is_empty() => {
+                let origin = self.origin("route.cascade");
+                let (en, ko) =
+                    ("route.judge must name the model that judges", "route.judge에 심판 모델을 적으세요");
+                self.wrong(&origin, "route.cascade", en, ko);
+                CascadeCheck::Off
+            }
+            "judge" => CascadeCheck::Judge(judge),
+            _ => CascadeCheck::Off,
+        }
     }
 
     /// A count that fits 32 bits; larger ones stay at the end.

@@ -5,8 +5,8 @@ use super::rows::Bound;
 use nunchi_core::{NanoUsd, Saved, Savings, StorageError};
 use rusqlite::{Connection, params_from_iter};
 
-/// Calls of these tasks are made in order to save.
-const OVERHEAD: &str = "task IN ('classify', 'judge', 'audit', 'summarise')";
+/// Calls of these tasks are the gateway's own: made in order to save ([`nunchi_core::OWN_TASKS`]).
+const OVERHEAD: &str = "task LIKE 'nunchi/%'";
 
 /// Sums the rows that meet a condition.
 pub(super) fn savings(

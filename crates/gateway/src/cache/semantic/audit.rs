@@ -17,6 +17,11 @@ pub(crate) fn opening(frames: &[Frame]) -> String {
     texts.flat_map(str::chars).take(COMPARED).collect()
 }
 
+/// The start of a text that is compared.
+pub(crate) fn start_of(text: &str) -> String {
+    text.chars().take(COMPARED).collect()
+}
+
 /// Whether two answers say the same: they are alike, and no number, name or negation differs in what both speak of.
 pub(crate) fn same_answer(a: (&str, &PackedVector), b: (&str, &PackedVector)) -> bool {
     let cosine = a.1.cosine(b.1);

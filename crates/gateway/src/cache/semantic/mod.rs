@@ -7,7 +7,7 @@ mod strict;
 
 use crate::parts::SemanticParts;
 use crate::settings::SemanticSettings;
-use audit::{opening, same_answer};
+use audit::{opening, same_answer, start_of};
 use fresh::Fresh;
 use index::Index;
 use jiff::Timestamp;
@@ -325,6 +325,16 @@ impl Semantic {
         if let Err(error) = self.parts.questions.learn(key, evidence).await {
             tracing::warn!(%error, "what was learned of a stored answer cannot be kept");
         }
+    }
+
+    /// How far two answers say the same, 0 to 1.
+    pub(crate) async fn agreement(&self, a: &str, b: &str, context: &CallContext) -> Option<f32> {
+        let (a, b) = (start_of(a), start_of(b));
+        let vectors = self.embed_many(&[a.clone(), b.clone()], context).await?;
+        let [first, second] = vectors.as_slice() else { return None };
+        let (first, second) = (PackedVector::pack(first), PackedVector::pack(second));
+        // Alike to the encoder, but a number or a name differs: that is no agreement.
+        Some(if same_answer((&a, &first), (&b, &second)) { first.cosine(&second).max(0.0) } else { 0.0 })
     }
 
     /// Evenly from 0 to 1: the low bits of a new id are random.
