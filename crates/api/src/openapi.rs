@@ -90,7 +90,7 @@ const ROUTES: [Route; 11] = [
 ];
 
 /// The administration: method, address, summary. Keys with the admin role only.
-const ADMIN: [(&str, &str, &str); 27] = [
+const ADMIN: [(&str, &str, &str); 29] = [
     ("get", "/api/overview", "What is going on: spend, calls, health"),
     ("get", "/api/models", "Models and how they are doing"),
     ("get", "/api/calls", "Ledger rows, the newest first"),
@@ -107,6 +107,8 @@ const ADMIN: [(&str, &str, &str); 27] = [
     ("delete", "/api/budgets/{id}", "Remove a budget"),
     ("get", "/api/cache", "Stored answers"),
     ("delete", "/api/cache", "Remove stored answers"),
+    ("post", "/api/cache/calibrate", "Measure from which score on answers may be shared; perhaps apply it"),
+    ("delete", "/api/cache/calibrate", "Go back to the shipped scores"),
     ("get", "/api/cache/doctor", "How sessions get on with the providers' prompt caches"),
     ("post", "/api/cache/explain", "Why two questions do or do not share an answer"),
     ("get", "/api/cache/stats", "Figures of the answer cache"),

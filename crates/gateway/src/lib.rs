@@ -3,6 +3,7 @@
 mod attempt;
 mod breaker;
 mod cache;
+mod calibration;
 mod call;
 mod cascade;
 mod conversation;
@@ -28,7 +29,10 @@ mod tokens;
 mod tool_selection;
 
 pub use breaker::{BreakerSettings, CandidateHealth};
-pub use cache::{AnswerCache, CacheFigures, SemanticFigures, SharingReport};
+pub use cache::{
+    AnswerCache, CacheFigures, Calibration, CalibrationError, CalibrationRow, QuestionPair, SemanticFigures,
+    SharingReport,
+};
 pub use cascade::CascadeCheck;
 pub use feed::Feed;
 pub use feedback::{FeedbackEffect, FeedbackError, Opinion};

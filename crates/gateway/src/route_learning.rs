@@ -169,6 +169,7 @@ impl Gateway {
             Ok(None) => {}
             Err(error) => tracing::warn!(%error, "the router's own weights cannot be read"),
         }
+        self.load_calibration().await;
     }
 
     /// Fits the router to what was said of its answers and puts the new model in force, if it does no worse on texts that

@@ -3,11 +3,14 @@
 use super::guard::{Admin, Refused};
 use super::read::{Body, Path, Query};
 use crate::ApiState;
+use crate::failure::Failure;
 use axum::Json;
 use axum::extract::State;
 use jiff::Timestamp;
 use nunchi_core::{CacheEntry, CacheFilter, CacheKey, CallContext, Principal, RequestId, StorageError};
-use nunchi_gateway::{CacheFigures, PromptCacheReport, SharingReport};
+use nunchi_gateway::{
+    CacheFigures, Calibration, CalibrationError, PromptCacheReport, QuestionPair, SharingReport,
+};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -85,6 +88,34 @@ pub(crate) async fn explain(
         ))
     })?;
     Ok(Json(Explained { text: report.explain(admin.lang), report }))
+}
+
+/// Pairs to measure on; none means what audits found.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Pairs {
+    pairs: Vec<QuestionPair>,
+    apply: bool,
+}
+
+/// `POST /api/cache/calibrate`
+pub(crate) async fn calibrate(admin: Admin, Body(body): Body<Pairs>) -> Result<Json<Calibration>, Refused> {
+    let found = admin.services.gateway.calibrate(&body.pairs, body.apply).await;
+    found.map(Json).map_err(|error| uncalibrated(&admin, &error))
+}
+
+/// `DELETE /api/cache/calibrate`
+pub(crate) async fn uncalibrate(admin: Admin) -> Result<Json<Removed>, Refused> {
+    let done = admin.services.gateway.forget_calibration().await;
+    done.map(|()| Json(Removed { removed: 1 })).map_err(|error| uncalibrated(&admin, &error))
+}
+
+fn uncalibrated(admin: &Admin, error: &CalibrationError) -> Refused {
+    match error {
+        CalibrationError::Storage(error) => admin.storage(error),
+        CalibrationError::NoEncoder => Refused::of(Failure::new(503, error, admin.lang)),
+        CalibrationError::TooFew(_) => Refused::of(Failure::new(409, error, admin.lang)),
+    }
 }
 
 /// `GET /api/cache/doctor`

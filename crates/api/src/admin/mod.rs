@@ -32,6 +32,7 @@ pub(crate) fn routes() -> Router<ApiState> {
         .route("/api/budgets", get(budgets::list).put(budgets::put))
         .route("/api/budgets/{id}", delete(budgets::remove))
         .route("/api/cache", get(cache::list).delete(cache::clear))
+        .route("/api/cache/calibrate", post(cache::calibrate).delete(cache::uncalibrate))
         .route("/api/cache/doctor", get(cache::doctor))
         .route("/api/cache/explain", post(cache::explain))
         .route("/api/cache/stats", get(cache::stats))

@@ -7,7 +7,9 @@ mod writer;
 
 pub(crate) use replay::replay;
 pub(crate) use semantic::{Asked, Semantic, Shared};
-pub use semantic::{SemanticFigures, SharingReport};
+pub use semantic::{
+    Calibration, CalibrationError, CalibrationRow, QuestionPair, SemanticFigures, SharingReport,
+};
 pub(crate) use stored::{Stored, weigh};
 
 use crate::flight::{Flight, Listener};

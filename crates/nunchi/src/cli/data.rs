@@ -68,6 +68,18 @@ pub(crate) enum CacheCommand {
         #[arg(long, conflicts_with_all = ["model", "older"])]
         all: bool,
     },
+    /// Measure from which score on answers may be shared, on pairs of questions or on what audits found.
+    Calibrate {
+        /// Pairs, one JSON object a line: {"a": "…", "b": "…", "same": true}. Without it, audits are used.
+        #[arg(long, value_name = "FILE")]
+        data: Option<PathBuf>,
+        /// Put the measured scores in force.
+        #[arg(long)]
+        apply: bool,
+        /// Go back to the shipped scores.
+        #[arg(long, conflicts_with_all = ["data", "apply"])]
+        revert: bool,
+    },
     /// How sessions get on with the providers' prompt caches, and what broke their prefixes.
     Doctor,
     /// Why two questions do or do not share an answer.

@@ -1,6 +1,6 @@
 //! `cache`: stored answers.
 
-use super::{Desk, escaped};
+use super::{Desk, escaped, json_lines};
 use crate::cli::CacheCommand;
 use crate::config::parse_time;
 use crate::failure::Failure;
@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use nunchi_core::{CacheEntry, CacheStats, NanoUsd};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use std::path::Path;
 
 #[derive(Serialize, Deserialize)]
 struct Keyed {
@@ -103,11 +104,71 @@ pub(crate) async fn cache(desk: &Desk, command: &CacheCommand) -> Result<(), Fai
             let report: Value = desk.client.json(Method::POST, "/api/cache/explain", &body).await?;
             desk.show(&report, || report["text"].as_str().unwrap_or_default().to_owned())
         }
+        CacheCommand::Calibrate { data, apply, revert } => {
+            calibrate(desk, data.as_deref(), *apply, *revert).await
+        }
         CacheCommand::Stats => {
             let figures: Figures = desk.client.get("/api/cache/stats").await?;
             desk.show(&with_rate(&figures)?, || stats(desk, &figures))
         }
     }
+}
+
+async fn calibrate(desk: &Desk, data: Option<&Path>, apply: bool, revert: bool) -> Result<(), Failure> {
+    if revert {
+        let done: Value = desk.client.delete("/api/cache/calibrate").await?;
+        let said = desk.lang.pick("The shipped scores are in force.", "처음 기준을 씁니다.");
+        return desk.show(&done, || said.to_owned());
+    }
+    let fits = |value: &Value| value["a"].is_string() && value["b"].is_string() && value["same"].is_boolean();
+    let shape = r#"{"a": "…", "b": "…", "same": true}"#;
+    let pairs = data.map(|path| json_lines(path, shape, fits)).transpose()?;
+    let body = json!({ "pairs": pairs.unwrap_or_default(), "apply": apply });
+    let found: Calibration = desk.client.json(Method::POST, "/api/cache/calibrate", &body).await?;
+    desk.show(&found, || calibration(desk, &found))
+}
+
+#[derive(Serialize, Deserialize)]
+struct Calibration {
+    lookups: u64,
+    rows: Vec<CalibrationRow>,
+    applied: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+struct CalibrationRow {
+    promise: f64,
+    score: Option<f32>,
+    shipped: Option<f32>,
+    served: f64,
+    wrong: f64,
+}
+
+fn calibration(desk: &Desk, found: &Calibration) -> String {
+    let lang = desk.lang;
+    let percent = |share: f64| format!("{:.1} %", share * 100.0);
+    let score = |score: Option<f32>| score.map_or_else(|| "-".to_owned(), |score| format!("{score:.3}"));
+    let rows = found.rows.iter().map(|row| {
+        vec![
+            percent(row.promise),
+            score(row.score),
+            score(row.shipped),
+            percent(row.served),
+            percent(row.wrong),
+        ]
+    });
+    let headings = lang.pick(
+        [">promise", ">score", ">shipped", ">served", ">wrong"],
+        [">약속", ">기준", ">처음 기준", ">제공", ">틀림"],
+    );
+    let lookups = found.lookups;
+    let foot = match (found.applied, lang.pick(true, false)) {
+        (true, true) => format!("{lookups} look-ups; in force now."),
+        (true, false) => format!("조회 {lookups}개, 적용했습니다."),
+        (false, true) => format!("{lookups} look-ups; `--apply` puts these scores in force."),
+        (false, false) => format!("조회 {lookups}개. `--apply`로 적용하세요."),
+    };
+    format!("{}\n{foot}", table(&headings, rows))
 }
 
 async fn entries(desk: &Desk, model: Option<&str>, limit: u32) -> Result<Vec<Keyed>, Failure> {

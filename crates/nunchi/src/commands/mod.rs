@@ -34,7 +34,9 @@ use crate::failure::Failure;
 use crate::home::Home;
 use nunchi_core::Lang;
 use serde::Serialize;
+use serde_json::Value;
 use std::io::Write;
+use std::path::Path;
 
 /// What every command has at hand.
 pub(crate) struct Desk {
@@ -67,4 +69,28 @@ pub(crate) fn print_json(value: &impl Serialize) -> Result<(), Failure> {
 /// A value safe to stand in a path or query.
 pub(crate) fn escaped(text: &str) -> String {
     url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>().replace('+', "%20")
+}
+
+/// The JSON objects of a file, one a line; the first line that does not fit is named.
+pub(crate) fn json_lines(
+    path: &Path,
+    shape: &str,
+    fits: impl Fn(&Value) -> bool,
+) -> Result<Vec<Value>, Failure> {
+    let text =
+        std::fs::read_to_string(path).map_err(|error| Failure::system(&path.display().to_string(), error))?;
+    let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+    lines
+        .map(|(number, line)| {
+            serde_json::from_str(line).ok().filter(&fits).ok_or_else(|| {
+                let place = format!("{}:{}", path.display(), number + 1);
+                let [en, ko] = ["one JSON object a line is wanted", "한 줄에 JSON 객체 하나여야 합니다"];
+                Failure::plain(
+                    "data.line",
+                    format!("{place}: {en}: {shape}"),
+                    format!("{place}: {ko}: {shape}"),
+                )
+            })
+        })
+        .collect()
 }

@@ -1,6 +1,6 @@
 //! `route`: which model a text would get, and what the router learns.
 
-use super::Desk;
+use super::{Desk, json_lines};
 use crate::cli::{RatingArg, RouteCommand, TierArg};
 use crate::failure::Failure;
 use crate::render::table;
@@ -148,7 +148,12 @@ struct Evaluation {
 }
 
 async fn eval(desk: &Desk, data: Option<&Path>) -> Result<(), Failure> {
-    let examples = data.map(|path| labelled(path, desk.lang)).transpose()?.unwrap_or_default();
+    let tier = |value: &Value| value["tier"].as_str().is_some_and(|tier| tier.parse::<Tier>().is_ok());
+    let fits = |value: &Value| value["text"].is_string() && tier(value);
+    let shape = r#"{"text": "…", "tier": "trivial|standard|complex"}"#;
+    let lines = data.map(|path| json_lines(path, shape, fits)).transpose()?.unwrap_or_default();
+    let examples: Vec<Value> =
+        lines.iter().map(|line| json!({ "text": line["text"], "tier": line["tier"] })).collect();
     let body = json!({ "examples": examples });
     let found: Vec<Evaluation> = desk.client.json(Method::POST, "/api/route/eval", &body).await?;
     let headings = desk.lang.pick(
@@ -162,28 +167,6 @@ async fn eval(desk: &Desk, data: Option<&Path>) -> Result<(), Failure> {
         });
         table(&headings, rows)
     })
-}
-
-/// The labelled texts of a file; a line that cannot be read is named.
-fn labelled(path: &Path, lang: Lang) -> Result<Vec<Value>, Failure> {
-    let text =
-        std::fs::read_to_string(path).map_err(|error| Failure::system(&path.display().to_string(), error))?;
-    let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
-    lines
-        .map(|(number, line)| {
-            let read: Option<Value> = serde_json::from_str(line).ok();
-            let tier = |value: &Value| value["tier"].as_str().is_some_and(|tier| tier.parse::<Tier>().is_ok());
-            let fits = |value: &Value| value["text"].is_string() && tier(value);
-            read.filter(fits).map(|value| json!({ "text": value["text"], "tier": value["tier"] })).ok_or_else(|| {
-                let place = format!("{}:{}", path.display(), number + 1);
-                let what = lang.pick("no text with a tier", "등급이 적힌 글이 아닙니다");
-                Failure::plain("route.data", format!("{place}: {what}"), format!("{place}: {what}")).with_hint(
-                    "One JSON object a line: {\"text\": \"…\", \"tier\": \"trivial|standard|complex\"}",
-                    "한 줄에 JSON 객체 하나: {\"text\": \"…\", \"tier\": \"trivial|standard|complex\"}",
-                )
-            })
-        })
-        .collect()
 }
 
 fn explain(desk: &Desk, report: &Report) -> String {

@@ -275,3 +275,43 @@ async fn questions_that_mean_the_same_share_an_answer() {
     home.json(&["cache", "clear", "--all"]);
     assert_eq!(served(&server, &key, "What's the capital city of France, please?"), "miss");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sharing_is_calibrated_on_pairs_of_ones_own() {
+    let upstream = Upstream::start(Dialect::OpenAi).await;
+    let config = format!("{}\n[cache]\nsemantic_error_rate = 0.05\n", one_provider(&upstream.base_url()));
+    let home = Home::with_config(&config).with_encoder();
+    let places = ["France", "Spain", "Peru", "Chad", "Laos", "Cuba", "Mali", "Iran", "Togo", "Oman"];
+    let things = ["capital", "currency", "flag", "anthem", "president", "coastline"];
+    let pairs: Vec<String> = places
+        .iter()
+        .flat_map(|place| things.map(|thing| (place, thing)))
+        .flat_map(|(place, thing)| {
+            let a = format!("What is the {thing} of {place}?");
+            let pair = |b: String, same: bool| json!({ "a": a, "b": b, "same": same }).to_string();
+            let (like, other) =
+                (format!("What's the {thing} of {place}?"), format!("What's the {thing} of Japan?"));
+            [pair(like, true), pair(other, false)]
+        })
+        .collect();
+    home.write("pairs.jsonl", &pairs.join("\n"));
+    let file = home.path("pairs.jsonl");
+    let file = file.to_str().unwrap();
+    let needed =
+        |home: &Home| home.json(&["cache", "explain", "a plain question", "some question"])["needed"].clone();
+    let before = needed(&home);
+    assert_eq!(home.run(["cache", "calibrate", "--json"]).error()["code"], "cache.calibrate.too_few");
+    let found = home.json(&["cache", "calibrate", "--data", file, "--apply"]);
+    assert_eq!((&found["lookups"], &found["applied"]), (&json!(120), &json!(true)), "{found}");
+    assert!(found["rows"][0]["score"].is_null(), "120 look-ups cannot promise half a per cent: {found}");
+    assert!(
+        found["rows"][3]["served"].as_f64().unwrap() > 0.4 && found["rows"][3]["wrong"] == 0.0,
+        "{found}"
+    );
+    assert_eq!(needed(&home), found["rows"][3]["score"], "another process keeps to it");
+    home.json(&["cache", "calibrate", "--revert"]);
+    assert_eq!(needed(&home), before);
+    home.write("pairs.jsonl", "{\"a\": 1}\n");
+    let wrong = home.run(["cache", "calibrate", "--data", file, "--json"]);
+    assert!(wrong.error()["message"].as_str().unwrap().contains("pairs.jsonl:1"), "{}", wrong.err);
+}

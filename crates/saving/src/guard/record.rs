@@ -121,6 +121,11 @@ impl SharingRecord {
         if total > 0.0 { right / total } else { 0.0 }
     }
 
+    /// The verified look-ups: the score, and whether the stored answer was right.
+    pub fn seen(&self) -> impl Iterator<Item = (f32, bool)> + '_ {
+        self.seen.iter().copied()
+    }
+
     /// Verified look-ups kept.
     pub fn observations(&self) -> usize {
         self.seen.len()

@@ -1,6 +1,8 @@
 //! Questions that mean the same: found by their vectors, let through by the guard, never by likeness alone.
 
 mod audit;
+mod calibrate;
+mod explain;
 mod fresh;
 mod index;
 mod strict;
@@ -8,14 +10,16 @@ mod strict;
 use crate::parts::SemanticParts;
 use crate::settings::SemanticSettings;
 use audit::{opening, same_answer, start_of};
+pub use calibrate::{Calibration, CalibrationError, CalibrationRow, QuestionPair};
+pub use explain::SharingReport;
 use fresh::Fresh;
 use index::Index;
 use jiff::Timestamp;
 use nunchi_core::{
-    CacheKey, CallContext, Clock, EmbedRequest, Frame, Ids, Kinship, Lang, PackedVector, QuestionStore,
+    CacheKey, CallContext, Clock, EmbedRequest, Frame, Ids, Kinship, PackedVector, QuestionStore,
     StoredQuestion,
 };
-use nunchi_saving::{Question, SharingDecision, SharingPrior, SharingRecord, SharingVerdict, Tongue, judge};
+use nunchi_saving::{Question, SharingDecision, SharingPrior, SharingRecord, Tongue, judge};
 use serde::Serialize;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -65,45 +69,6 @@ struct Counters {
     wrong: AtomicU64,
 }
 
-/// Why two questions do or do not share an answer.
-#[derive(Clone, Debug, Serialize)]
-pub struct SharingReport {
-    /// Whether they do.
-    pub shared: bool,
-    /// Whether their languages may share at all.
-    pub languages_fit: bool,
-    /// Whether they are plain questions in which every content word has a counterpart, as far as that is asked for.
-    pub same_words: bool,
-    /// The probability that is asked for.
-    pub needed: f32,
-    /// What the guard found.
-    pub verdict: SharingVerdict,
-}
-
-impl SharingReport {
-    /// The report as lines for a person.
-    pub fn explain(&self, lang: Lang) -> String {
-        let head = if self.shared {
-            lang.pick("They share an answer.", "두 질문은 답을 공유합니다.")
-        } else if !self.languages_fit {
-            lang.pick(
-                "They do not share an answer: answers are not shared across languages (cache.across_languages).",
-                "답을 공유하지 않습니다: 언어가 다르면 공유하지 않습니다(cache.across_languages).",
-            )
-        } else if !self.same_words && self.verdict.blocked_by.is_none() {
-            lang.pick(
-                "They do not share an answer: a word has no counterpart, or something is quoted or pasted (cache.semantic_strict).",
-                "답을 공유하지 않습니다: 짝이 없는 낱말이 있거나 인용·붙여넣기가 있습니다(cache.semantic_strict).",
-            )
-        } else {
-            lang.pick("They do not share an answer.", "두 질문은 답을 공유하지 않습니다.")
-        };
-        let needed = self.needed * 100.0;
-        let bar = lang.pick(format!("needed: {needed:.1} %"), format!("필요한 확률: {needed:.1} %"));
-        format!("{head}\n{}\n{bar}", self.verdict.explain(lang))
-    }
-}
-
 /// A question that may share an answer.
 pub(crate) struct Asked {
     pub(crate) kin: CacheKey,
@@ -144,7 +109,7 @@ pub(crate) struct Semantic {
     fresh: Mutex<Fresh>,
     waiting: Semaphore,
     /// What holds for every entry before anything was learned of it.
-    prior: SharingPrior,
+    prior: RwLock<SharingPrior>,
     counters: Counters,
 }
 
@@ -163,7 +128,7 @@ impl Semantic {
             index: RwLock::default(),
             fresh: Mutex::default(),
             waiting: Semaphore::new(MOST_WAITING),
-            prior: SharingPrior::shipped(),
+            prior: RwLock::new(SharingPrior::shipped()),
             counters: Counters::default(),
         }
     }
@@ -248,7 +213,7 @@ impl Semantic {
         let (best, probability) = self.judge_all(asked, stored)?;
         let record = read_record(&best.evidence);
         let (delta, draw) = (f64::from(self.settings.error_rate), self.draw());
-        match record.decide(&self.prior, probability, delta, draw) {
+        match record.decide(&self.prior(), probability, delta, draw) {
             SharingDecision::Serve => {
                 self.counters.hits.fetch_add(1, Ordering::Relaxed);
                 metrics::counter!("nunchi_semantic_hits_total").increment(1);
@@ -283,12 +248,6 @@ impl Semantic {
             }
         }
         Some(found)
-    }
-
-    /// The probability from which an answer is shared of which nothing was learned yet.
-    fn needed(&self, delta: f64) -> f32 {
-        let measured = self.prior.floors.iter().flatten().filter(|(promise, _)| *promise <= delta + 1e-6);
-        measured.map(|(_, score)| *score).min_by(f32::total_cmp).unwrap_or(1.0 - self.settings.error_rate)
     }
 
     /// Compares the fresh answer with the stored one that was likely to be right, and learns from that.
@@ -343,27 +302,6 @@ impl Semantic {
         #[expect(clippy::cast_precision_loss, reason = "a draw needs no more")]
         let draw = (low & 0xffff_ffff) as f64;
         draw / f64::from(u32::MAX)
-    }
-
-    /// Why two questions do or do not share an answer.
-    pub(crate) async fn explain(&self, a: &str, b: &str, context: &CallContext) -> Option<SharingReport> {
-        self.ready(context).await;
-        let (asked, stored) = (Question::read(a), Question::read(b));
-        let cosine = self.embed(a, context).await?.cosine(&self.embed(b, context).await?);
-        let verdict = judge(&asked, &stored, cosine);
-        let languages = self.settings.across_languages || same_tongue(asked.tongue(), stored.tongue());
-        let delta = f64::from(self.settings.error_rate);
-        let decision = SharingRecord::default().decide(&self.prior, verdict.share_probability, delta, 1.0);
-        let plain = !self.settings.strict || is_plain(a) && is_plain(b);
-        let words = plain && self.same_words(&asked, &stored, cosine);
-        let sure = decision == SharingDecision::Serve && words;
-        Some(SharingReport {
-            shared: languages && verdict.blocked_by.is_none() && sure,
-            languages_fit: languages,
-            same_words: words,
-            needed: self.needed(delta),
-            verdict,
-        })
     }
 
     /// The stored question whose answer is most likely right, and how likely.
