@@ -4,14 +4,24 @@ use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Debian packages, each with the program that shows it is there.
-const DEBIAN: [(&str, &str); 6] = [
-    ("chromium", "chromium"),
-    ("nginx-light", "nginx"),
-    ("prometheus", "promtool"),
-    ("redis-server", "redis-server"),
-    ("wrk", "wrk"),
-    ("fonts-noto-cjk", "-"),
+/// What shows that a Debian package is there.
+enum Sign {
+    Program(&'static str),
+    Folder(&'static str),
+    PythonModule(&'static str),
+}
+
+/// Debian packages, each with what shows that it is there, however it came.
+const DEBIAN: [(&str, Sign); 9] = [
+    ("chromium", Sign::Program("chromium")),
+    ("fonts-noto-cjk", Sign::Folder("/usr/share/fonts/opentype/noto")),
+    ("nginx-light", Sign::Program("nginx")),
+    ("nodejs", Sign::Program("node")),
+    ("npm", Sign::Program("npm")),
+    ("prometheus", Sign::Program("promtool")),
+    ("python3-venv", Sign::PythonModule("ensurepip")),
+    ("redis-server", Sign::Program("redis-server")),
+    ("wrk", Sign::Program("wrk")),
 ];
 
 /// PyPI packages of the black-box tests.
@@ -37,18 +47,26 @@ pub(crate) fn install(root: &Path) -> Result<Peers> {
     Ok(Peers { python: python(&folder)?, node: node(&folder)? })
 }
 
-fn is_there(program: &str) -> bool {
-    let on_path = std::env::var_os("PATH").is_some_and(|path| {
-        std::env::split_paths(&path)
-            .chain([PathBuf::from("/usr/sbin")])
-            .any(|folder| folder.join(program).is_file())
-    });
-    on_path || (program == "-" && Path::new("/usr/share/fonts/opentype/noto").is_dir())
+impl Sign {
+    fn is_there(&self) -> bool {
+        match self {
+            Self::Program(program) => std::env::var_os("PATH").is_some_and(|path| {
+                std::env::split_paths(&path)
+                    .chain([PathBuf::from("/usr/sbin")])
+                    .any(|folder| folder.join(program).is_file())
+            }),
+            Self::Folder(folder) => Path::new(folder).is_dir(),
+            Self::PythonModule(module) => Command::new("python3")
+                .args(["-c", &format!("import {module}")])
+                .stderr(std::process::Stdio::null())
+                .status()
+                .is_ok_and(|status| status.success()),
+        }
+    }
 }
 
 fn debian() -> Result<()> {
-    let missing: Vec<_> =
-        DEBIAN.iter().filter(|(_, program)| !is_there(program)).map(|(name, _)| *name).collect();
+    let missing: Vec<_> = DEBIAN.iter().filter(|(_, sign)| !sign.is_there()).map(|(name, _)| *name).collect();
     if missing.is_empty() {
         return Ok(());
     }
