@@ -1,6 +1,7 @@
 //! The price book: which price applies to a model, changed while calls run.
 
-use nunchi_core::{ModelPrice, NanoUsd, Rates, Usage, cost};
+pub(crate) use nunchi_core::plain_cost as baseline_cost;
+use nunchi_core::{ModelPrice, NanoUsd, Rates};
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -96,12 +97,6 @@ pub(crate) fn free_price(provider: &str, model: &str) -> ModelPrice {
         context_window: None,
         max_output: None,
     }
-}
-
-/// What the same tokens would cost on the baseline model, live and with no cache of any kind.
-pub(crate) fn baseline_cost(price: &ModelPrice, usage: &Usage) -> NanoUsd {
-    let plain = Usage { input: usage.prompt_tokens(), output: usage.completion_tokens(), ..Usage::default() };
-    cost(price, &plain, false)
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use nunchi_core::{
     CallContext, Message, ModelError, ModelRequest, Principal, RequestId, Role, SpendScope, Tier, TierChoice,
     human_text,
 };
-use nunchi_saving::{IntentSource, RouteJudgement, RouteModel, read_prompt};
+use nunchi_saving::{IntentSource, RouteJudgement, RouteModel, choose_tier, read_prompt};
 use serde::Serialize;
 use std::sync::Arc;
 
@@ -65,15 +65,7 @@ impl Gateway {
 
     /// The tier of a human text, and why.
     pub(crate) fn choose_tier(&self, human: &str, judged: Option<&RouteJudgement>) -> TierChoice {
-        if let Some(choice) = self.settings.own_rules.matching(human) {
-            return choice;
-        }
-        let sure = judged.and_then(|judged| judged.tier).and_then(|verdict| Some((verdict.tier?, verdict)));
-        if let Some((tier, verdict)) = sure {
-            let percent = verdict.confidence() * 100.0;
-            return TierChoice { tier, reason: format!("classifier, {percent:.0} % sure") };
-        }
-        self.settings.rules.choose(human)
+        choose_tier(&self.settings.own_rules, &self.settings.rules, human, judged)
     }
 
     /// How a text would be routed; nothing is called or spent.
