@@ -27,7 +27,8 @@ pub struct PriceBook {
 }
 
 impl PriceBook {
-    pub(crate) fn new(catalog: PriceCatalog) -> Self {
+    /// A book of these prices.
+    pub fn new(catalog: PriceCatalog) -> Self {
         Self { book: RwLock::new(Book::of(catalog)) }
     }
 
@@ -85,7 +86,7 @@ fn undated(model: &str) -> Option<&str> {
 }
 
 /// A price of nothing, for models on the owner's machine.
-pub(crate) fn free_price(provider: &str, model: &str) -> ModelPrice {
+pub fn free_price(provider: &str, model: &str) -> ModelPrice {
     ModelPrice {
         provider: provider.to_owned(),
         model: model.to_owned(),
