@@ -1,8 +1,9 @@
 //! What providers keep of prompts: which tokens of a call are read from the prompt cache, and which are written to it.
 //!
-//! OpenAI, Gemini and most compatible servers keep every prompt by itself, in steps of 128 tokens from 1,024 on, and charge no
-//! writing. Anthropic keeps what is marked, looks for it at the ends of messages before a mark, and charges the writing. All
-//! keep a prefix for about five minutes after its last use, for all calls of an account (source: the providers' manuals).
+//! OpenAI, Gemini and most compatible servers keep every prompt by itself, in steps of 128 tokens from 1,024 on. Anthropic keeps
+//! what is marked, and looks for it at the ends of messages before a mark. Writing is charged where the price list has a price
+//! for it. All keep a prefix for about five minutes after its last use, for all calls of an account (source: the providers'
+//! manuals).
 
 use super::words::ReplayModel;
 use crate::prefix::{PREFIX_LIFE, PromptBytes};
@@ -52,8 +53,9 @@ impl KeptPrefixes {
         if self.0.len() > 1 << 20 {
             self.0.retain(|_, until| *until > now);
         }
-        let kept = if marked { cuts.last().map_or(0, |cut| of_bytes(*cut)) } else { 0 };
-        let written = kept.saturating_sub(read);
+        let charged = model.price.rates.cache_write_5m.0 > 0;
+        let written = cuts.last().map_or(0, |cut| of_bytes(*cut)).saturating_sub(read);
+        let written = if charged { written } else { 0 };
         Usage {
             input: prompt_tokens - read - written,
             cache_read: read,
@@ -121,7 +123,10 @@ mod tests {
 
     #[test]
     fn automatic_caches_keep_whole_steps_for_five_minutes() {
-        let (mut kept, model) = (KeptPrefixes::default(), model("openai/big", Dialect::OpenAiChat));
+        let mut kept = KeptPrefixes::default();
+        let dear = model("openai/dear", Dialect::OpenAiChat);
+        let mut model = model("openai/big", Dialect::OpenAiChat);
+        model.price.rates.cache_write_5m.0 = 0;
         let long = "x".repeat(8_000);
         let asked = |text: &str| request(&long, &[text]);
         let first = kept.split(&model, &asked("one"), 2_000, at(0));
@@ -133,6 +138,8 @@ mod tests {
         let other = ReplayModel { name: "openai/small".into(), ..model.clone() };
         assert_eq!(kept.split(&other, &asked("four"), 2_000, at(401)).cache_read, 0, "another model's");
         assert_eq!(kept.split(&model, &asked("short"), 1_000, at(402)).cache_read, 0, "too short");
+        let written = kept.split(&dear, &asked("five"), 2_000, at(403));
+        assert!(written.cache_write_5m > 1_850 && written.cache_read == 0, "it has a price: {written:?}");
     }
 
     #[test]
