@@ -6,6 +6,7 @@ mod learn;
 mod peers;
 mod test;
 mod tidy;
+mod workload;
 
 use anyhow::{Context, Result, bail};
 use std::path::PathBuf;
@@ -16,6 +17,10 @@ cargo xtask tidy                 check the architecture and the house numbers
 cargo xtask test [--only STEP]   install what tests need and run everything
 cargo xtask docs [--check]       write the generated reference pages, or check them
 cargo xtask bench [NAME] [--write]  measure beside nginx
+cargo xtask bench --suite savings --data DIR [--write]
+                                 measure what is saved, and how fast
+cargo xtask workload day|month --data DIR --out FILE
+                                 write a workload for `nunchi replay`
 cargo xtask train|eval [guard|route|select|compress] --data DIR
                                  train or measure what is learned";
 
@@ -39,6 +44,7 @@ fn run() -> Result<()> {
         ["test", "--only", step] => test::run(&root, Some(step)),
         ["bench"] => bench::run(&root, None, false),
         ["bench", "--write"] => bench::run(&root, None, true),
+        ["workload", which, "--data", data, "--out", file] => workload::run(which, data, file),
         ["bench", name] => bench::run(&root, Some(name), false),
         ["bench", name, "--write"] => bench::run(&root, Some(name), true),
         [what @ ("train" | "eval"), "--data", data] => learn::run(&root, what, None, data),

@@ -14,6 +14,7 @@ mod media;
 mod openai;
 mod openapi;
 mod problem;
+mod read_chat;
 mod relay;
 mod router;
 mod sequence;
@@ -24,6 +25,7 @@ mod write_timeout;
 
 pub use console::{ConsoleParts, Currency, Stopping, with_console};
 pub use openapi::openapi_document;
+pub use read_chat::read_chat;
 pub use router::router;
 pub use state::{
     AdminServices, ApiParts, ApiSettings, ApiState, Authenticate, Catalog, KeyRefused, MetricsPage,

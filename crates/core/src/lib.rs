@@ -23,7 +23,8 @@ pub use ports::{
 pub use rules::{
     Account, Admission, Booked, BudgetBook, CacheScope, Charge, Decision, Kinship, RateState, SpendWish,
     Ticket, TierChoice, TierRule, TierRules, admit_rate, cost, exact_key, human_text, in_tool_loop, kinship,
-    live_word, mask_secrets, pattern_matches, prompt_token_bound, upper_bound, window_end, window_start,
+    live_word, mask_secrets, pattern_matches, plain_cost, prompt_token_bound, upper_bound, window_end,
+    window_start,
 };
 pub use words::{
     AccessRole, Amount, Budget, BudgetAction, BudgetId, BudgetNotice, BudgetScope, BudgetState, BudgetWindow,

@@ -1,21 +1,9 @@
 //! Which conversation a request belongs to.
 
 use crate::call::Ask;
-use nunchi_core::{Role, mask_secrets};
-use std::hash::{DefaultHasher, Hash, Hasher};
-
-/// Characters of a first question that name its conversation.
-const SHOWN: usize = 40;
+use nunchi_saving::conversation_of;
 
 /// The session the caller names, else its key and first question; with a name for people. `None` without either.
 pub(crate) fn identity(ask: &Ask) -> Option<(u64, String)> {
-    let mut hasher = DefaultHasher::new();
-    ask.context.principal.key.hash(&mut hasher);
-    if let Some(session) = &ask.context.session {
-        session.hash(&mut hasher);
-        return Some((hasher.finish(), session.to_string()));
-    }
-    let first = ask.request.messages.iter().find(|message| message.role == Role::User)?.plain_text();
-    first.hash(&mut hasher);
-    Some((hasher.finish(), mask_secrets(&first).chars().take(SHOWN).collect()))
+    conversation_of(&ask.request, &ask.context)
 }

@@ -11,7 +11,7 @@ use nunchi_core::{
     CallRecord, Explain, Frame, ModelError, ModelErrorKind, ModelRequest, NanoUsd, OWN_TASKS, Outcome,
     ReplyEvent, StopReason, Usage, cost, human_text,
 };
-use nunchi_saving::freshness;
+use nunchi_saving::answer_life;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -237,7 +237,7 @@ impl Pursuit {
     fn usual_ttl(&self) -> Duration {
         let usual = self.gateway.settings.cache.ttl;
         let human = human_text(&self.ask.request).unwrap_or_default();
-        freshness(&human).longest().map_or(usual, |longest| longest.min(usual))
+        answer_life(&human, usual)
     }
 
     /// The caller left before the answer began: the prompt may have been read, so it is paid for.

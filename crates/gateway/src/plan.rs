@@ -3,10 +3,10 @@
 use crate::gateway::Gateway;
 use crate::parts::ProviderEntry;
 use nunchi_core::{
-    BudgetAction, CallContext, Media, ModelError, ModelErrorKind, ModelRequest, Part, Posture, Principal,
-    Refusal, Tier, TierChoice, human_text, pattern_matches,
+    BudgetAction, CallContext, ModelError, ModelErrorKind, ModelRequest, Posture, Principal, Refusal, Tier,
+    TierChoice, human_text, pattern_matches,
 };
-use nunchi_saving::RouteJudgement;
+use nunchi_saving::{ModelWish, RouteJudgement, fit_tier, model_wish, tier_order};
 use serde::Serialize;
 
 /// A model that may answer.
@@ -52,23 +52,13 @@ pub(crate) struct Judgement<'a> {
     pub(crate) opinion: Option<&'a TierChoice>,
 }
 
-/// What the caller's model name means.
-enum Wish<'a> {
-    Auto(Option<Tier>),
-    Named(&'a str),
-}
-
-fn wish(model: &str) -> Result<Wish<'_>, ModelError> {
-    match model.split_once(':') {
-        None if model == "auto" || model.is_empty() => Ok(Wish::Auto(None)),
-        Some(("auto", tier)) => tier.parse().map(|tier| Wish::Auto(Some(tier))).map_err(|_| {
-            ModelError::new(
-                ModelErrorKind::UnknownModel,
-                format!("`{model}`: the tiers are trivial, standard and complex"),
-            )
-        }),
-        _ => Ok(Wish::Named(model)),
-    }
+fn wish(model: &str) -> Result<ModelWish<'_>, ModelError> {
+    model_wish(model).map_err(|model| {
+        ModelError::new(
+            ModelErrorKind::UnknownModel,
+            format!("`{model}`: the tiers are trivial, standard and complex"),
+        )
+    })
 }
 
 impl Gateway {
@@ -86,7 +76,7 @@ impl Gateway {
     /// Whether the caller leaves the tier to us.
     pub(crate) fn chooses_tier(&self, request: &ModelRequest) -> bool {
         let asked = self.settings.aliases.get(&request.model).unwrap_or(&request.model);
-        matches!(wish(asked), Ok(Wish::Auto(None)))
+        matches!(wish(asked), Ok(ModelWish::Auto(None)))
     }
 
     pub(crate) fn plan(
@@ -98,8 +88,8 @@ impl Gateway {
     ) -> Result<RoutePlan, ModelError> {
         let asked = self.settings.aliases.get(&request.model).unwrap_or(&request.model);
         let mut plan = match wish(asked)? {
-            Wish::Auto(tier) => self.plan_tier(request, tier, posture, judged),
-            Wish::Named(name) => self.plan_named(name)?,
+            ModelWish::Auto(tier) => self.plan_tier(request, tier, posture, judged),
+            ModelWish::Named(name) => self.plan_named(name)?,
         };
         plan.candidates.retain(|candidate| may_use(&context.principal, candidate, &request.model));
         if plan.candidates.is_empty() {
@@ -132,30 +122,21 @@ impl Gateway {
         posture: &Posture,
         judged: Judgement<'_>,
     ) -> RoutePlan {
-        let (mut tier, mut reason) = match wanted {
-            Some(tier) => (tier, "the caller chose the tier".to_owned()),
+        let choice = match wanted {
+            Some(tier) => TierChoice { tier, reason: "the caller chose the tier".to_owned() },
             None => {
                 let human = human_text(request).unwrap_or_default();
-                let choice = self.choose_tier(&human, judged.route, judged.opinion);
-                (choice.tier, choice.reason)
+                fit_tier(request, self.choose_tier(&human, judged.route, judged.opinion))
             }
         };
-        if tier == Tier::Trivial && wanted.is_none() && needs_more_than_text(request) {
-            tier = Tier::Standard;
-            reason.push_str("; tools or media");
-        }
+        let TierChoice { mut tier, mut reason } = choice;
         if posture.action == Some(BudgetAction::Downgrade) {
             tier = tier.lower();
             reason.push_str("; budget: one tier lower");
         }
-        let order = match tier {
-            Tier::Trivial => [Tier::Trivial, Tier::Standard, Tier::Complex],
-            Tier::Standard => [Tier::Standard, Tier::Complex, Tier::Trivial],
-            Tier::Complex => [Tier::Complex, Tier::Standard, Tier::Trivial],
-        };
         let mut candidates = Vec::new();
         let routes = self.routes();
-        for name in order.iter().flat_map(|tier| routes.tiers.of(*tier)) {
+        for name in tier_order(tier).into_iter().flat_map(|tier| routes.tiers.of(tier)) {
             self.add_named(&mut candidates, name);
         }
         if candidates.is_empty() {
@@ -231,11 +212,6 @@ pub(crate) fn may_use(principal: &Principal, candidate: &Candidate, asked: &str)
 
 fn candidate(index: usize, entry: &ProviderEntry, model: &str) -> Candidate {
     Candidate { provider: entry.name.clone(), model: model.to_owned(), local: entry.local, entry: index }
-}
-
-fn needs_more_than_text(request: &ModelRequest) -> bool {
-    let media = |part: &Part| matches!(part, Part::Media(Media { .. }));
-    !request.tools.is_empty() || request.messages.iter().flat_map(|message| &message.parts).any(media)
 }
 
 /// The error of a budget whose threshold forbids the call.

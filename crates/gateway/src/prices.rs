@@ -1,6 +1,7 @@
 //! The price book: which price applies to a model, changed while calls run.
 
-use nunchi_core::{ModelPrice, NanoUsd, Rates, Usage, cost};
+pub(crate) use nunchi_core::plain_cost as baseline_cost;
+use nunchi_core::{ModelPrice, NanoUsd, Rates};
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -26,7 +27,8 @@ pub struct PriceBook {
 }
 
 impl PriceBook {
-    pub(crate) fn new(catalog: PriceCatalog) -> Self {
+    /// A book of these prices.
+    pub fn new(catalog: PriceCatalog) -> Self {
         Self { book: RwLock::new(Book::of(catalog)) }
     }
 
@@ -84,7 +86,7 @@ fn undated(model: &str) -> Option<&str> {
 }
 
 /// A price of nothing, for models on the owner's machine.
-pub(crate) fn free_price(provider: &str, model: &str) -> ModelPrice {
+pub fn free_price(provider: &str, model: &str) -> ModelPrice {
     ModelPrice {
         provider: provider.to_owned(),
         model: model.to_owned(),
@@ -96,12 +98,6 @@ pub(crate) fn free_price(provider: &str, model: &str) -> ModelPrice {
         context_window: None,
         max_output: None,
     }
-}
-
-/// What the same tokens would cost on the baseline model, live and with no cache of any kind.
-pub(crate) fn baseline_cost(price: &ModelPrice, usage: &Usage) -> NanoUsd {
-    let plain = Usage { input: usage.prompt_tokens(), output: usage.completion_tokens(), ..Usage::default() };
-    cost(price, &plain, false)
 }
 
 #[cfg(test)]

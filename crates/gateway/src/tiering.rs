@@ -10,7 +10,7 @@ use nunchi_core::{
     CallContext, Message, ModelError, ModelRequest, Principal, RequestId, Role, SpendScope, Tier, TierChoice,
     human_text,
 };
-use nunchi_saving::{IntentSource, RouteJudgement, read_prompt};
+use nunchi_saving::{IntentSource, RouteJudgement, read_prompt, sure_tier};
 use serde::Serialize;
 use std::sync::Arc;
 use std::time::Duration;
@@ -85,7 +85,9 @@ impl Gateway {
     ) -> Option<TierChoice> {
         let model = self.settings.tier_model.as_deref()?;
         let human = human_text(&ask.request).filter(|_| self.chooses_tier(&ask.request))?;
-        if self.sure_tier(&human, judged).is_some() || self.settings.rules.matching(&human).is_some() {
+        if sure_tier(&self.settings.own_rules, &human, judged).is_some()
+            || self.settings.rules.matching(&human).is_some()
+        {
             return None;
         }
         self.ask_tier(model, &human, &ask.context).await
@@ -110,16 +112,6 @@ impl Gateway {
         }
     }
 
-    /// What the owner's rules or a classifier that is sure say.
-    fn sure_tier(&self, human: &str, judged: Option<&RouteJudgement>) -> Option<TierChoice> {
-        if let Some(choice) = self.settings.own_rules.matching(human) {
-            return Some(choice);
-        }
-        let verdict = judged.and_then(|judged| judged.tier)?;
-        let percent = verdict.confidence() * 100.0;
-        Some(TierChoice { tier: verdict.tier?, reason: format!("classifier, {percent:.0} % sure") })
-    }
-
     /// The tier of a human text, and why. `opinion` is a model's, for what nobody is sure of.
     pub(crate) fn choose_tier(
         &self,
@@ -127,7 +119,7 @@ impl Gateway {
         judged: Option<&RouteJudgement>,
         opinion: Option<&TierChoice>,
     ) -> TierChoice {
-        self.sure_tier(human, judged)
+        sure_tier(&self.settings.own_rules, human, judged)
             .or_else(|| self.settings.rules.matching(human))
             .or_else(|| opinion.cloned())
             .unwrap_or_else(|| self.settings.rules.choose(human))

@@ -4,17 +4,15 @@ use crate::call::Ask;
 use crate::conversation::identity;
 use crate::gateway::Gateway;
 use jiff::Timestamp;
-use nunchi_core::{CallContext, ModelRequest, Part, TaskName, ToolDefinition, human_text};
+use nunchi_core::{CallContext, ModelRequest, TaskName, ToolDefinition, human_text};
 use nunchi_saving::{
-    ConceptVectors, CutPolicy, SelectionRequest, ToolCatalog, ToolQuery, ToolSession, asking_part,
-    select_tools,
+    ConceptVectors, CutPolicy, FEWEST_TOOLS, SelectionRequest, ToolCatalog, ToolQuery, ToolSession,
+    asking_part, select_tools, used_tools,
 };
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-/// Fewer tools are all sent.
-const FEWEST: usize = 8;
 /// Lists of tools that are kept ready, and sessions; those used longest ago go first.
 const MOST_CATALOGS: usize = 64;
 const MOST_SESSIONS: usize = 2_000;
@@ -46,7 +44,7 @@ impl Gateway {
     /// The tools to send; `None` where all are to be sent.
     pub(crate) async fn choose_tools(&self, ask: &Ask) -> Option<Chosen> {
         let wanted = ask.context.select_tools.unwrap_or(self.settings.select_tools);
-        if !wanted || ask.request.tools.len() < FEWEST {
+        if !wanted || ask.request.tools.len() < FEWEST_TOOLS {
             return None;
         }
         let text = human_text(&ask.request)?;
@@ -149,20 +147,6 @@ impl Chosen {
     pub(crate) fn note(&self, all: usize) -> String {
         format!("{} of {all} tools sent, about {} tokens less", self.kept.len(), self.saved_tokens)
     }
-}
-
-/// Tools that the conversation has called.
-fn used_tools(request: &ModelRequest) -> Vec<&str> {
-    let parts = request.messages.iter().flat_map(|message| &message.parts);
-    let mut used: Vec<&str> = parts
-        .filter_map(|part| match part {
-            Part::ToolCall { name, .. } => Some(name.as_str()),
-            _ => None,
-        })
-        .collect();
-    used.sort_unstable();
-    used.dedup();
-    used
 }
 
 fn digest(tools: &[ToolDefinition]) -> u64 {

@@ -18,6 +18,7 @@ mod serve;
 mod storage;
 mod weights;
 mod wiring;
+mod workload;
 
 use clap::Parser;
 use clap::error::ErrorKind;
@@ -134,6 +135,7 @@ async fn command(desk: &Desk, command: &Command) -> Result<(), Failure> {
         Command::Chat(flags) => commands::chat(desk, flags).await,
         Command::Stats(flags) => commands::stats(desk, flags).await,
         Command::Budget { command } => commands::budget(desk, command).await,
+        Command::Replay(flags) => commands::replay(desk, flags).await,
         Command::Route { command } => commands::route(desk, command).await,
         Command::Cache { command } => commands::cache(desk, command).await,
         Command::Prices { command } => commands::prices(desk, command).await,

@@ -144,7 +144,7 @@ fn provider_entry(entry: &ProviderEntryConfig, built: Arc<Provider>) -> Provider
     }
 }
 
-const fn dialect(kind: ProviderKind) -> Dialect {
+pub(crate) const fn dialect(kind: ProviderKind) -> Dialect {
     match kind {
         ProviderKind::OpenAi | ProviderKind::Compatible | ProviderKind::Perplexity => Dialect::OpenAiChat,
         ProviderKind::OpenAiResponses => Dialect::OpenAiResponses,

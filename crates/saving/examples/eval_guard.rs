@@ -3,6 +3,7 @@
 //! `cargo run --release -p nunchi-saving --example eval_guard -- --data DIR [--explain "A" "B"]`
 
 mod guard_data;
+mod guard_strict;
 
 use anyhow::{Context, Result};
 use guard_data::{Corpora, boost, pairs_of, report};
@@ -21,12 +22,19 @@ fn main() -> Result<()> {
     println!("pairs that read the same: {right} of one group, {wrong} of others or near misses");
     println!("{}", report::slots(&corpora).join("\n"));
     println!("{}", report::HEAD);
+    let mut strict = Vec::new();
     for held in [true, false] {
         let mut forest = boost::train(&pairs_of(&corpora, Some(!held)), boost::Options::default());
         forest.same_reading = report::same_reading_rate(&corpora, Some(!held));
         forest.calibration = boost::calibrate(&report::points(&forest, &corpora, held));
         println!("{}", report::table(&forest, &corpora, held).join("\n"));
+        strict.extend(guard_strict::table(&forest, &corpora, held));
     }
+    println!(
+        "\nAs the gateway serves, each half by a verifier trained on the other:\n\n{}",
+        guard_strict::HEAD
+    );
+    println!("{}", strict.join("\n"));
     Ok(())
 }
 

@@ -28,7 +28,7 @@ const TABLE: [Edges; 10] = [
     Edges { name: "api", may: &["core", "gateway"], never: &["sqlx", "redis", "reqwest"] },
     Edges {
         name: "nunchi",
-        may: &["api", "core", "gateway", "local", "providers", "store"],
+        may: &["api", "core", "gateway", "local", "providers", "saving", "store"],
         never: &["sqlx", "redis", "candle-core"],
     },
     Edges { name: "testkit", may: &["core"], never: &["sqlx", "reqwest"] },

@@ -24,6 +24,11 @@ pub(crate) async fn messages(State(state): State<ApiState>, request: Request) ->
     response
 }
 
+/// Puts a body into our words.
+pub(crate) fn read(body: Bytes) -> Result<ModelRequest, Problem> {
+    translate::translate(&HeaderMap::new(), body)
+}
+
 /// Anthropic's messages.
 pub(crate) struct Messages;
 

@@ -19,7 +19,7 @@ pub use human_text::{human_text, in_tool_loop};
 pub use live_question::live_word;
 pub use mask::mask_secrets;
 pub use model_pattern::pattern_matches;
-pub use pricing::{cost, upper_bound};
+pub use pricing::{cost, plain_cost, upper_bound};
 pub use prompt_bound::prompt_token_bound;
 pub use rate::{RateState, admit_rate};
 pub use tier_rules::{TierChoice, TierRule, TierRules};

@@ -25,6 +25,12 @@ pub fn cost(price: &ModelPrice, usage: &Usage, batch: bool) -> NanoUsd {
     NanoUsd::saturating_from(div_ceil(tokens).saturating_add(fees))
 }
 
+/// What the same tokens would cost live and with no cache of any kind.
+pub fn plain_cost(price: &ModelPrice, usage: &Usage) -> NanoUsd {
+    let plain = Usage { input: usage.prompt_tokens(), output: usage.completion_tokens(), ..Usage::default() };
+    cost(price, &plain, false)
+}
+
 /// The most a call can cost whose prompt is at most `prompt_bound` tokens and each of whose `choices` answers is at most
 /// `output_cap` tokens, tool uses at the provider left out.
 pub fn upper_bound(price: &ModelPrice, prompt_bound: u64, output_cap: u64, choices: u32) -> NanoUsd {

@@ -11,7 +11,7 @@ const MESSAGE_TOKENS: u64 = 4;
 const IMAGE_TOKENS: u64 = 1_100;
 
 /// Tokens of a prompt by the o200k vocabulary; for models with other vocabularies an estimate.
-pub(crate) fn count_prompt(request: &ModelRequest) -> u64 {
+pub fn count_prompt(request: &ModelRequest) -> u64 {
     let messages: u64 =
         request.messages.iter().map(|m| MESSAGE_TOKENS + m.parts.iter().map(count_part).sum::<u64>()).sum();
     let tools: u64 = request

@@ -101,6 +101,8 @@ pub(crate) enum Command {
         /// The copy.
         file: PathBuf,
     },
+    /// What a recorded workload would cost under other policies, and why.
+    Replay(Replay),
     /// How requests are routed.
     Route {
         /// What to do.
@@ -174,6 +176,19 @@ pub(crate) struct Stats {
     /// What was saved instead, by cause.
     #[arg(long)]
     pub(crate) savings: bool,
+    /// Write the calls to a file instead, as JSON lines that `replay` reads.
+    #[arg(long, value_name = "FILE", conflicts_with = "savings")]
+    pub(crate) export: Option<PathBuf>,
+}
+
+/// Flags of `replay`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Replay {
+    /// The workload: JSON lines of request bodies, of batch requests, or of exported calls.
+    pub(crate) file: PathBuf,
+    /// A policy: `current`, or a file with the keys of nunchi.toml. May be repeated.
+    #[arg(long, value_name = "current|FILE", default_value = "current")]
+    pub(crate) policy: Vec<String>,
 }
 
 /// What totals are grouped by.

@@ -1,5 +1,6 @@
 //! `stats`: what was spent.
 
+use super::export::export;
 use super::{Desk, escaped};
 use crate::cli::{GroupingArg, Stats};
 use crate::config::parse_time;
@@ -21,6 +22,9 @@ struct Answer {
 /// Shows totals by group.
 pub(crate) async fn stats(desk: &Desk, flags: &Stats) -> Result<(), Failure> {
     let (since, until) = period(&flags.period, &desk.config.time_zone)?;
+    if let Some(file) = &flags.export {
+        return export(desk, file, (since, until)).await;
+    }
     let mut path =
         if flags.savings { "/api/savings?".to_owned() } else { format!("/api/stats?by={}", name(flags.by)) };
     for (key, time) in [("since", since), ("until", until)] {

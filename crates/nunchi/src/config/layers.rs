@@ -127,6 +127,17 @@ impl Layers {
         layers
     }
 
+    /// Lays a file over all layers so far; its providers replace those of the same name.
+    pub(crate) fn overlay(&mut self, path: &Path) {
+        let name = |(table, _): &(Written, Origin)| table.get("name").map(|(value, _)| value.to_string());
+        let before = std::mem::take(&mut self.providers);
+        self.file(path);
+        let own = std::mem::take(&mut self.providers);
+        let names: Vec<_> = own.iter().map(|provider| name(provider)).collect();
+        self.providers =
+            before.into_iter().filter(|provider| !names.contains(&name(provider))).chain(own).collect();
+    }
+
     /// Sets a value from a flag of the command line.
     pub(crate) fn flag(&mut self, setting: &str, value: impl Into<String>) {
         let origin = Origin::Environment(format!("--{}", setting.rsplit('.').next().unwrap_or(setting)));

@@ -34,6 +34,16 @@ pub(crate) struct LocalConfig {
     pub(crate) weights: Option<PathBuf>,
 }
 
+/// What a replay takes for granted.
+#[derive(Clone, Debug)]
+pub(crate) struct ReplayConfig {
+    /// `off`, `results`, `history` or `auto`.
+    pub(crate) compress: String,
+    pub(crate) batch: bool,
+    pub(crate) prefixes: bool,
+    pub(crate) keep_named: bool,
+}
+
 /// The address of Redis. It may hold a password, so it does not print itself.
 #[derive(Clone)]
 pub(crate) struct RedisUrl(Zeroizing<String>);
@@ -87,6 +97,7 @@ pub(crate) struct Config {
     pub(crate) price_refresh: Duration,
     pub(crate) currency: Currency,
     pub(crate) local: LocalConfig,
+    pub(crate) replay: ReplayConfig,
     pub(crate) log_format: LogFormat,
     pub(crate) log_level: String,
     pub(crate) providers: Vec<ProviderEntryConfig>,
@@ -147,6 +158,12 @@ impl Config {
                 weights: Some(layers.text("local.weights"))
                     .filter(|path| !path.is_empty())
                     .map(PathBuf::from),
+            },
+            replay: ReplayConfig {
+                compress: layers.text("replay.compress"),
+                batch: layers.flag_value("replay.batch"),
+                prefixes: layers.flag_value("replay.prefixes"),
+                keep_named: layers.flag_value("replay.keep_named"),
             },
             log_format: if layers.text("log.format") == "json" { LogFormat::Json } else { LogFormat::Text },
             log_level: layers.text("log.level"),

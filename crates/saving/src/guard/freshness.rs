@@ -33,6 +33,11 @@ impl Freshness {
     }
 }
 
+/// How long the answer to a human text is kept when the caller does not say: shorter for questions whose answers change.
+pub fn answer_life(human: &str, usual: Duration) -> Duration {
+    freshness(human).longest().map_or(usual, |longest| longest.min(usual))
+}
+
 /// Questions that core calls live for one word of theirs, while their answer holds for hours.
 const HOURS_DESPITE: &str = r"(?i)(?-u:\b)(?:latest|newest|current|most recent)\s+(?:stable\s+|lts\s+)?(?:versions?|releases?)(?-u:\b)|(?-u:\b)(?:latest|newest)\s+(?-u:[\w.+#-]+)\s+(?:version|release)|최신\s*(?:\S{1,12}\s*)?(?:버전|릴리[스즈]|판)|현재\s*버전|영업\s*시간|개장\s*시간";
 

@@ -1,6 +1,7 @@
 //! Which tier and intent a question has, whether a session may change its model for it, and whether a cheap answer may stand.
 
 mod cascade;
+mod choice;
 mod cues;
 mod difficulty;
 mod explain;
@@ -22,6 +23,7 @@ pub use cascade::{
     CascadeCosts, CascadeForecast, CascadeOdds, CascadePolicy, CascadeVerdict, CheckResults,
     forecast_cascade, verify_answer,
 };
+pub use choice::{ModelWish, choose_tier, fit_tier, model_wish, sure_tier, tier_order};
 pub use difficulty::{Difficulty, OutcomeExample};
 pub use explain::{RouteExplanation, RouteStage, RouteStageName, explain_route};
 pub use features::{ROUTE_VECTOR, RouteFeatures};

@@ -18,8 +18,8 @@ pub use find::{FIND_TOOLS, FoundTool, find_tools_answer, find_tools_definition, 
 pub use groups::{GroupRule, GroupTable, ToolGroup};
 pub use memory::ExampleMemory;
 pub use session::{
-    PromptCacheState, SelectionChange, SelectionRequest, ToolReason, ToolSelection, ToolSession,
-    regrouping_gain, select_tools,
+    FEWEST_TOOLS, PromptCacheState, SelectionChange, SelectionRequest, ToolReason, ToolSelection,
+    ToolSession, regrouping_gain, select_tools,
 };
 pub use tokens::{definition_tokens, estimate_tokens};
 pub use words::asking_part;

@@ -10,6 +10,9 @@ use nunchi_core::{NanoUsd, Rates, ToolChoice};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
+/// Fewer tools are all sent.
+pub const FEWEST_TOOLS: usize = 8;
+
 /// A tool that is not sent yet joins only with at least this chance to be the right one; below it `find_tools` serves.
 const JOINS_ABOVE: f32 = 0.15;
 /// Dropping tools must bring in this many times what it costs, for a dropped tool may be wanted again.

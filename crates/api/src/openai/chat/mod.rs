@@ -22,6 +22,11 @@ pub(crate) async fn completions(State(state): State<ApiState>, request: Request)
     answer::<Chat>(state, request).await
 }
 
+/// Puts a body into our words.
+pub(crate) fn read(body: Bytes) -> Result<ModelRequest, Problem> {
+    Ok(translate::translate(body)?.0)
+}
+
 /// OpenAI's chat completions.
 pub(crate) struct Chat;
 

@@ -2,7 +2,7 @@
 
 use super::{PAGE, Semantic, read_record};
 use nunchi_core::{CallContext, Explain, Lang, PackedVector, StorageError};
-use nunchi_saving::{Question, SharingPrior, judge, share_of};
+use nunchi_saving::{Question, SharingPrior, judge, languages_fit, same_words, share_of, shareable_question};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::PoisonError;
@@ -154,13 +154,27 @@ impl Semantic {
             for (pair, vectors) in batch.iter().zip(vectors.chunks(2)) {
                 let [a, b] = vectors else { return Err(CalibrationError::NoEncoder) };
                 let cosine = PackedVector::pack(a).cosine(&PackedVector::pack(b));
-                let (asked, stored) = (Question::read(&pair.a), Question::read(&pair.b));
-                let verdict = judge(&asked, &stored, cosine);
-                let barred = verdict.blocked_by.is_some() || !self.same_words(&asked, &stored, cosine);
-                seen.push((if barred { 0.0 } else { verdict.share_probability }, pair.same));
+                let (asked, stored) = (self.shareable(&pair.a), self.shareable(&pair.b));
+                let score =
+                    asked.zip(stored).map_or(0.0, |(asked, stored)| self.score(&asked, &stored, cosine));
+                seen.push((score, pair.same));
             }
         }
         Ok(seen)
+    }
+
+    fn shareable(&self, text: &str) -> Option<Question> {
+        shareable_question(text, self.rules())
+    }
+
+    /// How likely two questions share an answer; nothing for what the rules turn away.
+    fn score(&self, asked: &Question, stored: &Question, cosine: f32) -> f32 {
+        let verdict = judge(asked, stored, cosine);
+        let rules = self.rules();
+        let barred = verdict.blocked_by.is_some()
+            || !languages_fit(asked.tongue(), stored.tongue(), rules)
+            || rules.strict && !same_words(asked, stored, cosine);
+        if barred { 0.0 } else { verdict.share_probability }
     }
 
     /// What audits found of all stored answers.

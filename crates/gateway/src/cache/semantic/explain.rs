@@ -1,9 +1,11 @@
 //! Why two questions do or do not share an answer, for a person.
 
-use super::strict::is_plain;
-use super::{Semantic, same_tongue};
+use super::Semantic;
 use nunchi_core::{CallContext, Lang};
-use nunchi_saving::{Question, SharingDecision, SharingRecord, SharingVerdict, judge};
+use nunchi_saving::{
+    Question, SharingDecision, SharingRecord, SharingVerdict, is_plain_question, judge, languages_fit,
+    same_words,
+};
 use serde::Serialize;
 
 /// Why two questions do or do not share an answer.
@@ -52,11 +54,11 @@ impl Semantic {
         let (asked, stored) = (Question::read(a), Question::read(b));
         let cosine = self.embed(a, context).await?.cosine(&self.embed(b, context).await?);
         let verdict = judge(&asked, &stored, cosine);
-        let languages = self.settings.across_languages || same_tongue(asked.tongue(), stored.tongue());
+        let languages = languages_fit(asked.tongue(), stored.tongue(), self.rules());
         let delta = f64::from(self.settings.error_rate);
         let decision = SharingRecord::default().decide(&self.prior(), verdict.share_probability, delta, 1.0);
-        let plain = !self.settings.strict || is_plain(a) && is_plain(b);
-        let words = plain && self.same_words(&asked, &stored, cosine);
+        let plain = is_plain_question(a) && is_plain_question(b);
+        let words = !self.settings.strict || plain && same_words(&asked, &stored, cosine);
         let sure = decision == SharingDecision::Serve && words;
         Some(SharingReport {
             shared: languages && verdict.blocked_by.is_none() && sure,

@@ -4,8 +4,6 @@ mod audit;
 mod calibrate;
 mod explain;
 mod fresh;
-mod index;
-mod strict;
 
 use crate::parts::SemanticParts;
 use crate::settings::SemanticSettings;
@@ -13,31 +11,23 @@ use audit::{opening, same_answer, start_of};
 pub use calibrate::{Calibration, CalibrationError, CalibrationRow, QuestionPair};
 pub use explain::SharingReport;
 use fresh::Fresh;
-use index::Index;
 use jiff::Timestamp;
 use nunchi_core::{
     CacheKey, CallContext, Clock, EmbedRequest, Frame, Ids, Kinship, PackedVector, QuestionStore,
     StoredQuestion,
 };
-use nunchi_saving::{Question, SharingDecision, SharingPrior, SharingRecord, Tongue, judge};
+use nunchi_saving::{
+    NEIGHBOURS, Question, QuestionIndex, SharingDecision, SharingPrior, SharingRecord, SharingRules,
+    StoredMeaning, best_share, meaning_text, shareable_question,
+};
 use serde::Serialize;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
-use strict::{is_plain, same_words};
 use tokio::sync::Semaphore;
 
-/// Neighbours that are looked at more closely, and how many of those are judged.
-const NEIGHBOURS: usize = 48;
-const JUDGED: usize = 10;
-/// Questions less alike than this are not judged at all.
-const LEAST_COSINE: f32 = 0.4;
 /// Requests that may wait for the encoder at once; more of them are served without.
 const MOST_WAITING: usize = 8;
-/// Longer texts are not questions that somebody else asks in other words, and cost the encoder more than they save, in bytes.
-const LONGEST: usize = 800;
-/// A longer text is read by the encoder at its two ends only, in characters.
-const ENDS: (usize, usize) = (600, 300);
 /// The longest wait for a vector.
 const PATIENCE: Duration = Duration::from_millis(150);
 /// Questions read at once when the index is built.
@@ -105,7 +95,7 @@ pub(crate) struct Semantic {
     settings: SemanticSettings,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
-    index: RwLock<Index>,
+    index: RwLock<QuestionIndex>,
     fresh: Mutex<Fresh>,
     waiting: Semaphore,
     /// What holds for every entry before anything was learned of it.
@@ -149,20 +139,14 @@ impl Semantic {
             after = *last;
             let mut index = self.write();
             for (_, question) in page {
-                index.add(question.kin, question.key, question.vector.signs(), question.expires);
+                index.add(question.kin, question.key, &question.vector.signs(), question.expires);
             }
         }
     }
 
     /// Reads a question and its meaning; `None` when it may not share, or when the encoder is too busy.
     pub(crate) async fn read(&self, kinship: Kinship<'_>, context: &CallContext) -> Option<Asked> {
-        if kinship.question.len() > LONGEST || self.settings.strict && !is_plain(kinship.question) {
-            return None;
-        }
-        let question = Question::read(kinship.question);
-        if question.unshareable().is_some() {
-            return None;
-        }
+        let question = shareable_question(kinship.question, self.rules())?;
         let vector = self.embed(kinship.question, context).await?;
         let (kin, text) = (kinship.kin, kinship.question.to_owned());
         Some(Asked { kin, text, vector, question, audit: None })
@@ -171,8 +155,11 @@ impl Semantic {
     /// The meaning of a text.
     pub(crate) async fn embed(&self, text: &str, context: &CallContext) -> Option<PackedVector> {
         let _place = self.waiting.try_acquire().ok()?;
-        let request =
-            EmbedRequest { model: self.parts.encoder.clone(), inputs: vec![ends(text)], dimensions: None };
+        let request = EmbedRequest {
+            model: self.parts.encoder.clone(),
+            inputs: vec![meaning_text(text).into_owned()],
+            dimensions: None,
+        };
         let embedding = self.parts.embedder.embed(request, context.clone());
         // An encoder that is still being loaded is not waited for.
         match tokio::time::timeout(PATIENCE, embedding).await.ok()? {
@@ -186,7 +173,7 @@ impl Semantic {
 
     /// The meanings of several texts, in order. Waits as long as it takes: it is work of the background.
     pub(crate) async fn embed_many(&self, texts: &[String], context: &CallContext) -> Option<Vec<Vec<f32>>> {
-        let inputs = texts.iter().map(|text| ends(text)).collect();
+        let inputs = texts.iter().map(|text| meaning_text(text).into_owned()).collect();
         let request = EmbedRequest { model: self.parts.encoder.clone(), inputs, dimensions: None };
         let reply = self.parts.embedder.embed(request, context.clone()).await;
         reply
@@ -305,35 +292,20 @@ impl Semantic {
     }
 
     /// The stored question whose answer is most likely right, and how likely.
-    fn judge_all(&self, asked: &Asked, stored: Vec<StoredQuestion>) -> Option<(StoredQuestion, f32)> {
-        let fits =
-            |question: &StoredQuestion| question.kin == asked.kin && question.encoder == self.parts.encoder;
-        let mut near: Vec<(f32, StoredQuestion)> = stored
-            .into_iter()
-            .filter(fits)
-            .map(|question| (asked.vector.cosine(&question.vector), question))
-            .filter(|(cosine, _)| *cosine >= LEAST_COSINE)
+    fn judge_all(&self, asked: &Asked, mut stored: Vec<StoredQuestion>) -> Option<(StoredQuestion, f32)> {
+        stored.retain(|question| question.kin == asked.kin && question.encoder == self.parts.encoder);
+        let near: Vec<_> = stored
+            .iter()
+            .map(|stored| StoredMeaning { text: &stored.text, vector: &stored.vector })
             .collect();
-        near.sort_by(|a, b| b.0.total_cmp(&a.0));
-        let mut best: Option<(StoredQuestion, f32)> = None;
-        for (cosine, stored) in near.into_iter().take(JUDGED) {
-            let read = Question::read(&stored.text);
-            if !self.settings.across_languages && !same_tongue(asked.question.tongue(), read.tongue()) {
-                continue;
-            }
-            let verdict = judge(&asked.question, &read, cosine);
-            if verdict.blocked_by.is_some() || !self.same_words(&asked.question, &read, cosine) {
-                self.counters.refused.fetch_add(1, Ordering::Relaxed);
-            } else if best.as_ref().is_none_or(|(_, known)| verdict.share_probability > *known) {
-                best = Some((stored, verdict.share_probability));
-            }
-        }
-        best
+        let found = best_share((&asked.question, &asked.vector), &near, self.rules());
+        self.counters.refused.fetch_add(found.refused, Ordering::Relaxed);
+        let (at, probability) = found.best?;
+        Some((stored.swap_remove(at), probability))
     }
 
-    /// Whether the words allow it, as far as that is asked for.
-    fn same_words(&self, asked: &Question, stored: &Question, cosine: f32) -> bool {
-        !self.settings.strict || same_words(asked, stored, cosine)
+    const fn rules(&self) -> SharingRules {
+        SharingRules { strict: self.settings.strict, across_languages: self.settings.across_languages }
     }
 
     fn forget_missing(&self, kin: CacheKey, near: &[CacheKey], stored: &[StoredQuestion]) {
@@ -347,7 +319,7 @@ impl Semantic {
 
     /// From now on the answer of this question may be shared.
     pub(crate) fn stored(&self, key: CacheKey, asked: &Asked, expires: Timestamp) -> StoredQuestion {
-        self.write().add(asked.kin, key, asked.vector.signs(), expires);
+        self.write().add(asked.kin, key, &asked.vector.signs(), expires);
         let question = StoredQuestion {
             key,
             kin: asked.kin,
@@ -387,7 +359,7 @@ impl Semantic {
         }
     }
 
-    fn read_index(&self) -> RwLockReadGuard<'_, Index> {
+    fn read_index(&self) -> RwLockReadGuard<'_, QuestionIndex> {
         self.index.read().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -395,26 +367,12 @@ impl Semantic {
         self.fresh.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write(&self) -> RwLockWriteGuard<'_, Index> {
+    fn write(&self) -> RwLockWriteGuard<'_, QuestionIndex> {
         self.index.write().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// The text, or its two ends: the encoder's time grows with the length.
-fn ends(text: &str) -> String {
-    let (head, tail) = ENDS;
-    let count = text.chars().count();
-    if count <= head + tail {
-        return text.to_owned();
-    }
-    text.chars().take(head).chain(text.chars().skip(count - tail)).collect()
 }
 
 /// What was learned of an entry; nothing when it is new, or of another version.
 fn read_record(evidence: &str) -> SharingRecord {
     serde_json::from_str(evidence).unwrap_or_default()
-}
-
-fn same_tongue(a: Tongue, b: Tongue) -> bool {
-    a == b
 }

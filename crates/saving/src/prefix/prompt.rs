@@ -13,14 +13,16 @@ const MOST: usize = 1 << 20;
 const EXCERPT: usize = 48;
 
 /// A prompt as bytes, with the places that they come from.
-pub(super) struct Prompt {
+#[derive(Clone, Debug)]
+pub struct PromptBytes {
     bytes: Vec<u8>,
     /// Where each place begins, with its name.
     places: Vec<(usize, String)>,
 }
 
 /// What is kept of a prompt.
-pub(super) struct Seen {
+#[derive(Clone, Debug)]
+pub struct SeenPrompt {
     head: Box<[u8]>,
     pieces: Box<[u32]>,
     length: usize,
@@ -28,20 +30,20 @@ pub(super) struct Seen {
 
 /// Where a prompt first differs from the one before.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Difference {
+pub struct PrefixDifference {
     /// Bytes that both begin with; behind the kept head to within a piece.
-    pub(super) kept: usize,
+    pub kept: usize,
     /// `tools`, `system`, `message 3` …
-    pub(super) place: String,
+    pub place: String,
     /// The byte within the place.
-    pub(super) byte: usize,
+    pub byte: usize,
     /// What stands there now.
-    pub(super) excerpt: String,
+    pub excerpt: String,
 }
 
-impl Prompt {
+impl PromptBytes {
     /// Tools, instructions, then the conversation.
-    pub(super) fn of(request: &ModelRequest) -> Self {
+    pub fn of(request: &ModelRequest) -> Self {
         let mut prompt = Self { bytes: Vec::new(), places: Vec::new() };
         if !request.tools.is_empty() {
             prompt.begin("tools".into());
@@ -93,19 +95,40 @@ impl Prompt {
         }
     }
 
-    pub(super) fn len(&self) -> usize {
+    /// Its length in bytes.
+    pub fn len(&self) -> usize {
         self.bytes.len()
     }
 
-    pub(super) fn seen(&self) -> Seen {
+    /// Whether there is nothing in it.
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    /// The bytes.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Where each place (the tools, each message) ends, in order, with whether it is an instruction.
+    pub fn ends(&self) -> Vec<(usize, bool)> {
+        let starts = self.places.iter().skip(1).map(|(start, _)| *start).chain([self.bytes.len()]);
+        starts
+            .zip(&self.places)
+            .map(|(end, (_, name))| (end.min(self.bytes.len()), name == "system"))
+            .collect()
+    }
+
+    /// What is kept of it for the next comparison.
+    pub fn seen(&self) -> SeenPrompt {
         let head = &self.bytes[..self.bytes.len().min(HEAD)];
         let rest = &self.bytes[head.len()..];
         let pieces = rest.chunks(PIECE).map(digest).collect();
-        Seen { head: head.into(), pieces, length: self.bytes.len() }
+        SeenPrompt { head: head.into(), pieces, length: self.bytes.len() }
     }
 
     /// Where this prompt differs from an earlier one; `None` when it goes on where that one ended.
-    pub(super) fn differs(&self, seen: &Seen) -> Option<Difference> {
+    pub fn differs(&self, seen: &SeenPrompt) -> Option<PrefixDifference> {
         let common = seen.head.iter().zip(&self.bytes).take_while(|(a, b)| a == b).count();
         let kept = if common < seen.head.len() { common } else { self.kept_behind_head(seen) };
         if kept >= seen.length {
@@ -121,10 +144,10 @@ impl Prompt {
         let rest = &self.bytes[kept.min(self.bytes.len())..];
         let rest = String::from_utf8_lossy(&rest[..rest.len().min(4 * EXCERPT)]);
         let excerpt = rest.split('\0').next().unwrap_or_default().chars().take(EXCERPT).collect();
-        Some(Difference { kept, place, byte: kept - start, excerpt })
+        Some(PrefixDifference { kept, place, byte: kept - start, excerpt })
     }
 
-    fn kept_behind_head(&self, seen: &Seen) -> usize {
+    fn kept_behind_head(&self, seen: &SeenPrompt) -> usize {
         let rest = self.bytes.get(seen.head.len()..).unwrap_or_default();
         let whole = |(at, digest_before): &(usize, &u32)| {
             let end = seen.length.min(seen.head.len() + (at + 1) * PIECE) - seen.head.len();
@@ -135,9 +158,15 @@ impl Prompt {
     }
 }
 
-impl Seen {
-    pub(super) const fn len(&self) -> usize {
+impl SeenPrompt {
+    /// The length of the prompt in bytes.
+    pub const fn len(&self) -> usize {
         self.length
+    }
+
+    /// Whether there was nothing in it.
+    pub const fn is_empty(&self) -> bool {
+        self.length == 0
     }
 }
 
@@ -152,10 +181,10 @@ fn digest(piece: &[u8]) -> u32 {
 mod tests {
     use super::*;
 
-    fn prompt(system: &str, turns: &[&str]) -> Prompt {
+    fn prompt(system: &str, turns: &[&str]) -> PromptBytes {
         let turns = turns.iter().map(|text| Message::text(Role::User, *text));
         let messages = std::iter::once(Message::text(Role::System, system)).chain(turns).collect();
-        Prompt::of(&ModelRequest::new("m", messages))
+        PromptBytes::of(&ModelRequest::new("m", messages))
     }
 
     #[test]

@@ -1,28 +1,23 @@
 //! Looks after the providers' prompt caches: notices what broke a session's prefix, and marks prefixes where reuse will pay.
 
-mod prefix;
-
 use crate::call::Ask;
 use crate::conversation::identity;
-use jiff::{SignedDuration, Timestamp};
-use nunchi_core::{
-    CacheTtl, CallRecord, Clock, Dialect, ModelPrice, ModelRequest, NanoUsd, Part, Role, mask_secrets,
+use jiff::Timestamp;
+use nunchi_core::{CallRecord, Clock, Dialect, ModelPrice, ModelRequest, NanoUsd, mask_secrets};
+use nunchi_saving::{
+    PREFIX_LIFE, PromptBytes, SHORTEST_PREFIX, SeenPrompt, first_reuse_guess, mark_prefix, marking_pays,
+    prefix_is_marked, reuse_chance,
 };
-use prefix::{Prompt, Seen};
 use serde::Serialize;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Shorter prompts are not cached by any provider (1,024 tokens), in bytes.
-const SHORTEST: usize = 4 << 10;
 /// Bytes of a token, roughly.
 const BYTES_PER_TOKEN: usize = 4;
 /// Sessions that are looked after; those that were silent longest go first.
 const MOST_SESSIONS: usize = 1_000;
 /// Breaks that are kept of a session.
 const MOST_BREAKS: usize = 8;
-/// How long a provider keeps a prefix that is not asked for.
-const LIFE: SignedDuration = SignedDuration::from_mins(5);
 
 /// What broke a prefix.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -61,7 +56,7 @@ pub struct PromptCacheReport {
 }
 
 struct Session {
-    seen: Seen,
+    seen: SeenPrompt,
     last: Timestamp,
     /// Calls that went on where the one before ended while the provider still kept it.
     reused: u32,
@@ -91,11 +86,11 @@ impl PromptCache {
     /// Compares a prompt with the one before it in its session; `None` for one that no provider would cache.
     pub(crate) fn look(&self, ask: &Ask) -> Option<Look> {
         // The bound is never below the bytes of the prompt's text.
-        if ask.prompt_bound < SHORTEST as u64 {
+        if ask.prompt_bound < SHORTEST_PREFIX as u64 {
             return None;
         }
-        let prompt = Prompt::of(&ask.request);
-        if prompt.len() < SHORTEST {
+        let prompt = PromptBytes::of(&ask.request);
+        if prompt.len() < SHORTEST_PREFIX {
             return None;
         }
         let (id, name) = identity(ask)?;
@@ -105,9 +100,9 @@ impl PromptCache {
             make_room(&mut sessions);
             let report = PromptCacheReport { session: name, calls: 1, ..PromptCacheReport::default() };
             sessions.insert(id, Session { seen: prompt.seen(), last: now, reused: 0, report });
-            return Some(Look { session: id, reuse: first_guess(&ask.request), lost_tokens: 0 });
+            return Some(Look { session: id, reuse: first_reuse_guess(&ask.request), lost_tokens: 0 });
         };
-        let alive = now.duration_since(session.last) < LIFE;
+        let alive = now.duration_since(session.last) < PREFIX_LIFE;
         let difference = prompt.differs(&session.seen);
         let mut lost_tokens = 0;
         match difference {
@@ -126,8 +121,7 @@ impl PromptCache {
         session.report.calls += 1;
         session.seen = prompt.seen();
         session.last = now;
-        let chances = f64::from(u32::try_from(session.report.calls).unwrap_or(u32::MAX));
-        let reuse = (f64::from(session.reused) + 4.0 * first_guess(&ask.request)) / (chances + 3.0);
+        let reuse = reuse_chance(&ask.request, session.report.calls, session.reused);
         Some(Look { session: id, reuse, lost_tokens })
     }
 
@@ -161,41 +155,9 @@ impl Look {
     /// Marks what an Anthropic model may keep, unless the caller has marked it by himself, or reuse is too unlikely to pay for
     /// the writing.
     pub(crate) fn mark(&self, request: &mut ModelRequest, dialect: Dialect, price: &ModelPrice) {
-        let own = request.origin.as_ref().is_some_and(|origin| origin.dialect == Dialect::Anthropic);
-        let marked = request
-            .messages
-            .iter()
-            .any(|message| message.parts.iter().any(|part| matches!(part, Part::CachePoint(_))));
-        if dialect != Dialect::Anthropic || own || marked || !pays(price, self.reuse) {
-            return;
+        if dialect == Dialect::Anthropic && !prefix_is_marked(request) && marking_pays(price, self.reuse) {
+            mark_prefix(request);
         }
-        let system = request.messages.iter().rposition(|m| matches!(m.role, Role::System | Role::Developer));
-        let last = request.messages.len().checked_sub(1);
-        for at in system.into_iter().chain(last) {
-            let parts = &mut request.messages[at].parts;
-            if !matches!(parts.last(), Some(Part::CachePoint(_)) | None) {
-                parts.push(Part::CachePoint(CacheTtl::FiveMinutes));
-            }
-        }
-    }
-}
-
-/// Whether writing a prefix now and reading it later with this likelihood costs less than reading it twice at the full price.
-fn pays(price: &ModelPrice, reuse: f64) -> bool {
-    let rates = &price.rates;
-    let (write, input, read) = (rates.cache_write_5m.0, rates.input.0, rates.cache_read.0);
-    #[expect(clippy::cast_precision_loss, reason = "a comparison of two prices")]
-    let (more, less) = ((write - input).max(0) as f64, (input - read).max(0) as f64);
-    reuse * less > more
-}
-
-/// How likely a first prompt is followed by another one of its session: agents come back, single questions seldom do.
-fn first_guess(request: &ModelRequest) -> f64 {
-    let turns = request.messages.iter().filter(|message| message.role == Role::Assistant).count();
-    match (request.tools.is_empty(), turns) {
-        (false, _) => 0.8,
-        (true, 0) => 0.2,
-        (true, _) => 0.6,
     }
 }
 
@@ -208,28 +170,5 @@ fn make_room(sessions: &mut HashMap<u64, Session>) {
     silent.sort_unstable();
     for (_, id) in silent.into_iter().take(MOST_SESSIONS / 10) {
         sessions.remove(&id);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use nunchi_core::{ModelPrice, Rates};
-
-    fn price(input: i64, read: i64, write: i64) -> ModelPrice {
-        let rates = Rates {
-            input: NanoUsd(input),
-            cache_read: NanoUsd(read),
-            cache_write_5m: NanoUsd(write),
-            ..Rates::default()
-        };
-        ModelPrice { rates, ..crate::prices::free_price("p", "m") }
-    }
-
-    #[test]
-    fn a_mark_is_set_where_it_pays() {
-        let anthropic = price(3_000_000, 300_000, 3_750_000);
-        assert!(pays(&anthropic, 0.8) && pays(&anthropic, 0.3) && !pays(&anthropic, 0.2));
-        assert!(!pays(&price(3_000_000, 3_000_000, 3_750_000), 1.0), "nothing to be gained");
     }
 }

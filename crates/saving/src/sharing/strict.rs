@@ -3,18 +3,18 @@
 //! Texts that programs make are templates with a slot: they differ in one word, and each wants an answer of its own. The verifier was
 //! measured on what people ask.
 
-use nunchi_saving::{FEATURE_NAMES, Question, pair_features};
+use crate::guard::{FEATURE_NAMES, Question, pair_features};
 
 /// Marks that set off what a text is about from what is to be done with it.
 const PAYLOAD: [char; 12] = [':', '"', '“', '”', '`', '{', '}', '<', '>', '=', '|', '\n'];
 
 /// Whether a text is a question in plain words: nothing quoted, listed or pasted.
-pub(super) fn is_plain(text: &str) -> bool {
+pub fn is_plain_question(text: &str) -> bool {
     !text.contains(PAYLOAD)
 }
 
 /// Whether every content word of either question has a counterpart in the other.
-pub(super) fn same_words(asked: &Question, stored: &Question, cosine: f32) -> bool {
+pub fn same_words(asked: &Question, stored: &Question, cosine: f32) -> bool {
     let features = pair_features(asked, stored, cosine);
     let value = |name: &str| {
         FEATURE_NAMES.iter().zip(features).find(|(known, _)| **known == name).map(|(_, value)| value)
@@ -30,7 +30,9 @@ mod tests {
     use super::*;
 
     fn same(a: &str, b: &str) -> bool {
-        is_plain(a) && is_plain(b) && same_words(&Question::read(a), &Question::read(b), 0.9)
+        is_plain_question(a)
+            && is_plain_question(b)
+            && same_words(&Question::read(a), &Question::read(b), 0.9)
     }
 
     #[test]
