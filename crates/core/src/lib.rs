@@ -15,10 +15,11 @@ pub use chat::{
 pub use explain::{Explain, Lang, RetryClass};
 pub use ports::{
     BatchAnswer, BatchAnswers, BatchItem, BatchLimits, BatchModel, BatchOutcome, BatchSearch, BatchStatus,
-    BatchTicket, BoxFuture, BudgetStore, CacheEntry, CacheFilter, CacheKey, CacheStats, CacheStore,
-    CallFilter, Clock, Embedder, Event, EventSink, Grouping, HoldError, HoldRequest, Ids, KeyStore, Ledger,
-    LedgerReader, Model, ModelCard, ModelError, ModelErrorKind, ModelList, QuestionStore, Refusal,
-    Settlement, Spawn, StorageError, StoredQuestion, TaskName, Total,
+    BatchTerms, BatchTicket, BoxFuture, BudgetStore, ByteStream, CacheEntry, CacheFilter, CacheKey,
+    CacheStats, CacheStore, CallFilter, Clock, Embedder, Event, EventSink, FileStore, Grouping, HoldError,
+    HoldRequest, Ids, Job, JobAnswer, JobCounts, JobHead, JobPlace, JobResult, JobState, JobStore, KeyStore,
+    Ledger, LedgerReader, Model, ModelCard, ModelError, ModelErrorKind, ModelList, QuestionStore, Refusal,
+    Settlement, Spawn, StorageError, StoredBatch, StoredFile, StoredJob, StoredQuestion, TaskName, Total,
 };
 pub use rules::{
     Account, Admission, Booked, BudgetBook, CacheScope, Charge, Decision, Kinship, RateState, SpendWish,
@@ -26,8 +27,8 @@ pub use rules::{
     live_word, mask_secrets, pattern_matches, prompt_token_bound, upper_bound, window_end, window_start,
 };
 pub use words::{
-    AccessRole, Amount, Budget, BudgetAction, BudgetId, BudgetNotice, BudgetScope, BudgetState, BudgetWindow,
-    CacheDirective, CacheVerdict, CallContext, CallId, CallRecord, CallSummary, ContextTier, KeyId,
-    KeyLimits, ModelPrice, NanoUsd, Outcome, ParseMoneyError, Posture, Principal, Rates, RequestId, RunId,
-    Saved, Savings, Served, SpendScope, StepId, Threshold, Tier, Usage, UserId, VirtualKey,
+    AccessRole, Amount, BatchId, Budget, BudgetAction, BudgetId, BudgetNotice, BudgetScope, BudgetState,
+    BudgetWindow, CacheDirective, CacheVerdict, CallContext, CallId, CallRecord, CallSummary, ContextTier,
+    FileId, KeyId, KeyLimits, ModelPrice, NanoUsd, Outcome, ParseMoneyError, Posture, Principal, Rates,
+    RequestId, RunId, Saved, Savings, Served, SpendScope, StepId, Threshold, Tier, Usage, UserId, VirtualKey,
 };

@@ -1,5 +1,6 @@
 //! The gateway itself: what it is made of, and what the layers above may ask of it besides answers.
 
+use crate::batch::Desk;
 use crate::breaker::{Breakers, CandidateHealth};
 use crate::cache::AnswerCache;
 use crate::feed::Feed;
@@ -28,6 +29,7 @@ pub struct Gateway {
     pub(crate) prompt_cache: PromptCache,
     pub(crate) tools: ToolChooser,
     pub(crate) loyalty: Loyalty,
+    pub(crate) desk: Option<Arc<Desk>>,
     pub(crate) me: Weak<Gateway>,
     keys: KeyRing,
     routes: RwLock<Arc<Routes>>,
@@ -56,6 +58,7 @@ impl Gateway {
             tools: ToolChooser::default(),
             loyalty: Loyalty::default(),
             prompt_cache: PromptCache::new(Arc::clone(&parts.clock)),
+            desk: Desk::new(&parts, &settings),
             me: Weak::clone(me),
             routes: RwLock::new(Arc::new(Routes::first(&parts, &settings))),
             parts,

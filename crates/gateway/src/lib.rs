@@ -1,6 +1,7 @@
 //! One model call, paid for: limit, recall, plan, hold, attempt, meter.
 
 mod attempt;
+mod batch;
 mod breaker;
 mod cache;
 mod call;
@@ -22,12 +23,13 @@ mod tiering;
 mod tokens;
 mod tool_selection;
 
+pub use batch::{BatchIntake, BatchLine, BatchSettings};
 pub use breaker::{BreakerSettings, CandidateHealth};
 pub use cache::{AnswerCache, CacheFigures, SemanticFigures, SharingReport};
 pub use feed::Feed;
 pub use gateway::Gateway;
 pub use keys::{KeyError, KeyRing, NewKey, Secret};
-pub use parts::{Parts, ProviderEntry, SemanticParts};
+pub use parts::{BatchParts, Parts, ProviderEntry, SemanticParts};
 pub use plan::{Candidate, RoutePlan};
 pub use prices::{PriceBook, PriceCatalog};
 pub use prompt_cache::{PrefixBreak, PromptCacheReport};

@@ -1,5 +1,6 @@
 //! The gateway's settings, resolved: no optional fields, no units to guess.
 
+use crate::batch::BatchSettings;
 use crate::breaker::BreakerSettings;
 use crate::prices::PriceCatalog;
 use nunchi_core::{CacheScope, Tier, TierRules};
@@ -136,6 +137,8 @@ pub struct Settings {
     pub select_tools: bool,
     /// Limits of every key.
     pub limits: LimitSettings,
+    /// Calls that can wait.
+    pub batch: BatchSettings,
     /// Prices.
     pub prices: PriceCatalog,
     /// The model that savings are counted against, as `provider/model`.
@@ -159,6 +162,7 @@ impl Default for Settings {
             semantic: SemanticSettings::default(),
             select_tools: false,
             limits: LimitSettings::default(),
+            batch: BatchSettings::default(),
             prices: PriceCatalog::default(),
             baseline: None,
         }

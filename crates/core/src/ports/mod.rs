@@ -3,6 +3,8 @@
 mod batch;
 mod cache;
 mod events;
+mod files;
+mod jobs;
 mod keys;
 mod ledger;
 mod model;
@@ -17,6 +19,10 @@ pub use batch::{
 };
 pub use cache::{CacheEntry, CacheFilter, CacheKey, CacheStats, CacheStore};
 pub use events::{Event, EventSink};
+pub use files::{ByteStream, FileStore, StoredBatch, StoredFile};
+pub use jobs::{
+    BatchTerms, Job, JobAnswer, JobCounts, JobHead, JobPlace, JobResult, JobState, JobStore, StoredJob,
+};
 pub use keys::KeyStore;
 pub use ledger::{
     BudgetStore, CallFilter, Grouping, HoldError, HoldRequest, Ledger, LedgerReader, Refusal, Settlement,

@@ -16,7 +16,7 @@ pub use budget::{
     Amount, Budget, BudgetAction, BudgetNotice, BudgetScope, BudgetState, BudgetWindow, Posture, Threshold,
 };
 pub use call::{CallRecord, CallSummary, Outcome};
-pub use ids::{BudgetId, CallId, KeyId, RequestId, RunId, StepId, UserId};
+pub use ids::{BatchId, BudgetId, CallId, FileId, KeyId, RequestId, RunId, StepId, UserId};
 pub use key::{KeyLimits, VirtualKey};
 pub use money::{NanoUsd, ParseMoneyError};
 pub use price::{ContextTier, ModelPrice, Rates};
