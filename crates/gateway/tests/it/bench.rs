@@ -75,6 +75,7 @@ impl Bench {
             ledger: ledger.clone(),
             cache: cache.clone(),
             semantic: None,
+            batch: None,
             keys: Arc::new(MemoryKeys::new()),
             clock: Arc::new(TokioClock::start()),
             ids: Arc::new(SequentialIds::new()),

@@ -3,6 +3,9 @@
 
 mod bench;
 mod cache;
+mod desk;
+mod desk_bench;
+mod desk_crash;
 mod failures;
 mod money;
 mod routing;
