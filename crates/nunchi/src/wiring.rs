@@ -115,6 +115,7 @@ fn build(config: &Config, entry: &ProviderEntryConfig, deps: ProviderDeps) -> Re
     provider.base_url.clone_from(&entry.base_url);
     provider.secret.clone_from(&entry.secret);
     provider.extra_headers.clone_from(&entry.headers);
+    provider.batch = entry.batch;
     provider.timeouts = Timeouts {
         connect: config.connect,
         first_byte: entry.first_byte.unwrap_or(config.first_byte),
@@ -137,8 +138,8 @@ fn provider_entry(entry: &ProviderEntryConfig, built: Arc<Provider>) -> Provider
         models: entry.models.clone(),
         model: built.clone(),
         embedder: Some(built.clone()),
+        batch: built.batch(),
         list: Some(built),
-        batch: None,
     }
 }
 

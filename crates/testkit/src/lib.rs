@@ -2,6 +2,7 @@
 //! Real peers that tests start themselves.
 #![expect(clippy::expect_used, reason = "test support fails loudly")]
 
+mod batch;
 mod dialect;
 mod fakes;
 mod fixed;
@@ -13,6 +14,7 @@ mod steer;
 mod turn;
 mod wire;
 
+pub use batch::{BatchPace, BatchPhase, BatchSeen, Bill, Billed};
 pub use dialect::{Dialect, Endpoint};
 pub use fakes::{
     Fuse, ManualClock, MemoryCache, MemoryJobs, MemoryKeys, MemoryLedger, RecordingEvents, ScriptedModel,

@@ -232,7 +232,7 @@ pub(super) const FIELDS: [Field; 51] = [
 ];
 
 /// Keys of a `[[providers]]` table, with their meaning.
-pub(super) const PROVIDER_KEYS: [(&str, &str); 10] = [
+pub(super) const PROVIDER_KEYS: [(&str, &str); 11] = [
     ("name", "Name, the part before `/` of a model."),
     ("dialect", "openai, openai_responses, anthropic, gemini, ollama, perplexity or compatible."),
     ("base_url", "Where it is; may be left out where the dialect has a usual place."),
@@ -240,6 +240,10 @@ pub(super) const PROVIDER_KEYS: [(&str, &str); 10] = [
     ("models", "Model ids it has; empty means any id is passed on."),
     ("price_from", "Provider whose prices apply; its own name if left out."),
     ("local", "Whether it runs on your machine and costs nothing."),
+    (
+        "batch",
+        "Whether it has the Batch API of its dialect (openai, openai_responses, anthropic, compatible); if left out, only where base_url is the dialect's usual place.",
+    ),
     ("enabled", "Whether it is used."),
     ("headers", "Further request headers, as a table; a value `env:NAME` is taken from the environment."),
     ("timeout", "Time until it begins to answer."),
