@@ -3,7 +3,9 @@
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::home::Home;
-use nunchi_core::{BudgetStore, CacheStore, Clock, KeyStore, Ledger, LedgerReader, QuestionStore, Spawn};
+use nunchi_core::{
+    BudgetStore, CacheStore, Clock, FileStore, JobStore, KeyStore, Ledger, LedgerReader, QuestionStore, Spawn,
+};
 use nunchi_store::{CacheOptions, LedgerOptions, RedisCache, SqliteCache, SqliteLedger};
 use std::sync::Arc;
 
@@ -18,14 +20,16 @@ pub(crate) struct Storage {
     pub(crate) cache: Arc<dyn CacheStore>,
     /// Questions beside the answers, where the cache keeps them.
     pub(crate) questions: Option<Arc<dyn QuestionStore>>,
+    pub(crate) jobs: Arc<dyn JobStore>,
+    pub(crate) files: Arc<dyn FileStore>,
     database: SqliteLedger,
 }
 
 impl Storage {
     /// Waits until everything is written; whoever else holds a port must have let go.
     pub(crate) async fn close(self) {
-        let Self { database, ledger, reader, budgets, keys, cache, questions } = self;
-        drop((ledger, reader, budgets, keys, cache, questions));
+        let Self { database, ledger, reader, budgets, keys, cache, questions, jobs, files } = self;
+        drop((ledger, reader, budgets, keys, cache, questions, jobs, files));
         database.close().await;
     }
 }
@@ -66,7 +70,9 @@ pub(crate) async fn open_storage(
         ledger: shared.clone(),
         reader: shared.clone(),
         budgets: shared.clone(),
-        keys: shared,
+        keys: shared.clone(),
+        jobs: shared.clone(),
+        files: shared,
         cache,
         questions,
         database,

@@ -10,13 +10,14 @@ use crate::runtime::{SystemClock, Tasks, UuidIds};
 use crate::storage::{Storage, open_storage};
 use axum::Router;
 use nunchi_api::{
-    AdminServices, ApiParts, ApiSettings, ApiState, ConsoleParts, ReadyCheck, Stopping, router, with_console,
+    AdminServices, ApiParts, ApiSettings, ApiState, BatchServices, ConsoleParts, ReadyCheck, Stopping,
+    router, with_console,
 };
 use nunchi_core::{
     AccessRole, Amount, Budget, BudgetId, BudgetScope, BudgetWindow, Clock, Dialect, Explain, Ids, Lang,
     NanoUsd, Spawn, TierRules,
 };
-use nunchi_gateway::{Gateway, NewKey, Parts, ProviderEntry, Settings, TierModels};
+use nunchi_gateway::{BatchParts, Gateway, NewKey, Parts, ProviderEntry, Settings, TierModels};
 use nunchi_providers::{Provider, ProviderConfig, ProviderDeps, ProviderKind, Timeouts, Tls};
 use std::sync::Arc;
 use zeroize::Zeroizing;
@@ -56,6 +57,7 @@ impl Service {
                 .as_ref()
                 .zip(storage.questions.clone())
                 .map(|(local, questions)| local.semantic(questions)),
+            batch: Some(BatchParts { jobs: storage.jobs.clone(), files: storage.files.clone() }),
             keys: storage.keys.clone(),
             clock: Arc::clone(&clock),
             ids: Arc::clone(&ids),
@@ -220,6 +222,7 @@ fn settings(home: &Home, config: &Config, providers: &[ProviderEntry]) -> Result
         semantic: config.semantic.clone(),
         select_tools: config.select_tools,
         limits: config.limits.clone(),
+        batch: config.batch.clone(),
         prices: layered(&source, &own).map_err(invalid)?,
     })
 }
@@ -318,6 +321,12 @@ fn api_parts(gateway: &Arc<Gateway>, storage: &Storage, config: &Config, outside
             gateway: gateway.clone(),
             ledger: storage.reader.clone(),
             budgets: storage.budgets.clone(),
+        }),
+        batches: Some(BatchServices {
+            gateway: gateway.clone(),
+            jobs: storage.jobs.clone(),
+            files: storage.files.clone(),
+            max_file_bytes: config.max_file,
         }),
         metrics: crate::metrics::page(),
         ready,

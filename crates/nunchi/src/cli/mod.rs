@@ -2,7 +2,9 @@
 
 mod data;
 
-pub(crate) use data::{BudgetCommand, CacheCommand, KeysCommand, ModelsCommand, PricesCommand, RouteCommand};
+pub(crate) use data::{
+    BatchCommand, BudgetCommand, CacheCommand, KeysCommand, ModelsCommand, PricesCommand, RouteCommand,
+};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::net::SocketAddr;
@@ -52,6 +54,11 @@ pub(crate) enum Command {
     Chat(Chat),
     /// What was spent, by model, day, key and more.
     Stats(Stats),
+    /// Files of requests that can wait: submit, list, show, cancel.
+    Batch {
+        #[command(subcommand)]
+        command: BatchCommand,
+    },
     /// Budgets: list, set, remove, notices.
     Budget {
         #[command(subcommand)]
