@@ -3,6 +3,7 @@
 
 mod cache;
 mod crash;
+mod jobs;
 mod journal;
 mod ledger;
 mod questions;
