@@ -144,7 +144,8 @@ mod tests {
             std::str::from_utf8(&body).unwrap(),
             "{   \"model\":\"m\",\"max_tokens\":9,\"messages\":[{\"role\":\"user\",\"content\":\"가\\n나\"}]} "
         );
-        let broken = ModelRequest { origin: Some(origin("{\"model\":\"m\",\"messages\":[nothing]}")), ..request };
+        let broken =
+            ModelRequest { origin: Some(origin("{\"model\":\"m\",\"messages\":[nothing]}")), ..request };
         assert!(one(&OpenAiChat::compatible(), broken).is_err());
     }
 }
