@@ -15,7 +15,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
 use jiff::Timestamp;
 use nunchi_core::{
     BatchAnswers, BatchItem, BatchLimits, BatchModel, BatchSearch, BatchStatus, BatchTicket, BoxFuture,
-    CallId, ModelError,
+    CallId, ModelError, ModelRequest, Note,
 };
 use std::sync::Arc;
 use uuid::Uuid;
@@ -166,6 +166,11 @@ impl BatchModel for AnthropicBatches {
         LIMITS
     }
 
+    fn check(&self, request: &ModelRequest) -> Result<Vec<Note>, ModelError> {
+        let encoded = requests::one(self.provider.codec(), request.clone());
+        Ok(encoded.map_err(|error| self.provider.blame(error))?.notes)
+    }
+
     fn submit(&self, _marker: Uuid, items: Vec<BatchItem>) -> BoxFuture<'_, Result<BatchTicket, ModelError>> {
         Box::pin(async move { self.hand_over(items).await.map_err(|error| self.provider.blame(error)) })
     }
@@ -196,5 +201,20 @@ impl BatchModel for AnthropicBatches {
 
     fn cancel<'a>(&'a self, ticket: &'a BatchTicket) -> BoxFuture<'a, Result<(), ModelError>> {
         Box::pin(async move { self.stop(ticket).await.map_err(|error| self.provider.blame(error)) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_betas_of_all_requests_are_one_list() {
+        let mut headers = HeaderMap::new();
+        let own = |text: &'static str| (HeaderName::from_static(BETA), HeaderValue::from_static(text));
+        let other = (HeaderName::from_static("x-other"), HeaderValue::from_static("1"));
+        add_headers(&mut headers, vec![own("a, b"), other, own("b,c")]).unwrap();
+        assert_eq!(headers.get_all(BETA).iter().collect::<Vec<_>>(), ["a,b,c"]);
+        assert_eq!(headers["x-other"], "1");
     }
 }

@@ -133,3 +133,73 @@ fn status_of(error: &str) -> StatusCode {
     };
     StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::provider;
+    use super::*;
+    use crate::provider::ProviderKind;
+    use nunchi_core::{ModelErrorKind, ReplyEvent};
+
+    #[test]
+    fn lines_of_results() {
+        use ModelErrorKind as K;
+        let provider = provider(ProviderKind::Anthropic);
+        let read = |result: &str| {
+            let line = format!(r#"{{"custom_id":"0192f3c4a5b67890abcdef0123456789","result":{result}}}"#);
+            result_line(&provider, line.as_bytes(), 1).map(|answer| answer.outcome)
+        };
+        let answered = read(
+            r#"{"type":"succeeded","message":{"id":"msg_1","type":"message","role":"assistant","model":"claude-sonnet-4-5",
+            "content":[{"type":"text","text":"네"}],"stop_reason":"end_turn","stop_sequence":null,
+            "usage":{"input_tokens":11,"output_tokens":36,"service_tier":"batch"}}}"#,
+        );
+        let Some(BatchOutcome::Answered(frames)) = answered else { panic!("answered") };
+        assert!(frames[0].events.contains(&ReplyEvent::Text("네".into())));
+        for (name, kind, status) in [
+            ("invalid_request_error", K::InvalidRequest, 400),
+            ("authentication_error", K::UpstreamAuth, 401),
+            ("not_found_error", K::UnknownModel, 404),
+            ("request_too_large", K::ContextTooLong, 413),
+            ("rate_limit_error", K::RateLimited, 429),
+            ("api_error", K::UpstreamFailed, 500),
+            ("overloaded_error", K::UpstreamFailed, 529),
+            ("something_new", K::UpstreamFailed, 500),
+        ] {
+            let error = format!(
+                r#"{{"type":"error","error":{{"type":"{name}","message":"why"}},"request_id":null}}"#
+            );
+            let outcome = read(&format!(r#"{{"type":"errored","error":{error}}}"#));
+            let Some(BatchOutcome::Failed(error)) = outcome else { panic!("failed") };
+            assert_eq!(
+                (error.kind, error.detail.as_str(), error.status),
+                (kind, "why", Some(status)),
+                "{name}"
+            );
+        }
+        assert!(matches!(read(r#"{"type":"expired"}"#), Some(BatchOutcome::Expired)));
+        assert!(matches!(read(r#"{"type":"canceled"}"#), Some(BatchOutcome::Cancelled)));
+        for unreadable in ["null", r#"{"type":"succeeded"}"#, r#"{"type":"later"}"#] {
+            assert!(read(unreadable).is_none(), "{unreadable}");
+        }
+    }
+
+    #[test]
+    fn a_batch_and_its_counts() {
+        let text = |status: &str, archived: &str| {
+            format!(
+                r#"{{"id":"msgbatch_1","type":"message_batch","processing_status":"{status}","request_counts":{{"processing":1,
+                "succeeded":50,"errored":30,"canceled":10,"expired":9}},"created_at":"2024-08-20T18:37:24.100435Z",
+                "expires_at":"2024-08-21T18:37:24.100435Z","archived_at":{archived},"results_url":null}}"#
+            )
+        };
+        let read = |text: &str| serde_json::from_str::<Batch>(text).unwrap();
+        let ended = read(&text("ended", "null"));
+        assert_eq!((ended.size(), ended.status().answered, ended.status().failed), (100, 50, 49));
+        assert!(ended.is_readable() && ended.status().expires.is_some());
+        assert!(!read(&text("ended", "\"2024-09-20T00:00:00Z\"")).is_readable());
+        for status in ["in_progress", "canceling"] {
+            assert!(!read(&text(status, "null")).status().ended);
+        }
+    }
+}

@@ -8,6 +8,8 @@ mod openai;
 mod openai_wire;
 mod requests;
 mod results;
+#[cfg(test)]
+mod testing;
 
 use crate::provider::{Provider, WHOLE_LIMIT};
 use crate::shared::{garbage, read_object};

@@ -11,7 +11,7 @@ use http::{HeaderValue, Method, Request};
 use jiff::Timestamp;
 use nunchi_core::{
     BatchAnswers, BatchItem, BatchLimits, BatchModel, BatchSearch, BatchStatus, BatchTicket, BoxFuture,
-    CallId, ModelError, ModelErrorKind,
+    CallId, ModelError, ModelErrorKind, ModelRequest, Note,
 };
 use std::sync::Arc;
 use uuid::Uuid;
@@ -172,6 +172,11 @@ impl BatchModel for OpenAiBatches {
         LIMITS
     }
 
+    fn check(&self, request: &ModelRequest) -> Result<Vec<Note>, ModelError> {
+        let encoded = requests::one(self.provider.codec(), request.clone());
+        Ok(encoded.map_err(|error| self.provider.blame(error))?.notes)
+    }
+
     fn submit(&self, marker: Uuid, items: Vec<BatchItem>) -> BoxFuture<'_, Result<BatchTicket, ModelError>> {
         Box::pin(
             async move { self.hand_over(marker, items).await.map_err(|error| self.provider.blame(error)) },
@@ -204,5 +209,43 @@ impl BatchModel for OpenAiBatches {
 
     fn cancel<'a>(&'a self, ticket: &'a BatchTicket) -> BoxFuture<'a, Result<(), ModelError>> {
         Box::pin(async move { self.stop(ticket).await.map_err(|error| self.provider.blame(error)) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{item, provider};
+    use super::*;
+
+    #[tokio::test]
+    async fn an_upload_as_it_is_written() {
+        let items = vec![item(1, "gpt-4.1", "안녕"), item(2, "gpt-4.1", "줄\n바꿈")];
+        let (form, endpoint) = form(&provider(ProviderKind::OpenAi), "mark", items).await.unwrap();
+        assert_eq!(endpoint, "/v1/chat/completions");
+        let wanted = [
+            "--mark",
+            "Content-Disposition: form-data; name=\"purpose\"",
+            "",
+            "batch",
+            "--mark",
+            "Content-Disposition: form-data; name=\"file\"; filename=\"mark.jsonl\"",
+            "Content-Type: application/jsonl",
+            "",
+            concat!(
+                r#"{"custom_id":"00000000000000000000000000000001","method":"POST","url":"/v1/chat/completions","#,
+                r#""body":{"model":"gpt-4.1","messages":[{"role":"user","content":"안녕"}]}}"#,
+                "\n",
+                r#"{"custom_id":"00000000000000000000000000000002","method":"POST","url":"/v1/chat/completions","#,
+                r#""body":{"model":"gpt-4.1","messages":[{"role":"user","content":"줄\n바꿈"}]}}"#,
+                "\n"
+            ),
+            "--mark--",
+            "",
+        ];
+        assert_eq!(std::str::from_utf8(&form).unwrap(), wanted.join("\r\n"));
+        let items = vec![item(1, "gpt-4.1", "Hi")];
+        let (_, endpoint) =
+            self::form(&provider(ProviderKind::OpenAiResponses), "mark", items).await.unwrap();
+        assert_eq!(endpoint, "/v1/responses");
     }
 }

@@ -5,7 +5,7 @@ use crate::splice::{Edit, Object};
 use bytes::{Bytes, BytesMut};
 use http::{HeaderName, HeaderValue};
 use memchr::memchr2;
-use nunchi_core::{BatchItem, BatchLimits, CallId, ModelError, ModelErrorKind};
+use nunchi_core::{BatchItem, BatchLimits, CallId, ModelError, ModelErrorKind, ModelRequest};
 use serde::de::IgnoredAny;
 use std::collections::HashSet;
 
@@ -40,7 +40,7 @@ pub(super) async fn encode(
             tokio::task::yield_now().await;
         }
         let id = item.id;
-        let encoded = one(codec, item).map_err(|mut error| {
+        let encoded = one(codec, item.request).map_err(|mut error| {
             error.detail = format!("request {id} of the batch: {}", error.detail);
             error
         })?;
@@ -69,9 +69,10 @@ fn check(items: &[BatchItem], limits: BatchLimits) -> Result<(), ModelError> {
     }
 }
 
-fn one(codec: &dyn Codec, mut item: BatchItem) -> Result<Encoded, ModelError> {
-    item.request.stream = false;
-    let mut encoded = codec.encode(&item.request)?;
+/// Encodes one request as live calls do, on one line and without `stream`.
+pub(super) fn one(codec: &dyn Codec, mut request: ModelRequest) -> Result<Encoded, ModelError> {
+    request.stream = false;
+    let mut encoded = codec.encode(&request)?;
     encoded.body = one_line(unstreamed(&encoded.body));
     // One broken request would have the whole batch refused.
     let valid = serde_json::from_slice::<IgnoredAny>(&encoded.body);
@@ -97,4 +98,54 @@ fn one_line(body: Bytes) -> Bytes {
 
 fn refused(detail: String) -> ModelError {
     ModelError::new(ModelErrorKind::InvalidRequest, detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::anthropic::Anthropic;
+    use crate::openai::OpenAiChat;
+    use crate::responses::OpenAiResponses;
+    use crate::testing::rich_request;
+    use nunchi_core::{Dialect, Origin};
+    use serde_json::Value;
+
+    #[test]
+    fn a_request_is_the_live_one_without_its_stream() {
+        let codecs: [(&dyn Codec, &str); 4] = [
+            (&OpenAiChat::openai(), "gpt-4.1"),
+            (&OpenAiChat::compatible(), "gpt-4.1"),
+            (&OpenAiResponses, "gpt-4.1"),
+            (&Anthropic, "claude-sonnet-4-5"),
+        ];
+        for (codec, model) in codecs {
+            for stream in [false, true] {
+                let request = ModelRequest { stream, ..rich_request(model) };
+                let live = codec.encode(&ModelRequest { stream: false, ..request.clone() }).unwrap();
+                let batched = one(codec, request).unwrap();
+                let mut wanted: Value = serde_json::from_slice(&live.body).unwrap();
+                wanted.as_object_mut().unwrap().remove("stream");
+                assert_eq!(serde_json::from_slice::<Value>(&batched.body).unwrap(), wanted, "{model}");
+                assert_eq!(
+                    (batched.path, batched.notes, batched.headers),
+                    (live.path, live.notes, live.headers)
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_body_in_several_lines_becomes_one() {
+        let own = "{\r\n \"model\":\"m\",\n\"stream\":true,\"max_tokens\":9,\"messages\":[{\"role\":\"user\",\"content\":\"가\\n나\"}]}\n";
+        let origin = |body: &'static str| Origin { dialect: Dialect::OpenAiChat, body: body.into() };
+        let request = ModelRequest { origin: Some(origin(own)), ..ModelRequest::new("m", Vec::new()) };
+        let body = one(&OpenAiChat::compatible(), request.clone()).unwrap().body;
+        assert_eq!(
+            std::str::from_utf8(&body).unwrap(),
+            "{   \"model\":\"m\",\"max_tokens\":9,\"messages\":[{\"role\":\"user\",\"content\":\"가\\n나\"}]} "
+        );
+        let broken =
+            ModelRequest { origin: Some(origin("{\"model\":\"m\",\"messages\":[nothing]}")), ..request };
+        assert!(one(&OpenAiChat::compatible(), broken).is_err());
+    }
 }

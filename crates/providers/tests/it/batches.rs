@@ -74,10 +74,11 @@ async fn outcomes(model: &dyn BatchModel, ticket: &BatchTicket) -> BTreeMap<Call
 }
 
 fn frames(outcome: &BatchOutcome) -> &[Frame] {
-    match outcome {
-        BatchOutcome::Answered(frames) => frames,
-        other => panic!("not answered: {other:?}"),
-    }
+    let answered = match outcome {
+        BatchOutcome::Answered(frames) => Ok(frames),
+        other => Err(other),
+    };
+    answered.expect("an answer")
 }
 
 fn body(outcome: &BatchOutcome) -> ReplyBody {
@@ -89,10 +90,11 @@ fn text(outcome: &BatchOutcome) -> String {
 }
 
 fn failure(outcome: &BatchOutcome) -> &ModelError {
-    match outcome {
-        BatchOutcome::Failed(error) => error,
-        other => panic!("not failed: {other:?}"),
-    }
+    let failed = match outcome {
+        BatchOutcome::Failed(error) => Ok(error),
+        other => Err(other),
+    };
+    failed.expect("a failure")
 }
 
 /// Since when a batch handed over now is looked for.
