@@ -1,5 +1,6 @@
 //! One model call over HTTP, whatever the dialect: read, recognise, translate, call, write back.
 
+use crate::batches::accept;
 use crate::failure::{Failure, Shape};
 use crate::problem::Problem;
 use crate::sse::{SseBody, Writer};
@@ -12,8 +13,8 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use http::{HeaderMap, HeaderValue, header};
 use nunchi_core::{
-    CallContext, Dialect, Lang, ModelError, ModelErrorKind, ModelRequest, RawFrame, Reply, ReplyBody,
-    ReplyEvent, ReplyInfo, RequestId, assemble_reply,
+    CallContext, Dialect, Frame, Lang, ModelError, ModelErrorKind, ModelRequest, RawFrame, Reply, ReplyBody,
+    ReplyEvent, RequestId, assemble_reply,
 };
 
 /// Most bytes of a reply that is collected rather than streamed.
@@ -78,7 +79,12 @@ async fn try_answer<D: Inbound>(
     id: RequestId,
     lang: Lang,
 ) -> Result<Response, Failure> {
+    let headers = request.headers().clone();
     let (asked, echo, context) = admit::<D>(state, request, id, lang).await?;
+    let (asked, context) = match accept(state, &headers, (asked, context), lang).await? {
+        Ok(accepted) => return Ok(accepted),
+        Err(now) => now,
+    };
     let stream = asked.stream;
     let reply =
         state.parts.model.call(asked, context).await.map_err(|error| Failure::of_model(&error, lang))?;
@@ -124,16 +130,8 @@ async fn collected<D: Inbound>(head: Head, echo: D::Echo, reply: Reply) -> Resul
         ReplyEvent::Settled(summary) => Some(summary),
         _ => None,
     });
-    let body = match &collected.raw {
-        Some(raw) if raw.dialect == D::DIALECT && D::is_whole(&raw.data) => raw.data.clone(),
-        _ => {
-            let whole = assemble_reply(&collected.events);
-            if whole.choices.iter().any(|choice| choice.stop.is_none()) {
-                return Err(Failure::of_model(&cut(&info), lang));
-            }
-            D::whole(&head, &echo, &whole).into()
-        }
-    };
+    let body = written::<D>(&head, &echo, &collected)
+        .map_err(|error| Failure::of_model(&error.from_provider(info.provider.clone()), lang))?;
     let mut response = Response::new(Body::from(body));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -144,8 +142,37 @@ async fn collected<D: Inbound>(head: Head, echo: D::Echo, reply: Reply) -> Resul
     Ok(response)
 }
 
-fn cut(info: &ReplyInfo) -> ModelError {
-    ModelError::new(ModelErrorKind::Cut, "it ended without saying why").from_provider(info.provider.clone())
+/// The body of a whole answer: the upstream's own bytes where it speaks the dialect, else ours.
+fn written<D: Inbound>(head: &Head, echo: &D::Echo, collected: &Collected) -> Result<Bytes, ModelError> {
+    if let Some(raw) = &collected.raw
+        && raw.dialect == D::DIALECT
+        && D::is_whole(&raw.data)
+    {
+        return Ok(raw.data.clone());
+    }
+    let whole = assemble_reply(&collected.events);
+    if whole.choices.iter().any(|choice| choice.stop.is_none()) {
+        return Err(ModelError::new(ModelErrorKind::Cut, "it ended without saying why"));
+    }
+    Ok(D::whole(head, echo, &whole).into())
+}
+
+/// The body of an answer whose frames were kept.
+pub(crate) fn whole_body<D: Inbound>(
+    head: &Head,
+    echo: &D::Echo,
+    frames: Vec<Frame>,
+) -> Result<Bytes, ModelError> {
+    let mut collected = Collected { events: Vec::new(), raw: None };
+    let mut raws = 0_usize;
+    for frame in frames {
+        collected.events.extend(frame.events);
+        if let Some(bytes) = frame.raw {
+            raws += 1;
+            collected.raw = (raws == 1).then_some(bytes);
+        }
+    }
+    written::<D>(head, echo, &collected)
 }
 
 /// A reply, collected: its events, and the upstream's bytes if they came in one piece.

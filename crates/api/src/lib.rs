@@ -3,6 +3,7 @@
 mod admin;
 mod answer;
 mod anthropic;
+mod batches;
 mod body;
 mod console;
 mod door;
@@ -23,6 +24,7 @@ mod state;
 mod wire;
 mod write_timeout;
 
+pub use batches::BatchServices;
 pub use console::{ConsoleParts, Currency, Stopping, with_console};
 pub use openapi::openapi_document;
 pub use read_chat::read_chat;

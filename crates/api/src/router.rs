@@ -4,7 +4,7 @@ use crate::failure::{Failure, Shape};
 use crate::headers::name_request;
 use crate::problem::Problem;
 use crate::state::ApiState;
-use crate::{admin, anthropic, health, openai, openapi};
+use crate::{admin, anthropic, batches, health, openai, openapi};
 use axum::Router;
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::{Next, from_fn_with_state};
@@ -41,6 +41,7 @@ const EXPOSED: [&str; 17] = [
 pub fn router(state: ApiState) -> Router {
     let router = dialects()
         .merge(admin::routes())
+        .merge(batches::routes())
         .fallback(no_route)
         .method_not_allowed_fallback(no_method)
         .layer(from_fn_with_state(state.clone(), surround));

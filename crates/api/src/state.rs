@@ -1,5 +1,6 @@
 //! What the HTTP surface is built from, shared by every handler.
 
+use crate::batches::BatchServices;
 use jiff::Timestamp;
 use nunchi_core::{
     BoxFuture, BudgetStore, Clock, Embedder, Explain, Ids, Lang, LedgerReader, Model, ModelCard,
@@ -101,6 +102,8 @@ pub struct ApiParts {
     pub clock: Arc<dyn Clock>,
     /// Services of the administration.
     pub admin: Option<AdminServices>,
+    /// Files, batches and jobs.
+    pub batches: Option<BatchServices>,
     /// The metrics page.
     pub metrics: MetricsPage,
     /// Readiness checks.

@@ -15,10 +15,12 @@ pub use chat::{
 pub use explain::{Explain, Lang, RetryClass};
 pub use ports::{
     BatchAnswer, BatchAnswers, BatchItem, BatchLimits, BatchModel, BatchOutcome, BatchSearch, BatchStatus,
-    BatchTicket, BoxFuture, BudgetStore, CacheEntry, CacheFilter, CacheKey, CacheStats, CacheStore,
-    CallFilter, Clock, Embedder, Event, EventSink, FeedbackStore, Grouping, HoldError, HoldRequest, Ids,
-    KeyStore, Ledger, LedgerReader, Model, ModelCard, ModelError, ModelErrorKind, ModelList, QuestionStore,
-    Refusal, Settlement, Spawn, StorageError, StoredQuestion, TaskName, Total, Weights,
+    BatchTerms, BatchTicket, BoxFuture, BudgetStore, ByteStream, CacheEntry, CacheFilter, CacheKey,
+    CacheStats, CacheStore, CallFilter, Clock, Embedder, Event, EventSink, FeedbackStore, FileStore,
+    Grouping, HoldError, HoldRequest, Ids, Job, JobAnswer, JobCounts, JobHead, JobPlace, JobResult, JobState,
+    JobStore, KeyStore, Ledger, LedgerReader, Model, ModelCard, ModelError, ModelErrorKind, ModelList,
+    QuestionStore, Refusal, Settlement, Spawn, StorageError, StoredBatch, StoredFile, StoredJob,
+    StoredQuestion, TaskName, Total, Weights,
 };
 pub use rules::{
     Account, Admission, Booked, BudgetBook, CacheScope, Charge, Decision, Kinship, RateState, SpendWish,
@@ -27,8 +29,9 @@ pub use rules::{
     window_start,
 };
 pub use words::{
-    AccessRole, Amount, Budget, BudgetAction, BudgetId, BudgetNotice, BudgetScope, BudgetState, BudgetWindow,
-    CacheDirective, CacheVerdict, CallContext, CallId, CallRecord, CallSummary, ContextTier, Feedback, KeyId,
-    KeyLimits, ModelPrice, NanoUsd, OWN_TASKS, Outcome, ParseMoneyError, Posture, Principal, Rates, Rating,
-    RequestId, RunId, Saved, Savings, Served, SpendScope, StepId, Threshold, Tier, Usage, UserId, VirtualKey,
+    AccessRole, Amount, BatchId, Budget, BudgetAction, BudgetId, BudgetNotice, BudgetScope, BudgetState,
+    BudgetWindow, CacheDirective, CacheVerdict, CallContext, CallId, CallRecord, CallSummary, ContextTier,
+    Feedback, FileId, KeyId, KeyLimits, ModelPrice, NanoUsd, OWN_TASKS, Outcome, ParseMoneyError, Posture,
+    Principal, Rates, Rating, RequestId, RunId, Saved, Savings, Served, SpendScope, StepId, Threshold, Tier,
+    Usage, UserId, VirtualKey,
 };

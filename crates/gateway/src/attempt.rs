@@ -348,6 +348,7 @@ impl Gateway {
             at: self.parts.clock.now(),
             patience: self.settings.hold_patience,
             if_lost: Box::new(record.clone()),
+            outlives: ask.job.is_some(),
         };
         self.parts.ledger.hold(request).await.map_err(|error| match error {
             HoldError::Refused(refusal) => {

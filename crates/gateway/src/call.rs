@@ -29,6 +29,8 @@ pub(crate) struct Ask {
     pub(crate) since: Duration,
     /// At least as many tokens as any provider will count for the prompt.
     pub(crate) prompt_bound: u64,
+    /// The job that it answers, if it could wait.
+    pub(crate) job: Option<CallId>,
 }
 
 /// Where the answer of a miss goes.
@@ -59,9 +61,12 @@ impl Model for Gateway {
 impl Gateway {
     /// One model call, paid for.
     async fn serve(&self, request: ModelRequest, context: CallContext) -> Result<Reply, ModelError> {
-        let ask = self.estimate(request, context);
+        self.serve_ask(self.estimate(request, context)).await
+    }
+
+    pub(crate) async fn serve_ask(&self, ask: Ask) -> Result<Reply, ModelError> {
         let permit = self.limit(&ask)?;
-        let slot = match self.recall(&ask).await? {
+        let mut slot = match self.recall(&ask).await? {
             Recall::Hit(reply) => return Ok(reply),
             Recall::Miss(slot) => slot,
         };
@@ -76,13 +81,24 @@ impl Gateway {
             cheap_first: self.cheap_first(&ask, &plan, &posture, judged.as_ref()),
             ..plan
         });
+        if self.is_patient(&ask) {
+            if let Ok(plan) = &planned
+                && let Some(reply) = self.defer(&ask, plan, &slot).await?
+            {
+                return Ok(reply);
+            }
+            slot = match self.join_or_lead(&ask, slot).await? {
+                Recall::Hit(reply) => return Ok(reply),
+                Recall::Miss(slot) => slot,
+            };
+        }
         self.attempt(ask, planned, slot, permit, posture).await
     }
 
     pub(crate) fn estimate(&self, request: ModelRequest, context: CallContext) -> Ask {
         let clock = &self.parts.clock;
         let prompt_bound = prompt_token_bound(&request);
-        Ask { request, context, started: clock.now(), since: clock.monotonic(), prompt_bound }
+        Ask { request, context, started: clock.now(), since: clock.monotonic(), prompt_bound, job: None }
     }
 
     pub(crate) fn limit(&self, ask: &Ask) -> Result<Permit, ModelError> {
@@ -122,7 +138,9 @@ impl Gateway {
         if directive == CacheDirective::OnlyIfCached {
             return Err(ModelError::new(ModelErrorKind::NotCached, ""));
         }
-        self.join_or_lead(ask, key, asked).await
+        let slot = Slot { asked, ..Slot::new(ask, Some(key), CacheVerdict::Miss, None) };
+        // What can wait never makes those wait who cannot.
+        if self.is_patient(ask) { Ok(Recall::Miss(slot)) } else { self.join_or_lead(ask, slot).await }
     }
 
     /// The question with its meaning, if its answer may be shared.
@@ -146,7 +164,7 @@ impl Gateway {
     }
 
     /// Why the cache must not be asked, if so.
-    fn bypass_reason(&self, ask: &Ask) -> Option<String> {
+    pub(crate) fn bypass_reason(&self, ask: &Ask) -> Option<String> {
         if !self.settings.cache.enabled {
             return Some("the cache is off".into());
         }
@@ -157,13 +175,11 @@ impl Gateway {
         live_word(&text).map(|word| format!("live question: {word}"))
     }
 
-    async fn join_or_lead(
-        &self,
-        ask: &Ask,
-        key: CacheKey,
-        asked: Option<Asked>,
-    ) -> Result<Recall, ModelError> {
-        let slot = Slot { asked, ..Slot::new(ask, Some(key), CacheVerdict::Miss, None) };
+    /// Joins the same question under way, or becomes the one to join, unless the cache is passed by.
+    async fn join_or_lead(&self, ask: &Ask, slot: Slot) -> Result<Recall, ModelError> {
+        let Some(key) = slot.key.filter(|_| slot.verdict == CacheVerdict::Miss) else {
+            return Ok(Recall::Miss(slot));
+        };
         let Some(listener) = self.cache.join_or_lead(key, &slot.flight) else {
             return Ok(Recall::Miss(slot));
         };
@@ -176,7 +192,7 @@ impl Gateway {
     }
 
     /// Answers from the cache: free, booked as saved.
-    async fn serve_stored(
+    pub(crate) async fn serve_stored(
         &self,
         ask: &Ask,
         (key, stored): (CacheKey, &Stored),
@@ -205,7 +221,7 @@ impl Gateway {
     }
 
     /// Hears another caller's identical question being answered.
-    fn follow(&self, ask: &Ask, info: ReplyInfo, listener: Listener) -> Reply {
+    pub(crate) fn follow(&self, ask: &Ask, info: ReplyInfo, listener: Listener) -> Reply {
         let reason = "joined the same question under way".to_owned();
         let (me, record) = (self.me.clone(), self.hit_record(ask, &info, &reason, NanoUsd::ZERO));
         let mut record = Some(record);
@@ -320,7 +336,7 @@ impl Slot {
 }
 
 impl Candidate {
-    fn of_stored(stored: &Stored) -> Self {
+    pub(crate) fn of_stored(stored: &Stored) -> Self {
         Self {
             provider: stored.provider.clone(),
             model: stored.model.clone(),

@@ -1,5 +1,6 @@
 //! The gateway itself: what it is made of, and what the layers above may ask of it besides answers.
 
+use crate::batch::Desk;
 use crate::breaker::{Breakers, CandidateHealth};
 use crate::cache::AnswerCache;
 use crate::feed::Feed;
@@ -34,6 +35,7 @@ pub struct Gateway {
     pub(crate) recent: Recent,
     pub(crate) learned: LearnedRoute,
     pub(crate) quotas: Quotas,
+    pub(crate) desk: Option<Arc<Desk>>,
     pub(crate) me: Weak<Gateway>,
     keys: KeyRing,
     routes: RwLock<Arc<Routes>>,
@@ -65,6 +67,7 @@ impl Gateway {
             learned: LearnedRoute::new(),
             quotas: Quotas::default(),
             prompt_cache: PromptCache::new(Arc::clone(&parts.clock)),
+            desk: Desk::new(&parts, &settings),
             me: Weak::clone(me),
             routes: RwLock::new(Arc::new(Routes::first(&parts, &settings))),
             parts,

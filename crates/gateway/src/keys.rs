@@ -164,6 +164,19 @@ impl KeyRing {
         Ok(Arc::clone(&key.principal))
     }
 
+    /// Why a key that was accepted before is accepted no more, if so.
+    pub(crate) fn trouble(&self, id: KeyId) -> Option<KeyError> {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        let Some(key) = known.values().find(|key| key.principal.key == Some(id)) else {
+            // Keys that are not on the ring (a front of its own recognised them) are not ours to judge.
+            return None;
+        };
+        if key.revoked {
+            return Some(KeyError::Revoked);
+        }
+        key.expires.filter(|expires| self.clock.now() >= *expires).map(|_| KeyError::Expired)
+    }
+
     /// Makes a key; the secret is known only now.
     pub async fn create(&self, new: NewKey) -> Result<(VirtualKey, Secret), KeyError> {
         let secret = Secret::generate()?;

@@ -1,6 +1,7 @@
 //! One model call, paid for: limit, recall, plan, hold, attempt, meter.
 
 mod attempt;
+mod batch;
 mod breaker;
 mod cache;
 mod calibration;
@@ -28,6 +29,7 @@ mod tiering;
 mod tokens;
 mod tool_selection;
 
+pub use batch::{BatchIntake, BatchLine, BatchSettings};
 pub use breaker::{BreakerSettings, CandidateHealth};
 pub use cache::{
     AnswerCache, CacheFigures, Calibration, CalibrationError, CalibrationRow, QuestionPair, SemanticFigures,
@@ -38,7 +40,7 @@ pub use feed::Feed;
 pub use feedback::{FeedbackEffect, FeedbackError, Opinion};
 pub use gateway::Gateway;
 pub use keys::{KeyError, KeyRing, NewKey, Secret};
-pub use parts::{Parts, ProviderEntry, SemanticParts};
+pub use parts::{BatchParts, Parts, ProviderEntry, SemanticParts};
 pub use plan::{Candidate, RoutePlan};
 pub use prices::{PriceBook, PriceCatalog, free_price};
 pub use prompt_cache::{PrefixBreak, PromptCacheReport};

@@ -7,22 +7,22 @@ use crate::gateway::Gateway;
 use crate::prices::baseline_cost;
 use crate::tokens;
 use futures_util::StreamExt;
+use jiff::SignedDuration;
 use nunchi_core::{
-    CallRecord, Explain, Frame, ModelError, ModelErrorKind, ModelRequest, NanoUsd, OWN_TASKS, Outcome,
-    ReplyEvent, StopReason, Usage, cost, human_text,
+    CallContext, CallRecord, Explain, Frame, ModelError, ModelErrorKind, ModelRequest, NanoUsd, OWN_TASKS,
+    Outcome, ReplyEvent, StopReason, Usage, cost, human_text,
 };
 use nunchi_saving::answer_life;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// Answers larger than this are not kept, in bytes.
-const LARGEST_KEPT: usize = 1 << 20;
+pub(crate) const LARGEST_KEPT: usize = 1 << 20;
 /// Characters of the question shown in cache listings.
-const PREVIEW_CHARS: usize = 80;
+pub(crate) const PREVIEW_CHARS: usize = 80;
 
 /// What was seen of an answer so far.
 #[derive(Default)]
-struct Reading {
+pub(crate) struct Reading {
     usage: Option<Usage>,
     reported_cost: Option<NanoUsd>,
     first_event_us: Option<u64>,
@@ -30,9 +30,39 @@ struct Reading {
     ended: u32,
     /// Whether every end was one that makes the answer worth keeping.
     keepable: bool,
+    /// Our own count of a whole answer, in tokens.
+    counted: u64,
 }
 
 impl Reading {
+    /// What a whole answer says.
+    pub(crate) fn of(frames: &[Frame]) -> Self {
+        let mut reading = Self::default();
+        frames.iter().for_each(|frame| reading.observe(frame));
+        reading.counted = frames.iter().flat_map(|frame| &frame.events).map(count_event).sum();
+        reading
+    }
+
+    /// The tokens, if they were reported.
+    pub(crate) const fn usage(&self) -> Option<Usage> {
+        self.usage
+    }
+
+    /// Our own count of a whole answer that reported none.
+    pub(crate) fn counted(&self, request: &ModelRequest) -> Usage {
+        Usage { input: tokens::count_prompt(request), output: self.counted, ..Usage::default() }
+    }
+
+    /// What the provider says it cost.
+    pub(crate) const fn reported_cost(&self) -> Option<NanoUsd> {
+        self.reported_cost
+    }
+
+    /// Whether the answer is whole and worth keeping.
+    pub(crate) const fn is_keepable(&self) -> bool {
+        self.ended >= 1 && self.keepable
+    }
+
     fn observe(&mut self, frame: &Frame) {
         for event in &frame.events {
             match event {
@@ -107,6 +137,9 @@ impl Pursuit {
         let upstream = (record.provider.clone(), record.model.clone());
         self.gateway.note_answered(&self.ask, &record);
         let kept = self.key.filter(|_| keep).map(|key| (key, self.stored(&record, usage)));
+        if let Some(job) = self.ask.job.filter(|_| matches!(ending, Ending::Whole)) {
+            self.gateway.keep_job_answer(job, self.flight.frames(), &record).await;
+        }
         self.gateway.book(record).await;
         if let Some((key, stored)) = kept.filter(|(_, stored)| stored.bytes <= LARGEST_KEPT) {
             let preview =
@@ -201,8 +234,7 @@ impl Pursuit {
     fn stored(&self, record: &CallRecord, usage: Usage) -> Stored {
         let frames = self.flight.frames();
         let now = self.gateway.parts.clock.now();
-        let ttl = self.ask.context.cache_ttl_seconds.unwrap_or_else(|| self.usual_ttl().as_secs());
-        let ttl = jiff::SignedDuration::from_secs(i64::try_from(ttl).unwrap_or(i64::MAX));
+        let ttl = self.gateway.time_to_live(&self.ask.request, &self.ask.context);
         Stored {
             provider: record.provider.clone(),
             model: record.model.clone(),
@@ -233,13 +265,6 @@ impl Pursuit {
         Usage { input: usage.input.saturating_add(left_out), ..*usage }
     }
 
-    /// How long an answer is kept when the caller does not say: shorter for questions whose answers change.
-    fn usual_ttl(&self) -> Duration {
-        let usual = self.gateway.settings.cache.ttl;
-        let human = human_text(&self.ask.request).unwrap_or_default();
-        answer_life(&human, usual)
-    }
-
     /// The caller left before the answer began: the prompt may have been read, so it is paid for.
     pub(crate) async fn abandon(&mut self) {
         let Some(open) = self.open.take() else { return };
@@ -260,6 +285,16 @@ impl Pursuit {
 }
 
 impl Gateway {
+    /// How long an answer is kept: as the caller says, else shorter for questions whose answers change.
+    pub(crate) fn time_to_live(&self, request: &ModelRequest, context: &CallContext) -> SignedDuration {
+        let usual = || {
+            let human = human_text(request).unwrap_or_default();
+            answer_life(&human, self.settings.cache.ttl).as_secs()
+        };
+        let seconds = context.cache_ttl_seconds.unwrap_or_else(usual);
+        SignedDuration::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX))
+    }
+
     /// Books an attempt that failed before its first content: free, unless the provider may charge for it all the same.
     pub(crate) async fn book_failure(&self, open: OpenCall, error: &ModelError, request: &ModelRequest) {
         let mut record = open.record;

@@ -1,8 +1,8 @@
 //! What the gateway is built from: providers, and the ports behind which its state lives.
 
 use nunchi_core::{
-    BatchModel, CacheStore, Clock, Dialect, Embedder, FeedbackStore, Ids, KeyStore, Ledger, Model, ModelList,
-    QuestionStore, Spawn,
+    BatchModel, CacheStore, Clock, Dialect, Embedder, FeedbackStore, FileStore, Ids, JobStore, KeyStore,
+    Ledger, Model, ModelList, QuestionStore, Spawn,
 };
 use std::sync::Arc;
 
@@ -49,6 +49,15 @@ pub struct SemanticParts {
     pub questions: Arc<dyn QuestionStore>,
 }
 
+/// What calls that can wait need: places that outlive the process.
+#[derive(Clone)]
+pub struct BatchParts {
+    /// Keeps the jobs.
+    pub jobs: Arc<dyn JobStore>,
+    /// Keeps files and callers' batches.
+    pub files: Arc<dyn FileStore>,
+}
+
 /// Everything the gateway needs from outside.
 #[derive(Clone)]
 pub struct Parts {
@@ -60,6 +69,8 @@ pub struct Parts {
     pub cache: Arc<dyn CacheStore>,
     /// The semantic cache's; without them only exact questions are found.
     pub semantic: Option<SemanticParts>,
+    /// The places of calls that can wait; without them every call is answered live.
+    pub batch: Option<BatchParts>,
     /// Virtual keys.
     pub keys: Arc<dyn KeyStore>,
     /// What people say of answers.

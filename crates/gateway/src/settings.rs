@@ -1,5 +1,6 @@
 //! The gateway's settings, resolved: no optional fields, no units to guess.
 
+use crate::batch::BatchSettings;
 use crate::breaker::BreakerSettings;
 use crate::cascade::CascadeCheck;
 use crate::prices::PriceCatalog;
@@ -141,6 +142,8 @@ pub struct Settings {
     pub tier_model: Option<String>,
     /// Limits of every key.
     pub limits: LimitSettings,
+    /// Calls that can wait.
+    pub batch: BatchSettings,
     /// Prices.
     pub prices: PriceCatalog,
     /// The model that savings are counted against, as `provider/model`.
@@ -166,6 +169,7 @@ impl Default for Settings {
             cascade: CascadeCheck::Off,
             tier_model: None,
             limits: LimitSettings::default(),
+            batch: BatchSettings::default(),
             prices: PriceCatalog::default(),
             baseline: None,
         }

@@ -18,7 +18,9 @@ use nunchi_saving::{
     select_tools,
 };
 use nunchi_store::{CacheOptions, SqliteCache};
-use nunchi_testkit::{MemoryKeys, MemoryLedger, ScriptedModel, ScriptedReply, TokioClock, TokioSpawn};
+use nunchi_testkit::{
+    MemoryFeedback, MemoryKeys, MemoryLedger, ScriptedModel, ScriptedReply, TokioClock, TokioSpawn,
+};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::error::Error;
@@ -172,7 +174,9 @@ fn gateway(store: &Arc<SqliteCache>) -> Outcome<Arc<Gateway>> {
             embedder,
             questions: Arc::clone(store) as Arc<dyn QuestionStore>,
         }),
+        batch: None,
         keys: Arc::new(MemoryKeys::new()),
+        feedback: Arc::new(MemoryFeedback::new()),
         clock: Arc::new(TokioClock::start()) as Arc<dyn Clock>,
         ids: Arc::new(Uuids),
         spawn: Arc::new(TokioSpawn::new()) as Arc<dyn Spawn>,

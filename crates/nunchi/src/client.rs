@@ -86,7 +86,8 @@ impl Client {
         } else {
             Bytes::from(serde_json::to_vec(body).map_err(|error| Failure::system("the request", error))?)
         };
-        let (status, headers, pieces) = self.exchange(method, path, bytes, headers).await?;
+        let (status, headers, pieces) =
+            self.exchange(method, path, (bytes, "application/json"), headers).await?;
         if status.is_success() {
             return Ok((headers, pieces));
         }
@@ -94,11 +95,37 @@ impl Client {
         Err(refusal(status, &body))
     }
 
+    /// Uploads a file for batches.
+    pub(crate) async fn upload<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        name: &str,
+        bytes: Vec<u8>,
+    ) -> Result<T, Failure> {
+        // Longer than any line could end by chance; a file that held it would be refused as broken, not misread.
+        const BOUNDARY: &str = "nunchi-7f3c0c8f5f0e4d0c9f2f6f1b5a3e9d21";
+        let mut body = format!(
+            "--{BOUNDARY}\r\ncontent-disposition: form-data; name=\"purpose\"\r\n\r\nbatch\r\n--{BOUNDARY}\r\n\
+             content-disposition: form-data; name=\"file\"; filename=\"{name}\"\r\n\
+             content-type: application/jsonl\r\n\r\n"
+        )
+        .into_bytes();
+        body.extend_from_slice(&bytes);
+        body.extend_from_slice(format!("\r\n--{BOUNDARY}--\r\n").as_bytes());
+        let kind = format!("multipart/form-data; boundary={BOUNDARY}");
+        let (status, _, pieces) = self.exchange(Method::POST, path, (body.into(), &kind), &[]).await?;
+        let whole = collect(pieces).await?;
+        if !status.is_success() {
+            return Err(refusal(status, &whole));
+        }
+        serde_json::from_slice(&whole).map_err(|error| Failure::system("the server's answer", error))
+    }
+
     async fn exchange(
         &self,
         method: Method,
         path: &str,
-        body: Bytes,
+        (body, kind): (Bytes, &str),
         headers: &[(&'static str, String)],
     ) -> Result<(StatusCode, http::HeaderMap, Pieces), Failure> {
         let base = match &self.door {
@@ -109,7 +136,7 @@ impl Client {
             .method(method)
             .uri(format!("{base}{path}"))
             .header(header::AUTHORIZATION, format!("Bearer {}", self.key.as_str()))
-            .header(header::CONTENT_TYPE, "application/json")
+            .header(header::CONTENT_TYPE, kind)
             .header(header::ACCEPT_LANGUAGE, self.lang.pick("en", "ko"));
         for (name, value) in headers {
             request = request.header(*name, value);
@@ -148,7 +175,8 @@ fn unreachable(error: hyper_util::client::legacy::Error) -> Failure {
     .with_hint("Start it with `nunchi up`.", "`nunchi up`으로 시작하세요.")
 }
 
-async fn collect(mut pieces: Pieces) -> Result<Vec<u8>, Failure> {
+/// All of a streamed body.
+pub(crate) async fn collect(mut pieces: Pieces) -> Result<Vec<u8>, Failure> {
     let mut whole = Vec::new();
     while let Some(piece) = pieces.next().await {
         whole.extend_from_slice(&piece?);

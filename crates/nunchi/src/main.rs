@@ -111,6 +111,9 @@ async fn at_the_desk(cli: Cli, home: Home, config: Config, lang: Lang) -> Result
         let offline = matches!(&cli.command, Command::Ask(flags) if flags.offline);
         make_ready(&service, offline, lang).await;
     }
+    if matches!(&cli.command, Command::Batch { command } if command.waits()) {
+        service.gateway.start_desk().await?;
+    }
     let client = Client::here(service.router.clone(), service.admin_key.clone(), lang);
     let desk = Desk { home, config, client, lang, json };
     let outcome = command(&desk, &cli.command).await;
@@ -134,6 +137,7 @@ async fn command(desk: &Desk, command: &Command) -> Result<(), Failure> {
         Command::Ask(flags) => commands::ask(desk, flags).await,
         Command::Chat(flags) => commands::chat(desk, flags).await,
         Command::Stats(flags) => commands::stats(desk, flags).await,
+        Command::Batch { command } => commands::batch(desk, command).await,
         Command::Budget { command } => commands::budget(desk, command).await,
         Command::Replay(flags) => commands::replay(desk, flags).await,
         Command::Route { command } => commands::route(desk, command).await,

@@ -33,6 +33,7 @@ pub(crate) async fn up(home: &Home, config: &Config, flags: &Up, told: (Lang, bo
     let listener = listen(config).await?;
     let address = listener.local_addr().map_err(|error| Failure::system("the address", error))?;
     let service = Service::build(home, config, lang).await?;
+    service.gateway.start_desk().await?;
     home.note_server(address)?;
     greet(service.first_key().await?, address, lang, json)?;
     if let Some(local) = &service.local {

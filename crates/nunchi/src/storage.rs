@@ -4,7 +4,8 @@ use crate::config::Config;
 use crate::failure::Failure;
 use crate::home::Home;
 use nunchi_core::{
-    BudgetStore, CacheStore, Clock, FeedbackStore, KeyStore, Ledger, LedgerReader, QuestionStore, Spawn,
+    BudgetStore, CacheStore, Clock, FeedbackStore, FileStore, JobStore, KeyStore, Ledger, LedgerReader,
+    QuestionStore, Spawn,
 };
 use nunchi_store::{CacheOptions, LedgerOptions, RedisCache, SqliteCache, SqliteLedger};
 use std::sync::Arc;
@@ -21,14 +22,16 @@ pub(crate) struct Storage {
     pub(crate) cache: Arc<dyn CacheStore>,
     /// Questions beside the answers, where the cache keeps them.
     pub(crate) questions: Option<Arc<dyn QuestionStore>>,
+    pub(crate) jobs: Arc<dyn JobStore>,
+    pub(crate) files: Arc<dyn FileStore>,
     database: SqliteLedger,
 }
 
 impl Storage {
     /// Waits until everything is written; whoever else holds a port must have let go.
     pub(crate) async fn close(self) {
-        let Self { database, ledger, reader, budgets, keys, feedback, cache, questions } = self;
-        drop((ledger, reader, budgets, keys, feedback, cache, questions));
+        let Self { database, ledger, reader, budgets, keys, feedback, cache, questions, jobs, files } = self;
+        drop((ledger, reader, budgets, keys, feedback, cache, questions, jobs, files));
         database.close().await;
     }
 }
@@ -70,7 +73,9 @@ pub(crate) async fn open_storage(
         reader: shared.clone(),
         budgets: shared.clone(),
         keys: shared.clone(),
-        feedback: shared,
+        feedback: shared.clone(),
+        jobs: shared.clone(),
+        files: shared,
         cache,
         questions,
         database,

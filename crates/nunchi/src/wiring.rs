@@ -10,13 +10,14 @@ use crate::runtime::{SystemClock, Tasks, UuidIds};
 use crate::storage::{Storage, open_storage};
 use axum::Router;
 use nunchi_api::{
-    AdminServices, ApiParts, ApiSettings, ApiState, ConsoleParts, ReadyCheck, Stopping, router, with_console,
+    AdminServices, ApiParts, ApiSettings, ApiState, BatchServices, ConsoleParts, ReadyCheck, Stopping,
+    router, with_console,
 };
 use nunchi_core::{
     AccessRole, Amount, Budget, BudgetId, BudgetScope, BudgetWindow, Clock, Dialect, Explain, Ids, Lang,
     NanoUsd, Spawn, TierRules,
 };
-use nunchi_gateway::{Gateway, NewKey, Parts, ProviderEntry, Settings, TierModels};
+use nunchi_gateway::{BatchParts, Gateway, NewKey, Parts, ProviderEntry, Settings, TierModels};
 use nunchi_providers::{Provider, ProviderConfig, ProviderDeps, ProviderKind, Timeouts, Tls};
 use std::sync::Arc;
 use zeroize::Zeroizing;
@@ -56,6 +57,7 @@ impl Service {
                 .as_ref()
                 .zip(storage.questions.clone())
                 .map(|(local, questions)| local.semantic(questions)),
+            batch: Some(BatchParts { jobs: storage.jobs.clone(), files: storage.files.clone() }),
             keys: storage.keys.clone(),
             feedback: storage.feedback.clone(),
             clock: Arc::clone(&clock),
@@ -117,6 +119,7 @@ fn build(config: &Config, entry: &ProviderEntryConfig, deps: ProviderDeps) -> Re
     provider.base_url.clone_from(&entry.base_url);
     provider.secret.clone_from(&entry.secret);
     provider.extra_headers.clone_from(&entry.headers);
+    provider.batch = entry.batch;
     provider.timeouts = Timeouts {
         connect: config.connect,
         first_byte: entry.first_byte.unwrap_or(config.first_byte),
@@ -139,8 +142,8 @@ fn provider_entry(entry: &ProviderEntryConfig, built: Arc<Provider>) -> Provider
         models: entry.models.clone(),
         model: built.clone(),
         embedder: Some(built.clone()),
+        batch: built.batch(),
         list: Some(built),
-        batch: None,
     }
 }
 
@@ -223,6 +226,7 @@ fn settings(home: &Home, config: &Config, providers: &[ProviderEntry]) -> Result
         cascade: config.cascade.clone(),
         tier_model: config.tier_model.clone(),
         limits: config.limits.clone(),
+        batch: config.batch.clone(),
         prices: layered(&source, &own).map_err(invalid)?,
     })
 }
@@ -321,6 +325,12 @@ fn api_parts(gateway: &Arc<Gateway>, storage: &Storage, config: &Config, outside
             gateway: gateway.clone(),
             ledger: storage.reader.clone(),
             budgets: storage.budgets.clone(),
+        }),
+        batches: Some(BatchServices {
+            gateway: gateway.clone(),
+            jobs: storage.jobs.clone(),
+            files: storage.files.clone(),
+            max_file_bytes: config.max_file,
         }),
         metrics: crate::metrics::page(),
         ready,

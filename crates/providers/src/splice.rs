@@ -129,6 +129,31 @@ impl<'a> Object<'a> {
     }
 }
 
+/// The value of a field at the front of an object that may be broken further on.
+pub(crate) fn leading_field<'a>(text: &'a [u8], name: &str) -> Option<&'a [u8]> {
+    let mut at = skip_space(text, 0);
+    if text.get(at) != Some(&b'{') {
+        return None;
+    }
+    loop {
+        at = skip_space(text, at + 1);
+        let key = at..string_end(text, at)?;
+        at = skip_space(text, key.end);
+        if text.get(at) != Some(&b':') {
+            return None;
+        }
+        at = skip_space(text, at + 1);
+        let value = at..value_end(text, at)?;
+        if text[key.start + 1..key.end - 1] == *name.as_bytes() {
+            return Some(&text[value]);
+        }
+        at = skip_space(text, value.end);
+        if text.get(at) != Some(&b',') {
+            return None;
+        }
+    }
+}
+
 impl Edit<'_> {
     fn len(&self) -> usize {
         match self {
@@ -215,6 +240,27 @@ mod tests {
     fn spliced(text: &str, edits: &[(&str, Edit<'_>)]) -> String {
         let text = Bytes::copy_from_slice(text.as_bytes());
         String::from_utf8(Object::scan(&text).unwrap().with(edits).to_vec()).unwrap()
+    }
+
+    #[test]
+    fn fields_in_front_of_a_break() {
+        let read = |text: &'static str| {
+            leading_field(text.as_bytes(), "id").map(|id| String::from_utf8_lossy(id).into_owned())
+        };
+        assert_eq!(read(r#" { "a" : {"id": 1}, "id" : "x", "b": [1, "#).as_deref(), Some("\"x\""));
+        assert_eq!(read(r#"{"id":"x""#).as_deref(), Some("\"x\""));
+        for text in [
+            "",
+            "{",
+            "[1]",
+            r#"{"a":{"id":"x"}"#,
+            r#"{"id":"x"#,
+            r#"{"id""#,
+            r#"{"id":12"#,
+            r#"{"a":1;"id":2}"#,
+        ] {
+            assert_eq!(read(text), None, "{text}");
+        }
     }
 
     #[test]

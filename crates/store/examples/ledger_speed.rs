@@ -70,6 +70,7 @@ async fn call_often(
             at: clock.now(),
             patience: Duration::from_secs(10),
             if_lost: Box::new(record.clone()),
+            outlives: false,
         };
         ledger.hold(hold).await?;
         ledger.settle(Settlement { record }).await?;

@@ -59,6 +59,53 @@ pub enum Endpoint {
     Models,
     /// Ollama's `/api/version`.
     Version,
+    /// OpenAI's `POST /v1/files`.
+    FileUpload,
+    /// A batch is handed over.
+    BatchCreate,
+    /// Where a batch stands.
+    BatchStatus,
+    /// The list of batches.
+    BatchList,
+    /// A batch is to end early.
+    BatchCancel,
+    /// The answers of a batch: OpenAI's `/v1/files/{id}/content`, Anthropic's `…/{id}/results`.
+    BatchResults,
+}
+
+impl Endpoint {
+    const NAMES: [(&'static str, Self); 12] = [
+        ("chat", Self::Chat),
+        ("responses", Self::Responses),
+        ("embeddings", Self::Embeddings),
+        ("count_tokens", Self::CountTokens),
+        ("models", Self::Models),
+        ("version", Self::Version),
+        ("file_upload", Self::FileUpload),
+        ("batch_create", Self::BatchCreate),
+        ("batch_status", Self::BatchStatus),
+        ("batch_list", Self::BatchList),
+        ("batch_cancel", Self::BatchCancel),
+        ("batch_results", Self::BatchResults),
+    ];
+
+    /// The endpoint of a lower-case name, as `POST /__script` takes it.
+    pub fn of_name(name: &str) -> Option<Self> {
+        Self::NAMES.into_iter().find(|(own, _)| *own == name).map(|(_, endpoint)| endpoint)
+    }
+
+    /// Whether it belongs to a Batch API, which keeps state of its own.
+    pub(crate) fn is_of_batches(self) -> bool {
+        matches!(
+            self,
+            Self::FileUpload
+                | Self::BatchCreate
+                | Self::BatchStatus
+                | Self::BatchList
+                | Self::BatchCancel
+                | Self::BatchResults
+        )
+    }
 }
 
 /// A path that was understood.
@@ -103,9 +150,31 @@ pub(crate) fn route(dialect: Dialect, method: &Method, path: &str) -> Option<Rou
         (Dialect::OpenAi | Dialect::Anthropic | Dialect::Perplexity, false, "/models") => Endpoint::Models,
         (Dialect::Ollama, false, "/api/tags") => Endpoint::Models,
         (Dialect::Ollama, false, "/api/version") => Endpoint::Version,
-        _ => return None,
+        _ => return batch_endpoint(dialect, post, short).map(Route::to),
     };
     Some(Route::to(endpoint))
+}
+
+/// The paths of the two Batch APIs.
+fn batch_endpoint(dialect: Dialect, post: bool, short: &str) -> Option<Endpoint> {
+    let batches = match dialect {
+        Dialect::OpenAi if post && short == "/files" => return Some(Endpoint::FileUpload),
+        Dialect::OpenAi if !post && short.starts_with("/files/") && short.ends_with("/content") => {
+            return Some(Endpoint::BatchResults);
+        }
+        Dialect::OpenAi => short.strip_prefix("/batches")?,
+        Dialect::Anthropic => short.strip_prefix("/messages/batches")?,
+        _ => return None,
+    };
+    let steps: Vec<&str> = batches.split('/').skip(1).collect();
+    match (dialect, post, batches, steps.as_slice()) {
+        (_, true, "", _) => Some(Endpoint::BatchCreate),
+        (_, false, "", _) => Some(Endpoint::BatchList),
+        (_, false, _, [_]) => Some(Endpoint::BatchStatus),
+        (_, true, _, [_, "cancel"]) => Some(Endpoint::BatchCancel),
+        (Dialect::Anthropic, false, _, [_, "results"]) => Some(Endpoint::BatchResults),
+        _ => None,
+    }
 }
 
 /// Gemini puts the model and the verb into the path.
@@ -138,6 +207,21 @@ mod tests {
         );
         assert_eq!(find(Dialect::Ollama, Method::GET, "/api/tags"), Some(Endpoint::Models));
         assert_eq!(find(Dialect::OpenAi, Method::DELETE, "/v1/models"), None);
+        for (dialect, method, path, endpoint) in [
+            (Dialect::OpenAi, Method::POST, "/v1/files", Some(Endpoint::FileUpload)),
+            (Dialect::OpenAi, Method::GET, "/v1/files/file-1/content", Some(Endpoint::BatchResults)),
+            (Dialect::OpenAi, Method::POST, "/v1/batches", Some(Endpoint::BatchCreate)),
+            (Dialect::OpenAi, Method::GET, "/v1/batches", Some(Endpoint::BatchList)),
+            (Dialect::OpenAi, Method::GET, "/v1/batches/b", Some(Endpoint::BatchStatus)),
+            (Dialect::OpenAi, Method::POST, "/v1/batches/b/cancel", Some(Endpoint::BatchCancel)),
+            (Dialect::OpenAi, Method::GET, "/v1/batches/b/results", None),
+            (Dialect::OpenAi, Method::GET, "/v1/batchesx", None),
+            (Dialect::Anthropic, Method::POST, "/v1/messages/batches", Some(Endpoint::BatchCreate)),
+            (Dialect::Anthropic, Method::GET, "/v1/messages/batches/b/results", Some(Endpoint::BatchResults)),
+            (Dialect::Perplexity, Method::POST, "/v1/batches", None),
+        ] {
+            assert_eq!(find(dialect, method, path), endpoint, "{path}");
+        }
         let streamed =
             route(Dialect::Gemini, &Method::POST, "/v1beta/models/gemini-2.5-pro:streamGenerateContent");
         assert_eq!(

@@ -2,6 +2,7 @@
 //! Real peers that tests start themselves.
 #![expect(clippy::expect_used, reason = "test support fails loudly")]
 
+mod batch;
 mod dialect;
 mod fakes;
 mod fixed;
@@ -13,10 +14,11 @@ mod steer;
 mod turn;
 mod wire;
 
+pub use batch::{BatchPace, BatchPhase, BatchSeen, Bill, Billed};
 pub use dialect::{Dialect, Endpoint};
 pub use fakes::{
-    ManualClock, MemoryCache, MemoryFeedback, MemoryKeys, MemoryLedger, RecordingEvents, ScriptedModel,
-    ScriptedReply, SequentialIds, TokioClock, TokioSpawn, owner_context,
+    Fuse, ManualClock, MemoryCache, MemoryFeedback, MemoryJobs, MemoryKeys, MemoryLedger, RecordingEvents,
+    ScriptedModel, ScriptedReply, SequentialIds, TokioClock, TokioSpawn, owner_context,
 };
 pub use fixed::FixedAnswer;
 pub use redis_server::RedisServer;

@@ -12,6 +12,8 @@ mod prices;
 mod read;
 mod route;
 
+pub(crate) use read::Body;
+
 use crate::state::ApiState;
 use axum::Router;
 use axum::routing::{delete, get, post};

@@ -140,6 +140,7 @@ impl World {
             ids: fixed.clone(),
             clock: fixed,
             admin: None,
+            batches: None,
             metrics: Arc::new(|| "nunchi_calls_total 3\n".into()),
             ready: Arc::new(move || Box::pin(async move { checks() })),
             settings,

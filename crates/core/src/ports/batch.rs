@@ -2,7 +2,7 @@
 
 use super::model_error::ModelError;
 use super::runtime::BoxFuture;
-use crate::chat::{Frame, ModelRequest};
+use crate::chat::{Frame, ModelRequest, Note};
 use crate::words::CallId;
 use futures_core::Stream;
 use jiff::Timestamp;
@@ -86,6 +86,15 @@ pub type BatchAnswers = Pin<Box<dyn Stream<Item = Result<BatchAnswer, ModelError
 pub trait BatchModel: Send + Sync {
     /// What fits in one batch.
     fn limits(&self) -> BatchLimits;
+    /// What of a request cannot be said to the provider; sends nothing. One request that it cannot be asked fails the whole
+    /// [`BatchModel::submit`], so that each is checked before it joins others.
+    ///
+    /// # Errors
+    /// Why the provider cannot be asked this.
+    fn check(&self, request: &ModelRequest) -> Result<Vec<Note>, ModelError> {
+        let _ = request;
+        Ok(Vec::new())
+    }
     /// Hands a batch over. `marker` names it for [`BatchModel::find`], should the answer to this get lost.
     ///
     /// An error whose [`ModelError::may_be_charged`] holds means that the batch may exist all the same.

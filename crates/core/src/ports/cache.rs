@@ -42,6 +42,13 @@ impl FromStr for CacheKey {
     }
 }
 
+impl<'de> Deserialize<'de> for CacheKey {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(|text| serde::de::Error::custom(format!("no cache key: {text}")))
+    }
+}
+
 impl Serialize for CacheKey {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)

@@ -27,10 +27,12 @@ pub struct HoldRequest {
     pub patience: Duration,
     /// The row to book, at the reserved amount, should the process die before the settle.
     pub if_lost: Box<CallRecord>,
+    /// Whether the hold stays open should the process die: whoever made it settles it later, in another process.
+    pub outlives: bool,
 }
 
 /// Why a budget did not admit a call.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refusal {
     /// Where the budget stands.
     pub state: BudgetState,
@@ -71,6 +73,11 @@ pub trait Ledger: Send + Sync {
     fn settle(&self, settlement: Settlement) -> BoxFuture<'_, Result<Vec<BudgetNotice>, StorageError>>;
     /// What the budgets of a scope ask of the next call.
     fn posture(&self, scope: &SpendScope, now: Timestamp) -> Posture;
+    /// The open holds that a process before left and that outlived it, as the rows to book, at the reserved amounts, for those
+    /// that nobody will settle any more.
+    fn outlived(&self) -> Vec<CallRecord> {
+        Vec::new()
+    }
 }
 
 /// Reads and changes budgets.

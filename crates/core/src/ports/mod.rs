@@ -4,6 +4,8 @@ mod batch;
 mod cache;
 mod events;
 mod feedback;
+mod files;
+mod jobs;
 mod keys;
 mod ledger;
 mod model;
@@ -19,6 +21,10 @@ pub use batch::{
 pub use cache::{CacheEntry, CacheFilter, CacheKey, CacheStats, CacheStore};
 pub use events::{Event, EventSink};
 pub use feedback::{FeedbackStore, Weights};
+pub use files::{ByteStream, FileStore, StoredBatch, StoredFile};
+pub use jobs::{
+    BatchTerms, Job, JobAnswer, JobCounts, JobHead, JobPlace, JobResult, JobState, JobStore, StoredJob,
+};
 pub use keys::KeyStore;
 pub use ledger::{
     BudgetStore, CallFilter, Grouping, HoldError, HoldRequest, Ledger, LedgerReader, Refusal, Settlement,

@@ -5,11 +5,13 @@ use crate::chat::Dialect;
 use crate::explain::{Explain, Lang, RetryClass};
 use crate::words::Amount;
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::time::Duration;
 
 /// The kinds of failure, each with its own code.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ModelErrorKind {
     /// The request is wrong in itself.
     InvalidRequest,
@@ -60,7 +62,7 @@ pub enum ModelErrorKind {
 }
 
 /// A failed model call.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ModelError {
     /// What kind of failure.
     pub kind: ModelErrorKind,

@@ -54,6 +54,12 @@ pub enum TaskName {
     KeyUse,
     /// Folds what was measured into the metrics' buckets; safe to cancel.
     MetricsUpkeep,
+    /// Collects calls that can wait; safe to cancel, the next start goes on.
+    BatchDesk,
+    /// One batch at a provider, from its submission to its answers; safe to cancel, the next start goes on.
+    ProviderBatch,
+    /// One call that could wait and is now answered by a plain call; safe to cancel, the next start goes on.
+    JobCall,
     /// Waits for a signal to stop.
     Signals,
 }
@@ -76,6 +82,9 @@ impl TaskName {
             Self::WeightFetch => "weight_fetch",
             Self::KeyUse => "key_use",
             Self::MetricsUpkeep => "metrics_upkeep",
+            Self::BatchDesk => "batch_desk",
+            Self::ProviderBatch => "provider_batch",
+            Self::JobCall => "job_call",
             Self::Signals => "signals",
         }
     }

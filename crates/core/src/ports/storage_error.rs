@@ -23,6 +23,9 @@ pub enum StorageError {
     /// The thing exists already.
     #[error("{0} exists already")]
     Exists(String),
+    /// More bytes than are taken.
+    #[error("more than {0} bytes")]
+    TooLarge(u64),
     /// Anything else the database or the file system said.
     #[error("storage failed: {0}")]
     Other(String),
@@ -40,6 +43,7 @@ impl Explain for StorageError {
             Self::TooNew(_) => "storage.too_new",
             Self::NotFound(_) => "storage.not_found",
             Self::Exists(_) => "storage.exists",
+            Self::TooLarge(_) => "storage.too_large",
             Self::Other(_) => "storage.failed",
             Self::Closed => "storage.closed",
         }
@@ -57,6 +61,7 @@ impl Explain for StorageError {
             Self::TooNew(what) => format!("더 새로운 버전이 만든 데이터베이스입니다: {what}"),
             Self::NotFound(what) => format!("{what}이(가) 없습니다"),
             Self::Exists(what) => format!("{what}이(가) 이미 있습니다"),
+            Self::TooLarge(limit) => format!("{limit}바이트보다 큽니다"),
             Self::Other(what) => format!("저장소 오류: {what}"),
             Self::Closed => "저장소가 닫혔습니다".into(),
         }
@@ -77,7 +82,9 @@ impl Explain for StorageError {
                 "다른 프로세스를 멈추거나 --home으로 다른 폴더를 쓰세요.",
             ),
             Self::TooNew(_) => ("Use the newer version.", "더 새로운 버전을 쓰세요."),
-            Self::NotFound(_) | Self::Exists(_) | Self::Closed | Self::Other(_) => return None,
+            Self::NotFound(_) | Self::Exists(_) | Self::TooLarge(_) | Self::Closed | Self::Other(_) => {
+                return None;
+            }
         };
         Some(lang.pick(en, ko).to_owned())
     }

@@ -42,4 +42,8 @@ id! {
     StepId;
     /// A budget.
     BudgetId;
+    /// A file that a caller uploaded.
+    FileId;
+    /// A batch that a caller handed in.
+    BatchId;
 }

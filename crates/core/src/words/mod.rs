@@ -18,7 +18,7 @@ pub use budget::{
 };
 pub use call::{CallRecord, CallSummary, OWN_TASKS, Outcome};
 pub use feedback::{Feedback, Rating};
-pub use ids::{BudgetId, CallId, KeyId, RequestId, RunId, StepId, UserId};
+pub use ids::{BatchId, BudgetId, CallId, FileId, KeyId, RequestId, RunId, StepId, UserId};
 pub use key::{KeyLimits, VirtualKey};
 pub use money::{NanoUsd, ParseMoneyError};
 pub use price::{ContextTier, ModelPrice, Rates};

@@ -17,7 +17,7 @@ pub enum AccessRole {
 }
 
 /// Who asks: the holder of a key, or the owner at the machine itself.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Principal {
     /// A name for people.
     pub name: Arc<str>,

@@ -22,7 +22,7 @@ pub enum CacheDirective {
 }
 
 /// Everything about a call that is not what is said to the model.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct CallContext {
     /// The request at the door.
     pub request: RequestId,

@@ -76,6 +76,7 @@ impl Bench {
             ledger: ledger.clone(),
             cache: cache.clone(),
             semantic: None,
+            batch: None,
             keys: Arc::new(MemoryKeys::new()),
             feedback: Arc::new(MemoryFeedback::new()),
             clock: Arc::new(TokioClock::start()),

@@ -4,6 +4,9 @@
 mod bench;
 mod cache;
 mod cascade;
+mod desk;
+mod desk_bench;
+mod desk_crash;
 mod failures;
 mod money;
 mod routing;

@@ -3,6 +3,48 @@
 use clap::{Subcommand, ValueEnum};
 use std::path::PathBuf;
 
+/// `batch …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum BatchCommand {
+    /// Hand in a file with a request on each line (OpenAI's batch format).
+    Submit {
+        /// The file.
+        file: PathBuf,
+        /// What each line is a request to: /v1/chat/completions, /v1/responses or /v1/messages.
+        #[arg(long, default_value = "/v1/chat/completions")]
+        endpoint: String,
+        /// Wait until every line is over.
+        #[arg(long)]
+        wait: bool,
+    },
+    /// Batches, the newest first.
+    List {
+        /// At most so many.
+        #[arg(long, default_value_t = 20)]
+        limit: u32,
+    },
+    /// One batch.
+    Show {
+        /// Its id.
+        id: String,
+        /// Print the lines of its answers instead.
+        #[arg(long)]
+        answers: bool,
+    },
+    /// End a batch; what is answered stays answered.
+    Cancel {
+        /// Its id.
+        id: String,
+    },
+}
+
+impl BatchCommand {
+    /// Whether it stays until the work is done.
+    pub(crate) const fn waits(&self) -> bool {
+        matches!(self, Self::Submit { wait: true, .. })
+    }
+}
+
 /// `budget …`
 #[derive(Debug, Subcommand)]
 pub(crate) enum BudgetCommand {

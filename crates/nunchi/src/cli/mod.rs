@@ -3,7 +3,8 @@
 mod data;
 
 pub(crate) use data::{
-    BudgetCommand, CacheCommand, KeysCommand, ModelsCommand, PricesCommand, RatingArg, RouteCommand, TierArg,
+    BatchCommand, BudgetCommand, CacheCommand, KeysCommand, ModelsCommand, PricesCommand, RatingArg,
+    RouteCommand, TierArg,
 };
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -54,6 +55,11 @@ pub(crate) enum Command {
     Chat(Chat),
     /// What was spent, by model, day, key and more.
     Stats(Stats),
+    /// Files of requests that can wait: submit, list, show, cancel.
+    Batch {
+        #[command(subcommand)]
+        command: BatchCommand,
+    },
     /// Budgets: list, set, remove, notices.
     Budget {
         #[command(subcommand)]

@@ -1,6 +1,7 @@
 //! The commands: each asks the HTTP surface and shows the answer, as a table or as JSON.
 
 mod ask;
+mod batch;
 mod budget;
 mod cache;
 mod chat;
@@ -17,6 +18,7 @@ mod top;
 mod upkeep;
 
 pub(crate) use ask::ask;
+pub(crate) use batch::batch;
 pub(crate) use budget::{budget, usual_thresholds};
 pub(crate) use cache::cache;
 pub(crate) use chat::chat;

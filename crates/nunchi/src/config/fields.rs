@@ -39,7 +39,7 @@ const fn field(
 }
 
 /// All settings of the plain sections.
-pub(super) const FIELDS: [Field; 58] = [
+pub(super) const FIELDS: [Field; 71] = [
     field("server", "listen", Kind::Text, "127.0.0.1:8484", "Address and port the server listens on."),
     field("server", "body_limit_mb", Kind::Count, "32", "Largest request body, in MB."),
     field("server", "cors_origins", Kind::Texts, "[]", "Web origins that may call from a browser."),
@@ -182,6 +182,67 @@ pub(super) const FIELDS: [Field; 58] = [
         "Whether stored answers are encrypted; the key lies in the home folder.",
     ),
     field(
+        "batch",
+        "enabled",
+        Kind::Flag,
+        "true",
+        "Whether calls that can wait go to the providers' Batch APIs, at the batch price.",
+    ),
+    field(
+        "batch",
+        "providers",
+        Kind::Texts,
+        "[]",
+        "Providers whose Batch API is used; empty means all that have one.",
+    ),
+    field(
+        "batch",
+        "max_size",
+        Kind::Count,
+        "5",
+        "Single calls of one provider that are handed over together.",
+    ),
+    field("batch", "max_wait", Kind::Time, "2s", "How long the first of them waits for others."),
+    field(
+        "batch",
+        "background_phases",
+        Kind::Texts,
+        "[]",
+        "Phases (`x-nunchi-phase`) whose calls can wait without naming a deadline.",
+    ),
+    field(
+        "batch",
+        "least_time",
+        Kind::Time,
+        "30m",
+        "A deadline (`x-nunchi-deadline`) nearer than this means an answer at once.",
+    ),
+    field(
+        "batch",
+        "margin",
+        Kind::Time,
+        "10m",
+        "So long before its deadline a call is taken back from its batch and answered live.",
+    ),
+    field("batch", "longest_wait", Kind::Time, "24h", "How long a call of a background phase waits at most."),
+    field(
+        "batch",
+        "concurrent",
+        Kind::Count,
+        "4",
+        "Lines of batches that are answered by plain calls at once, where there is no Batch API.",
+    ),
+    field(
+        "batch",
+        "first_poll",
+        Kind::Time,
+        "10s",
+        "Pause before the first look at a batch; each further one is half as long again.",
+    ),
+    field("batch", "longest_poll", Kind::Time, "5m", "Longest pause between two looks."),
+    field("batch", "keep", Kind::Time, "30d", "How long the answer of a single call is kept for its caller."),
+    field("batch", "max_file_mb", Kind::Count, "200", "Largest file that can be uploaded, in MB."),
+    field(
         "budget",
         "daily_cap_usd",
         Kind::Decimal,
@@ -269,7 +330,7 @@ pub(super) const FIELDS: [Field; 58] = [
 ];
 
 /// Keys of a `[[providers]]` table, with their meaning.
-pub(super) const PROVIDER_KEYS: [(&str, &str); 10] = [
+pub(super) const PROVIDER_KEYS: [(&str, &str); 11] = [
     ("name", "Name, the part before `/` of a model."),
     ("dialect", "openai, openai_responses, anthropic, gemini, ollama, perplexity or compatible."),
     ("base_url", "Where it is; may be left out where the dialect has a usual place."),
@@ -277,6 +338,10 @@ pub(super) const PROVIDER_KEYS: [(&str, &str); 10] = [
     ("models", "Model ids it has; empty means any id is passed on."),
     ("price_from", "Provider whose prices apply; its own name if left out."),
     ("local", "Whether it runs on your machine and costs nothing."),
+    (
+        "batch",
+        "Whether it has the Batch API of its dialect (openai, openai_responses, anthropic, compatible); if left out, only where base_url is the dialect's usual place.",
+    ),
     ("enabled", "Whether it is used."),
     ("headers", "Further request headers, as a table; a value `env:NAME` is taken from the environment."),
     ("timeout", "Time until it begins to answer."),

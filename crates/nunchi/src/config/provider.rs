@@ -18,6 +18,8 @@ pub(crate) struct ProviderEntryConfig {
     pub(crate) models: Vec<String>,
     pub(crate) price_from: String,
     pub(crate) local: bool,
+    /// Whether it has a Batch API; `None` leaves it to its kind and place.
+    pub(crate) batch: Option<bool>,
     pub(crate) headers: Vec<(String, Secret)>,
     pub(crate) first_byte: Option<Duration>,
     pub(crate) origin: Origin,
@@ -119,6 +121,10 @@ impl Layers {
                 "http:// 또는 https://로 시작해야 합니다",
             );
         }
+        let batch = table.get("batch").and_then(|(value, _)| value.as_bool());
+        if batch == Some(true) && !kind.has_batches() {
+            missing("batch", "this dialect has no Batch API", "이 방식에는 배치 API가 없습니다");
+        }
         let secret = self.secret(table, variables);
         let headers = self.headers(table, variables);
         let local = flag("local", kind == ProviderKind::Ollama);
@@ -131,6 +137,7 @@ impl Layers {
             secret,
             models: table.get("models").and_then(|(value, _)| texts_of(value)).unwrap_or_default(),
             local,
+            batch,
             headers,
             first_byte: text("timeout").as_deref().and_then(parse_time),
             origin: origin.clone(),
@@ -217,6 +224,7 @@ impl ProviderEntryConfig {
             models: Vec::new(),
             price_from: name.to_owned(),
             local: kind == ProviderKind::Ollama,
+            batch: None,
             headers: Vec::new(),
             first_byte: None,
             origin: Origin::Environment(variable.to_owned()),

@@ -7,7 +7,8 @@ use jiff::tz::TimeZone;
 use nunchi_api::Currency;
 use nunchi_core::{CacheScope, Lang, NanoUsd, Tier, TierRule, TierRules};
 use nunchi_gateway::{
-    BreakerSettings, CacheSettings, CascadeCheck, LimitSettings, RetrySettings, SemanticSettings, TierModels,
+    BatchSettings, BreakerSettings, CacheSettings, CascadeCheck, LimitSettings, RetrySettings,
+    SemanticSettings, TierModels,
 };
 use regex::Regex;
 use std::collections::BTreeMap;
@@ -88,6 +89,9 @@ pub(crate) struct Config {
     pub(crate) daily_cap: NanoUsd,
     pub(crate) hold_patience: Duration,
     pub(crate) limits: LimitSettings,
+    pub(crate) batch: BatchSettings,
+    /// Longest file that can be uploaded, in bytes.
+    pub(crate) max_file: u64,
     pub(crate) retry: RetrySettings,
     pub(crate) breaker: BreakerSettings,
     pub(crate) connect: Duration,
@@ -143,6 +147,8 @@ impl Config {
             daily_cap: layers.decimal("budget.daily_cap_usd").parse().unwrap_or(NanoUsd::from_usd(5)),
             hold_patience: layers.time("budget.wait"),
             limits: LimitSettings { chat_per_minute: layers.small("limits.chat_per_minute") },
+            batch: layers.batch(),
+            max_file: layers.count("batch.max_file_mb") << 20,
             retry: layers.retry(),
             breaker: layers.breaker(),
             connect: layers.time("timeouts.connect"),
@@ -229,6 +235,24 @@ impl Layers {
             first_pause: self.time("retry.first_pause"),
             jitter: true,
             longest_wait: self.time("retry.longest_wait"),
+        }
+    }
+
+    fn batch(&mut self) -> BatchSettings {
+        let count = |number: u64| usize::try_from(number).unwrap_or(usize::MAX).max(1);
+        BatchSettings {
+            enabled: self.flag_value("batch.enabled"),
+            max_size: count(self.count("batch.max_size")),
+            max_wait: self.time("batch.max_wait"),
+            providers: self.texts("batch.providers"),
+            background_phases: self.texts("batch.background_phases"),
+            least_time: self.time("batch.least_time"),
+            margin: self.time("batch.margin"),
+            longest_wait: self.time("batch.longest_wait"),
+            concurrent: count(self.count("batch.concurrent")).min(1_024),
+            first_poll: self.time("batch.first_poll"),
+            longest_poll: self.time("batch.longest_poll"),
+            keep: self.time("batch.keep"),
         }
     }
 

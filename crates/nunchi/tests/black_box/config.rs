@@ -69,6 +69,21 @@ fn a_key_in_a_file_is_an_error_that_does_not_repeat_it() {
 }
 
 #[test]
+fn only_a_dialect_with_a_batch_api_takes_batches() {
+    for (dialect, code) in
+        [("compatible", 0), ("anthropic", 0), ("openai_responses", 0), ("ollama", 1), ("gemini", 1)]
+    {
+        let home = Home::with_config(&format!(
+            "[[providers]]\nname = \"mine\"\ndialect = \"{dialect}\"\nbase_url = \"https://example.com/v1\"\nbatch = true\n"
+        ));
+        let ran = home.run(["config", "check"]);
+        assert_eq!(ran.code, code, "{dialect}: {}{}", ran.out, ran.err);
+        let told = format!("{}{}", ran.out, ran.err);
+        assert_eq!(told.contains("providers.batch"), code == 1, "{dialect}: {told}");
+    }
+}
+
+#[test]
 fn the_last_layer_wins_and_says_where_it_is() {
     let home = Home::with_config("[cache]\nttl = \"1h\"\nmax_mb = 7\n\n[retry]\nattempts = 4\n")
         .variable("NUNCHI_ENV", "night")

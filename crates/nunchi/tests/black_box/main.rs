@@ -1,6 +1,7 @@
 //! The real binary from outside: its commands, its files, its server, in a home folder of its own.
 #![expect(clippy::expect_used, clippy::panic, reason = "tests fail loudly")]
 
+mod batch;
 mod budgets;
 mod config;
 mod first_start;

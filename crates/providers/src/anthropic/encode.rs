@@ -19,14 +19,14 @@ use std::borrow::Cow;
 const PATH: &str = "/v1/messages";
 
 /// The version of the API that is spoken, sent with every request.
-const VERSION: (HeaderName, HeaderValue) =
+pub(crate) const VERSION: (HeaderName, HeaderValue) =
     (HeaderName::from_static("anthropic-version"), HeaderValue::from_static("2023-06-01"));
 
 /// The output cap of a request without one: Anthropic wants one. The gateway normally sets it, since it holds money for it.
 pub(super) const DEFAULT_MAX_TOKENS: u64 = 4_096;
 
 /// Sent as a header, kept by the door as if it were a field.
-const BETA: &str = "anthropic-beta";
+pub(crate) const BETA: &str = "anthropic-beta";
 
 /// The beta that reads uploaded files.
 const FILES_BETA: &str = "files-api-2025-04-14";

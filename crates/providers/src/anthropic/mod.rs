@@ -15,6 +15,7 @@ use crate::openai;
 use crate::secret::Secret;
 use crate::shared::{error_reply, kind_of_status, plain_message};
 use decode::MessagesDecoder;
+pub(crate) use encode::{BETA, VERSION};
 use http::{HeaderMap, HeaderName, StatusCode};
 use nunchi_core::{Dialect, ModelError, ModelErrorKind, ModelRequest};
 use serde::Deserialize;

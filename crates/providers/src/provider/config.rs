@@ -1,6 +1,7 @@
 //! What a provider is built from, and the parts of a request that never change.
 
 use super::{bad_path, json_type};
+use crate::batch::BatchApi;
 use crate::codec::Codec;
 use crate::config_error::ConfigError;
 use crate::openai::OpenAiChat;
@@ -44,6 +45,20 @@ impl ProviderKind {
         })
     }
 
+    /// Whether this API is known to have batches beside it.
+    pub fn has_batches(self) -> bool {
+        self.batch_api().is_some()
+    }
+
+    /// How batches are handed over where they speak this.
+    pub(super) const fn batch_api(self) -> Option<BatchApi> {
+        match self {
+            Self::OpenAi | Self::OpenAiResponses | Self::Compatible => Some(BatchApi::OpenAi),
+            Self::Anthropic => Some(BatchApi::Anthropic),
+            Self::Gemini | Self::Ollama | Self::Perplexity => None,
+        }
+    }
+
     /// The one place where a dialect is entered.
     pub(super) fn codec(self) -> Box<dyn Codec> {
         match self {
@@ -73,6 +88,8 @@ pub struct ProviderConfig {
     pub extra_headers: Vec<(String, Secret)>,
     /// How long each stage of a call may take.
     pub timeouts: Timeouts,
+    /// Whether it has the Batch API of its kind; `None` means: at the kind's usual place only. Nothing where the kind has none.
+    pub batch: Option<bool>,
 }
 
 impl ProviderConfig {
@@ -85,7 +102,14 @@ impl ProviderConfig {
             secret: None,
             extra_headers: Vec::new(),
             timeouts: Timeouts::default(),
+            batch: None,
         }
+    }
+
+    /// The Batch API that it has.
+    pub(super) fn batch_api(&self) -> Option<BatchApi> {
+        let usual = self.kind.default_base_url() == Some(self.base_url.trim().trim_end_matches('/'));
+        self.kind.batch_api().filter(|_| self.batch.unwrap_or(usual))
     }
 
     /// The headers of every request.

@@ -5,7 +5,9 @@ mod respond;
 mod stream;
 
 pub use config::{ProviderConfig, ProviderDeps, ProviderKind};
+pub(crate) use respond::whole_frame;
 
+use crate::batch::BatchApi;
 use crate::codec::{Codec, Encoded};
 use crate::config_error::ConfigError;
 use crate::transport::{Body, Transport, quota, retry_after};
@@ -13,14 +15,14 @@ use bytes::Bytes;
 use config::Base;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use nunchi_core::{
-    BoxFuture, CallContext, Clock, Dialect, EmbedReply, EmbedRequest, Embedder, Model, ModelCard, ModelError,
-    ModelErrorKind, ModelList, ModelRequest, Note, Reply, ReplyInfo,
+    BatchModel, BoxFuture, CallContext, Clock, Dialect, EmbedReply, EmbedRequest, Embedder, Model, ModelCard,
+    ModelError, ModelErrorKind, ModelList, ModelRequest, Note, Reply, ReplyInfo,
 };
 use std::sync::Arc;
 use std::time::Duration;
 
 /// The largest reply that is read whole.
-const WHOLE_LIMIT: usize = 64 * 1024 * 1024;
+pub(crate) const WHOLE_LIMIT: usize = 64 * 1024 * 1024;
 
 /// How much of an error reply is read.
 const ERROR_LIMIT: usize = 64 * 1024;
@@ -33,6 +35,7 @@ pub struct Provider {
     name: Arc<str>,
     kind: ProviderKind,
     codec: Box<dyn Codec>,
+    batch_api: Option<BatchApi>,
     base: Base,
     /// Headers of every request, credentials included.
     headers: HeaderMap,
@@ -55,9 +58,10 @@ impl Provider {
         let codec = config.kind.codec();
         let base = Base::new(&config.base_url)?;
         let headers = config.headers(&*codec, &base)?;
+        let batch_api = config.batch_api();
         let transport = Transport::new(base.uri(), config.timeouts, &deps.tls, deps.spawn)?;
         let name = Arc::from(config.name);
-        Ok(Self { name, kind: config.kind, codec, base, headers, transport, clock: deps.clock })
+        Ok(Self { name, kind: config.kind, codec, batch_api, base, headers, transport, clock: deps.clock })
     }
 
     /// The name it was configured with.
@@ -73,6 +77,15 @@ impl Provider {
     /// The dialect it speaks.
     pub fn dialect(&self) -> Dialect {
         self.codec.dialect()
+    }
+
+    /// Its Batch API, if it has one.
+    pub fn batch(self: &Arc<Self>) -> Option<Arc<dyn BatchModel>> {
+        Some(self.batch_api?.open(Arc::clone(self)))
+    }
+
+    pub(crate) fn codec(&self) -> &dyn Codec {
+        &*self.codec
     }
 
     async fn answer(&self, request: &ModelRequest) -> Result<Reply, ModelError> {
@@ -99,10 +112,7 @@ impl Provider {
 
     async fn list(&self) -> Result<Vec<ModelCard>, ModelError> {
         let Some(path) = self.codec.models_path() else { return Ok(Vec::new()) };
-        let mut message = Request::new(Bytes::new());
-        *message.uri_mut() = self.base.join(path)?;
-        *message.headers_mut() = self.headers.clone();
-        message.headers_mut().remove(header::CONTENT_TYPE);
+        let message = self.bare(Method::GET, path)?;
         let body = self.exchange(message).await?.into_body().whole(WHOLE_LIMIT).await?;
         let card = |model: String| ModelCard {
             provider: self.name.to_string(),
@@ -115,6 +125,16 @@ impl Provider {
         Ok(self.codec.decode_models(&body)?.into_iter().map(card).collect())
     }
 
+    /// A request without a body.
+    pub(crate) fn bare(&self, method: Method, path: &str) -> Result<Request<Bytes>, ModelError> {
+        let mut message = Request::new(Bytes::new());
+        *message.method_mut() = method;
+        *message.uri_mut() = self.base.join(path)?;
+        *message.headers_mut() = self.headers.clone();
+        message.headers_mut().remove(header::CONTENT_TYPE);
+        Ok(message)
+    }
+
     fn post(&self, encoded: Encoded) -> Result<(Request<Bytes>, Vec<Note>), ModelError> {
         let mut message = Request::new(encoded.body);
         *message.method_mut() = Method::POST;
@@ -125,7 +145,7 @@ impl Provider {
     }
 
     /// Sends a request; a reply with an error status becomes an error.
-    async fn exchange(&self, message: Request<Bytes>) -> Result<Response<Body>, ModelError> {
+    pub(crate) async fn exchange(&self, message: Request<Bytes>) -> Result<Response<Body>, ModelError> {
         let response = self.transport.send(message).await?;
         let status = response.status();
         if status.is_success() {
@@ -164,7 +184,7 @@ impl Provider {
         }
     }
 
-    fn blame(&self, error: ModelError) -> ModelError {
+    pub(crate) fn blame(&self, error: ModelError) -> ModelError {
         error.from_provider(&*self.name)
     }
 }

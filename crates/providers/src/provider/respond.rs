@@ -2,7 +2,7 @@
 
 use super::WHOLE_LIMIT;
 use super::stream::Replies;
-use crate::codec::{Codec, Framing};
+use crate::codec::{Codec, Decoder, Framing};
 use crate::shared::garbage;
 use crate::transport::Body;
 use bytes::Bytes;
@@ -25,10 +25,20 @@ pub(super) async fn read(
         return Ok(Box::pin(Replies::new(body, framing, decoder, codec.dialect(), Arc::clone(provider))));
     }
     let body = body.whole(WHOLE_LIMIT).await?;
+    let frame = whole_frame(codec.dialect(), &mut *decoder, body)?;
+    Ok(Box::pin(stream::iter([Ok(frame)])))
+}
+
+/// Reads a reply that was not streamed.
+pub(crate) fn whole_frame(
+    dialect: Dialect,
+    decoder: &mut dyn Decoder,
+    body: Bytes,
+) -> Result<Frame, ModelError> {
     check_text(&body)?;
     let mut frame = decoder.whole(body.clone())?;
-    attach_raw(&mut frame, codec.dialect(), None, body);
-    Ok(Box::pin(stream::iter([Ok(frame)])))
+    attach_raw(&mut frame, dialect, None, body);
+    Ok(frame)
 }
 
 /// How the reply is framed; `None` for a whole body. What the upstream declares wins over what was asked: compatible servers

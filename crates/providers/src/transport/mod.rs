@@ -24,12 +24,15 @@ use std::sync::Arc;
 use std::time::Duration;
 use tls::TlsClient;
 
+/// The slowest sending that is borne, in bytes a second.
+const SLOWEST_UPLOAD: u64 = 128 << 10;
+
 /// How long each stage of a call may take. There is no limit on a whole call: a stream may run for hours as long as bytes come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timeouts {
     /// Until a connection stands, TLS included.
     pub connect: Duration,
-    /// From the request until the head of the reply. A reply that is not streamed is generated whole before its head comes.
+    /// From the request until the head of the reply, besides a second for each 128 KiB that are sent. A reply that is not streamed is generated whole before its head comes.
     pub first_byte: Duration,
     /// Between two pieces of a body.
     pub between_bytes: Duration,
@@ -80,14 +83,17 @@ impl Transport {
     /// # Errors
     /// `Unreachable` when nothing was sent, `TimedOut` without a head in time, `UpstreamFailed` when the connection closed without one.
     pub(crate) async fn send(&self, request: Request<Bytes>) -> Result<Response<Body>, ModelError> {
+        // Batches are hundreds of megabytes long: the time to send them is not the time to wait for an answer.
+        let sending = Duration::from_secs(request.body().len() as u64 / SLOWEST_UPLOAD);
+        let patience = self.timeouts.first_byte + sending;
         let answer = async {
             match &self.route {
                 Route::Direct(direct) => Ok(direct.send(request).await?.map(Open::Direct)),
                 Route::Tls(client) => client.send(request).await,
             }
         };
-        let answer = tokio::time::timeout(self.timeouts.first_byte, answer).await;
-        let response = answer.map_err(|_| timed_out(self.timeouts.first_byte))??;
+        let answer = tokio::time::timeout(patience, answer).await;
+        let response = answer.map_err(|_| timed_out(patience))??;
         Ok(response.map(|open| Body::new(open, self.timeouts.between_bytes)))
     }
 }

@@ -40,7 +40,7 @@ fn write_entries(transaction: &Transaction<'_>, entries: &[Entry]) -> Result<(),
     for held in open.values() {
         let if_lost =
             serde_json::to_string(&held.if_lost).map_err(|error| StorageError::Other(error.to_string()))?;
-        write_hold(transaction, held.call, held.money, held.tokens, &if_lost)?;
+        write_hold(transaction, held.call, held.money, held.tokens, &if_lost, held.outlives)?;
     }
     let booked = entries.iter().filter_map(|entry| match entry {
         Entry::Settle(settled) => Some(&settled.booked),

@@ -28,6 +28,8 @@ pub struct SqliteLedger {
     pub(super) reader: Arc<Mutex<Connection>>,
     pub(super) path: PathBuf,
     pub(super) options: LedgerOptions,
+    /// The open holds of a process before that outlived it.
+    pub(super) outlived: Arc<Vec<CallRecord>>,
 }
 
 /// Why a row was not booked at once.
@@ -83,8 +85,8 @@ impl SqliteLedger {
     }
 
     async fn hold_durably(&self, request: HoldRequest) -> Result<(), HoldError> {
-        let HoldRequest { call, scope, money, tokens, at, patience, if_lost } = request;
-        let held = Held { call, money, tokens, if_lost };
+        let HoldRequest { call, scope, money, tokens, at, patience, if_lost, outlives } = request;
+        let held = Held { call, money, tokens, if_lost, outlives };
         let frame = Frame::hold(&held)?;
         while self.desk.lock().unfolded.len() >= MOST_UNFOLDED {
             self.writer.fold().await?;
@@ -180,6 +182,11 @@ impl Ledger for SqliteLedger {
 
     fn posture(&self, scope: &SpendScope, now: Timestamp) -> Posture {
         self.desk.lock().book.posture(scope, now)
+    }
+
+    fn outlived(&self) -> Vec<CallRecord> {
+        let desk = self.desk.lock();
+        self.outlived.iter().filter(|record| desk.book.is_held(record.id)).cloned().collect()
     }
 }
 

@@ -79,6 +79,9 @@ pub fn salvage_to(path: &Path, copy: &Path) -> Result<Vec<(String, u64)>, Storag
         ("feedback", ""),
         ("weights", ""),
         ("facts", ""),
+        ("jobs", ""),
+        ("files", ""),
+        ("batches", ""),
     ];
     let saved = tables.map(|(table, id)| (table.to_owned(), salvage_table(&source, &transaction, table, id)));
     transaction.commit().map_err(failure)?;

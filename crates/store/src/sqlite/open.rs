@@ -3,25 +3,28 @@
 use super::budgets::{counted, instance_of, read_budgets, recount};
 use super::connection::{check, connect, connect_to_read, failure};
 use super::desk::SharedDesk;
+use super::files;
 use super::fold::{fold, read_marker, write_marker};
 use super::journal::{self, Marker};
 use super::ledger::{SqliteLedger, scope_of};
-use super::rows::{time, uuid, write_booked, write_call};
+use super::rows::{is_booked, time, uuid, write_booked, write_call};
 use super::writer::Writer;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use nunchi_core::{
-    Account, BudgetBook, BudgetId, BudgetNotice, CallRecord, Clock, NanoUsd, Outcome, Spawn, StorageError,
+    Account, BudgetBook, BudgetId, BudgetNotice, CallRecord, Clock, NanoUsd, Outcome, Spawn, SpendWish,
+    StorageError,
 };
 use rusqlite::{Connection, OptionalExtension, params};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-pub(super) const MIGRATIONS: [&str; 4] = [
+pub(super) const MIGRATIONS: [&str; 5] = [
     include_str!("../../migrations/sqlite/0001_ledger.sql"),
     include_str!("../../migrations/sqlite/0002_lean_holds.sql"),
     include_str!("../../migrations/sqlite/0003_savings.sql"),
     include_str!("../../migrations/sqlite/0004_feedback.sql"),
+    include_str!("../../migrations/sqlite/0005_jobs.sql"),
 ];
 
 /// What a ledger needs from outside.
@@ -44,6 +47,8 @@ pub struct OpenReport {
     pub crashed_holds: u64,
     /// What they came to.
     pub crashed_cost: NanoUsd,
+    /// Holds of a process that died that stay open, as their calls go on.
+    pub outlived_holds: u64,
 }
 
 impl SqliteLedger {
@@ -58,7 +63,8 @@ impl SqliteLedger {
         // Files of the journal go below, so what was in them has to be on the disk itself.
         connection.pragma_update(None, "synchronous", "FULL").map_err(failure)?;
         let before = take_in(&mut connection, path)?;
-        let (book, report) = settle_up(&mut connection, &options.time_zone, now)?;
+        let (book, outlived, report) = settle_up(&mut connection, &options.time_zone, now)?;
+        files::remove_parts(path);
         journal::clear(path, before.map(|marker| marker.epoch))?;
         let (segment, marker) = journal::begin(path)?;
         write_marker(&connection, marker)?;
@@ -74,6 +80,7 @@ impl SqliteLedger {
             reader: Arc::new(Mutex::new(reader)),
             path: PathBuf::from(path),
             options,
+            outlived: Arc::new(outlived),
         };
         Ok((ledger, report))
     }
@@ -96,11 +103,11 @@ fn settle_up(
     connection: &mut Connection,
     zone: &TimeZone,
     now: Timestamp,
-) -> Result<(BudgetBook, OpenReport), StorageError> {
+) -> Result<(BudgetBook, Vec<CallRecord>, OpenReport), StorageError> {
     let transaction = connection.transaction().map_err(failure)?;
     let lost = lost_calls(&transaction)?;
     // A hold counts in the window in which it was made, so the book begins there.
-    let since = lost.first().map_or(now, |(record, _)| record.started.min(now));
+    let since = lost.first().map_or(now, |(record, ..)| record.started.min(now));
     let moved = zone_moved(&transaction, zone)?;
     let mut book = BudgetBook::new(zone.clone());
     for budget in read_budgets(&transaction)? {
@@ -115,8 +122,14 @@ fn settle_up(
         book.restore_told(&account, notice.threshold);
     }
     let mut report = OpenReport::default();
-    for (record, tokens) in lost {
-        if write_call(&transaction, &record)? {
+    let mut outlived = Vec::new();
+    for (record, tokens, outlives) in lost {
+        if outlives && !is_booked(&transaction, record.id)? {
+            let (call, scope, money) = (record.id, scope_of(&record), record.cost);
+            book.restore_hold(SpendWish { call, scope, money, tokens }, record.started);
+            report.outlived_holds += 1;
+            outlived.push(record);
+        } else if write_call(&transaction, &record)? {
             let booked = book.book(record.id, &scope_of(&record), record.cost, tokens, record.started);
             write_booked(&transaction, std::iter::once(&booked))?;
             report.crashed_holds += 1;
@@ -124,9 +137,10 @@ fn settle_up(
         }
     }
     book.turn(now);
-    transaction.execute("DELETE FROM holds", params![]).map_err(failure)?;
+    let closed = "DELETE FROM holds WHERE outlives = 0 OR id IN (SELECT id FROM calls)";
+    transaction.execute(closed, params![]).map_err(failure)?;
     transaction.commit().map_err(failure)?;
-    Ok((book, report))
+    Ok((book, outlived, report))
 }
 
 /// Tells whether the windows of the counters are those of another time zone, and notes the present one.
@@ -167,16 +181,17 @@ fn told(connection: &Connection) -> Result<Vec<(Account, BudgetNotice)>, Storage
     Ok(told)
 }
 
-/// The holds of a process that died, as rows with the tokens to count, the oldest first. They are booked at the reserved
-/// amount: the providers may have charged for them.
-fn lost_calls(connection: &Connection) -> Result<Vec<(CallRecord, u64)>, StorageError> {
-    let mut statement = connection.prepare("SELECT money, tokens, if_lost FROM holds").map_err(failure)?;
+/// The holds of a process that died, as rows with the tokens to count and whether they stay open, the oldest first. Those that do
+/// not are booked at the reserved amount: the providers may have charged for them.
+fn lost_calls(connection: &Connection) -> Result<Vec<(CallRecord, u64, bool)>, StorageError> {
+    let mut statement =
+        connection.prepare("SELECT money, tokens, if_lost, outlives FROM holds").map_err(failure)?;
     let holds = statement
-        .query_map([], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?, row.get::<_, String>(2)?)))
+        .query_map([], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?, row.get::<_, String>(2)?, row.get(3)?)))
         .map_err(failure)?;
     let mut lost = Vec::new();
     for hold in holds {
-        let (money, tokens, if_lost) = hold.map_err(failure)?;
+        let (money, tokens, if_lost, outlives) = hold.map_err(failure)?;
         let mut record: CallRecord = serde_json::from_str(&if_lost)
             .map_err(|error| StorageError::Damaged(format!("a hold: {error}")))?;
         let tokens = u64::try_from(tokens).unwrap_or(0);
@@ -187,8 +202,8 @@ fn lost_calls(connection: &Connection) -> Result<Vec<(CallRecord, u64)>, Storage
         record.usage_estimated = true;
         // What a budget counts is the sum of its rows, so the reserved tokens stand in the row.
         record.usage.input += tokens.saturating_sub(record.usage.total_tokens());
-        lost.push((record, tokens));
+        lost.push((record, tokens, outlives));
     }
-    lost.sort_by_key(|(record, _)| record.started);
+    lost.sort_by_key(|(record, ..)| record.started);
     Ok(lost)
 }

@@ -184,10 +184,11 @@ pub(super) fn write_hold(
     money: NanoUsd,
     tokens: u64,
     if_lost: &str,
+    outlives: bool,
 ) -> Result<(), StorageError> {
-    let sql = "INSERT OR REPLACE INTO holds VALUES (?, ?, ?, ?)";
+    let sql = "INSERT OR REPLACE INTO holds VALUES (?, ?, ?, ?, ?)";
     let mut insert = connection.prepare_cached(sql).map_err(failure)?;
-    insert.execute(params![call.0.as_bytes(), money.0, whole(tokens), if_lost]).map_err(failure)?;
+    insert.execute(params![call.0.as_bytes(), money.0, whole(tokens), if_lost, outlives]).map_err(failure)?;
     Ok(())
 }
 

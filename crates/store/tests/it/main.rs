@@ -4,6 +4,7 @@
 mod cache;
 mod crash;
 mod feedback;
+mod jobs;
 mod journal;
 mod ledger;
 mod questions;

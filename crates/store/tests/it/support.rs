@@ -73,6 +73,7 @@ pub(crate) fn wish(number: u64, money: i64, patience: Duration) -> HoldRequest {
         at: TokioClock::start().now(),
         patience,
         if_lost: Box::new(row(number, 0)),
+        outlives: false,
     }
 }
 

@@ -1,7 +1,7 @@
 //! Runs scripted providers from the command line, for SDK tests in other languages and for benches.
 
 use clap::Parser;
-use nunchi_testkit::{Dialect, FixedAnswer, Seen, Turn, Upstream, steer_or};
+use nunchi_testkit::{BatchPace, Dialect, FixedAnswer, Seen, Turn, Upstream, steer_or};
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use tokio::runtime::{Builder, Runtime};
@@ -10,8 +10,11 @@ use tokio::runtime::{Builder, Runtime};
 ///
 /// Prints one line per server, `<name> <base URL>`, once all of them listen. The last user text of a request
 /// chooses the answer ("fail 429", "use the weather tool", "think", "slow", `[[turn: {"text":"Hi"}]]`, ...; the
-/// whole table is in the documentation of `nunchi_testkit::steer`). `POST /__script` queues turns,
-/// `GET /__seen` tells what came, `DELETE /__seen` forgets it.
+/// whole table is in the documentation of `nunchi_testkit::steer`). `POST /__script` queues turns (for one endpoint:
+/// `{"endpoint":"batch_create","turns":[{"drop":true}]}`), `GET /__seen` tells what came, `DELETE /__seen` forgets it.
+///
+/// OpenAI and Anthropic keep batches as well. `GET /__batches` tells of them and of what was billed;
+/// `POST /__batches {"batch":ID,"answer":N,"to":"expired","pace":"manual"}` moves them (every field may be left out).
 #[derive(Parser)]
 #[command(name = "scripted-upstream")]
 struct Arguments {
@@ -57,6 +60,9 @@ struct Arguments {
     /// Accept requests that a real provider would answer with 400.
     #[arg(long)]
     lenient: bool,
+    /// The status request of this number finds a batch completed; 0 leaves batches to `POST /__batches`.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    batch_polls: u32,
     /// Keep no requests (for long benches).
     #[arg(long)]
     forget: bool,
@@ -116,6 +122,10 @@ async fn run(arguments: Arguments) -> std::io::Result<()> {
         if arguments.forget {
             upstream.forget_requests();
         }
+        upstream.batch_pace(match arguments.batch_polls {
+            0 => BatchPace::Manual,
+            polls => BatchPace::Polls(polls),
+        });
         let usual = arguments.usual();
         upstream.respond_with(move |seen: &Seen| steer_or(seen, || usual.clone()));
         upstreams.push(upstream);

@@ -3,17 +3,24 @@
 use jiff::Timestamp;
 use nunchi_core::{
     Amount, BoxFuture, BudgetAction, BudgetId, BudgetNotice, BudgetState, BudgetWindow, CallId, CallRecord,
-    HoldError, HoldRequest, Ledger, NanoUsd, Posture, Refusal, Settlement, SpendScope, StorageError,
+    HoldError, HoldRequest, Ledger, NanoUsd, Outcome, Posture, Refusal, Settlement, SpendScope, StorageError,
 };
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use uuid::Uuid;
 
+#[derive(Debug)]
+struct Open {
+    money: NanoUsd,
+    if_lost: CallRecord,
+    outlives: bool,
+}
+
 #[derive(Debug, Default)]
 struct Book {
     limit: Option<NanoUsd>,
     action: Option<BudgetAction>,
-    open: BTreeMap<CallId, NanoUsd>,
+    open: BTreeMap<CallId, Open>,
     rows: Vec<CallRecord>,
     holds: usize,
     most_committed: NanoUsd,
@@ -25,7 +32,7 @@ impl Book {
     }
 
     fn held(&self) -> NanoUsd {
-        self.open.values().copied().sum()
+        self.open.values().map(|open| open.money).sum()
     }
 
     fn state(&self, limit: NanoUsd) -> BudgetState {
@@ -39,6 +46,10 @@ impl Book {
             resets: None,
         }
     }
+}
+
+fn crashed(open: Open) -> CallRecord {
+    CallRecord { outcome: Outcome::Crashed, cost: open.money, ..open.if_lost }
 }
 
 /// A ledger that forgets with its test.
@@ -85,6 +96,15 @@ impl MemoryLedger {
         self.book().most_committed
     }
 
+    /// What a start after a crash does: books open holds at their amounts, but for those that outlive their process.
+    pub fn restart(&self) {
+        let mut book = self.book();
+        let (stay, lost): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            std::mem::take(&mut book.open).into_iter().partition(|(_, open)| open.outlives);
+        book.open = stay;
+        book.rows.extend(lost.into_values().map(crashed));
+    }
+
     fn book(&self) -> MutexGuard<'_, Book> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -96,13 +116,17 @@ impl Ledger for MemoryLedger {
             // The durable ledger waits for its disk here; so does this one, so that tests can leave in the middle.
             tokio::task::yield_now().await;
             let mut book = self.book();
+            if book.open.contains_key(&request.call) {
+                return Ok(());
+            }
             let after = book.spent() + book.held() + request.money;
             if let Some(limit) = book.limit.filter(|limit| after > *limit) {
                 let busy = book.spent() + request.money <= limit;
                 let refusal = Refusal { state: book.state(limit), needed: request.money.0, busy };
                 return Err(HoldError::Refused(Box::new(refusal)));
             }
-            book.open.insert(request.call, request.money);
+            let HoldRequest { money, if_lost, outlives, .. } = request;
+            book.open.insert(request.call, Open { money, if_lost: *if_lost, outlives });
             book.holds += 1;
             book.most_committed = book.most_committed.max(after);
             Ok(())
@@ -124,5 +148,10 @@ impl Ledger for MemoryLedger {
         let book = self.book();
         let states: Vec<_> = book.limit.map(|limit| book.state(limit)).into_iter().collect();
         Posture { action: book.action, because: states.first().cloned(), states }
+    }
+
+    fn outlived(&self) -> Vec<CallRecord> {
+        let open = |open: &Open| Open { if_lost: open.if_lost.clone(), ..*open };
+        self.book().open.values().filter(|hold| hold.outlives).map(|hold| crashed(open(hold))).collect()
     }
 }

@@ -21,7 +21,7 @@ pub(super) fn key(seen: &Seen) -> Option<String> {
 /// The first thing a provider would not accept.
 pub(super) fn request(seen: &Seen) -> Option<String> {
     let body = &seen.body;
-    if matches!(seen.endpoint?, Endpoint::Models | Endpoint::Version) {
+    if matches!(seen.endpoint?, Endpoint::Models | Endpoint::Version) || seen.endpoint?.is_of_batches() {
         return None;
     }
     if !body.is_object() {

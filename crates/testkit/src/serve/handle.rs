@@ -3,7 +3,7 @@
 use super::pour::{Dropped, Pour};
 use super::seen::Seen;
 use super::state::{Follow, State};
-use super::{admin, check};
+use super::{admin, batches, check};
 use crate::dialect::{Dialect, Endpoint, Route, route};
 use crate::turn::{Fault, Opening, Pace};
 use crate::wire::{Ask, Response, refuse, render};
@@ -42,9 +42,12 @@ pub(super) async fn handle(
     if let Some(fault) = refusal(&state, &seen) {
         return send(refuse(state.dialect, &ask, fault), Pace::default(), follow);
     }
+    if let Some(endpoint) = seen.endpoint.filter(|endpoint| endpoint.is_of_batches()) {
+        return batches::answer(&state, &seen, endpoint, &ask, follow).await;
+    }
     let turn = state.next_turn(&seen);
     match turn.opening {
-        Opening::Answer => {}
+        Opening::Answer => state.bill_live(&seen, &turn),
         Opening::Silence => std::future::pending().await,
         Opening::Drop => {
             follow.finish();
@@ -80,7 +83,7 @@ fn refusal(state: &State, seen: &Seen) -> Option<Fault> {
     fault(400, broken)
 }
 
-fn ask(state: &State, seen: &Seen, route: Option<&Route>, number: u64) -> Ask {
+pub(super) fn ask(state: &State, seen: &Seen, route: Option<&Route>, number: u64) -> Ask {
     let streamed = route.is_some_and(|route| route.stream);
     let query = seen.query.as_deref().unwrap_or_default();
     Ask {
@@ -95,7 +98,7 @@ fn ask(state: &State, seen: &Seen, route: Option<&Route>, number: u64) -> Ask {
     }
 }
 
-fn send(response: Response, pace: Pace, follow: Follow) -> Result<hyper::Response<Pour>, Dropped> {
+pub(super) fn send(response: Response, pace: Pace, follow: Follow) -> Result<hyper::Response<Pour>, Dropped> {
     follow.begin(response.status);
     let mut builder = hyper::Response::builder().status(response.status);
     for (name, value) in &response.headers {

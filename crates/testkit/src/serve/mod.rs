@@ -1,6 +1,7 @@
 //! The server around a script: takes requests, keeps them, answers with the next turn.
 
 mod admin;
+mod batches;
 mod check;
 mod handle;
 mod known;

@@ -1,6 +1,7 @@
 //! The script of a server and what it has seen, shared by its connections.
 
 use super::seen::Seen;
+use crate::batch::{BatchBook, Bill};
 use crate::dialect::{Dialect, Endpoint};
 use crate::turn::Turn;
 use http::Method;
@@ -15,6 +16,7 @@ pub(super) type Handler = Arc<dyn Fn(&Seen) -> Turn + Send + Sync>;
 pub(super) struct State {
     pub(super) dialect: Dialect,
     book: Mutex<Book>,
+    batches: Mutex<BatchBook>,
     changed: watch::Sender<u64>,
 }
 
@@ -68,11 +70,42 @@ impl State {
             calls: 0,
             epoch: 0,
         };
-        Self { dialect, book: Mutex::new(book), changed: watch::Sender::new(0) }
+        let batches = Mutex::new(BatchBook::new());
+        Self { dialect, book: Mutex::new(book), batches, changed: watch::Sender::new(0) }
     }
 
     pub(super) fn book(&self) -> MutexGuard<'_, Book> {
         self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The batches; never asked for while the book is held.
+    pub(super) fn batches(&self) -> MutexGuard<'_, BatchBook> {
+        self.batches.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A number that no request has had.
+    pub(super) fn number(&self) -> u64 {
+        let mut book = self.book();
+        book.served += 1;
+        book.served
+    }
+
+    /// The turn that was scripted for an endpoint, if any.
+    pub(super) fn scripted(&self, endpoint: Endpoint) -> Option<Turn> {
+        self.book().script_for.get_mut(&endpoint)?.pop_front()
+    }
+
+    /// Charges for an answer that is given at once.
+    pub(super) fn bill_live(&self, seen: &Seen, turn: &Turn) {
+        if turn.fault.is_some() || !matches!(seen.endpoint, Some(Endpoint::Chat | Endpoint::Responses)) {
+            return;
+        }
+        let text = (!self.book().forgetful).then(|| seen.last_user_text());
+        let billed = &mut self.batches().billed;
+        Bill::add(&mut billed.live, turn.usage.tokens());
+        if let Some(text) = text {
+            *billed.texts.entry(text).or_default() += 1;
+        }
     }
 
     /// Tells waiters that the book changed.

@@ -1,8 +1,10 @@
 //! The handle of a running scripted server.
 
+use super::batches;
 use super::handle::handle;
 use super::seen::Seen;
 use super::state::State;
+use crate::batch::{BatchPace, BatchPhase, BatchSeen, Billed, Steering};
 use crate::dialect::{Dialect, Endpoint};
 use crate::turn::Turn;
 use hyper::server::conn::http1;
@@ -98,7 +100,8 @@ impl Upstream {
         book.handler = None;
     }
 
-    /// Makes the answer from the request when the script is empty.
+    /// Makes the answer from the request when the script is empty. It must not ask this server about its batches: it may be
+    /// called while they move.
     pub fn respond_with(&self, handler: impl Fn(&Seen) -> Turn + Send + Sync + 'static) {
         self.state.book().handler = Some(Arc::new(handler));
     }
@@ -126,6 +129,41 @@ impl Upstream {
     /// Forgets what was seen and what was scripted; settings stay.
     pub fn reset(&self) {
         self.state.book().reset();
+    }
+}
+
+/// Batches. Faults are scripted with [`Upstream::script_for`]: an error status refuses a request, any other turn lets it happen
+/// and shapes how that is told ([`Turn::drop_connection`], [`Turn::hang`], [`Turn::cut_after`] so many lines of results).
+impl Upstream {
+    /// How batches move on by themselves; at the first status request until said otherwise.
+    pub fn batch_pace(&self, pace: BatchPace) {
+        batches::steer(&self.state, &Steering { pace: Some(pace), ..Steering::default() });
+    }
+
+    /// Answers this many more requests of every batch that has not ended.
+    pub fn answer_in_batches(&self, count: usize) {
+        batches::steer(&self.state, &Steering { answer: count, ..Steering::default() });
+    }
+
+    /// Moves every batch that has not ended.
+    pub fn move_batches(&self, to: BatchPhase) {
+        batches::steer(&self.state, &Steering { to: Some(to), ..Steering::default() });
+    }
+
+    /// Moves one batch.
+    pub fn move_batch(&self, id: &str, to: BatchPhase) {
+        let steering = Steering { batch: Some(id.to_owned()), to: Some(to), ..Steering::default() };
+        batches::steer(&self.state, &steering);
+    }
+
+    /// All batches, the oldest first. [`Upstream::reset`] does not forget them.
+    pub fn batches(&self) -> Vec<BatchSeen> {
+        self.state.batches().seen()
+    }
+
+    /// What was charged for since the start. [`Upstream::reset`] does not forget it.
+    pub fn billed(&self) -> Billed {
+        self.state.batches().billed.clone()
     }
 }
 

@@ -30,6 +30,7 @@ struct Spec {
     deltas: Option<Value>,
     arguments: Option<Value>,
     hang: bool,
+    drop: bool,
     garbage: bool,
     cut_after: Option<usize>,
     hang_after: Option<usize>,
@@ -63,6 +64,7 @@ impl Spec {
         let mut turn = match self.status {
             Some(status) => Turn::status(status),
             None if self.hang => Turn::hang(),
+            None if self.drop => Turn::drop_connection(),
             None => Turn::empty(),
         };
         if let Some(thinking) = &self.thinking {

@@ -188,6 +188,8 @@ fn body(dialect: Dialect, ask: &Ask, turn: &Turn) -> String {
         (Endpoint::Chat, Dialect::Gemini) => gemini::body(ask, turn),
         (Endpoint::Chat, Dialect::Ollama) => ollama::body(ask, turn),
         (Endpoint::Chat, Dialect::Perplexity) => perplexity::body(ask, turn),
+        // Batches have state: the server writes what they answer.
+        (_, _) => Value::Null,
     };
     value.to_string()
 }

@@ -173,6 +173,14 @@ impl BudgetBook {
         }
     }
 
+    /// Puts a hold back that was granted before this book was made, whatever the limits say now.
+    pub fn restore_hold(&mut self, wish: SpendWish, at: Timestamp) {
+        self.turn(at);
+        if !self.held.contains_key(&wish.call) {
+            self.grant(wish);
+        }
+    }
+
     /// Counts the real cost of a call as spent, on the counters of its hold if it has one. The hold stays until
     /// [`BudgetBook::release`], so that nothing is admitted on the strength of a booking that is not stored yet.
     pub fn book(

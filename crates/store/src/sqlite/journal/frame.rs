@@ -19,6 +19,9 @@ pub(in crate::sqlite) struct Held {
     pub(in crate::sqlite) tokens: u64,
     /// The row to book should the process die before the settle.
     pub(in crate::sqlite) if_lost: Box<CallRecord>,
+    /// Whether it stays open all the same.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(in crate::sqlite) outlives: bool,
 }
 
 /// A call that has ended, and what it was counted on.
