@@ -160,7 +160,7 @@ async fn savings_add_up_by_cause() {
             10,
             500,
             Saved { tools: NanoUsd(30), compression: NanoUsd(20), batch: NanoUsd(5), ..Saved::default() },
-            Some("judge"),
+            Some("nunchi/judge"),
         ),
     ];
     for (number, (cache, cost, baseline, saved, task)) in (1..).zip(rows) {
