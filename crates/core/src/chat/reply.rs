@@ -3,7 +3,7 @@
 use super::message::Part;
 use super::request::Dialect;
 use crate::ports::ModelError;
-use crate::words::{CallSummary, NanoUsd, Tier, Usage};
+use crate::words::{CallSummary, ContextUse, NanoUsd, Tier, Usage};
 use bytes::Bytes;
 use futures_core::Stream;
 use serde::{Deserialize, Serialize};
@@ -161,6 +161,8 @@ pub struct ReplyInfo {
     pub upstream_id: Option<String>,
     /// What could not be said to the upstream.
     pub notes: Vec<Note>,
+    /// How full the model's context window is, once it is nearly full.
+    pub context: Option<ContextUse>,
     /// Facts the gateway adds; empty from a provider.
     pub served: Option<Arc<crate::words::Served>>,
 }

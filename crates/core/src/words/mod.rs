@@ -2,6 +2,7 @@
 
 mod budget;
 mod call;
+mod compress;
 mod ids;
 mod key;
 mod money;
@@ -16,6 +17,7 @@ pub use budget::{
     Amount, Budget, BudgetAction, BudgetNotice, BudgetScope, BudgetState, BudgetWindow, Posture, Threshold,
 };
 pub use call::{CallRecord, CallSummary, Outcome};
+pub use compress::{CompressMode, ContextProposal, ContextUse};
 pub use ids::{BudgetId, CallId, KeyId, RequestId, RunId, StepId, UserId};
 pub use key::{KeyLimits, VirtualKey};
 pub use money::{NanoUsd, ParseMoneyError};
