@@ -1,6 +1,7 @@
 //! Outbound model dialects: the providers that answer over HTTP, each behind core's ports.
 
 mod anthropic;
+mod changed_turns;
 mod codec;
 mod config_error;
 mod gemini;
