@@ -5,5 +5,6 @@ mod cache;
 mod crash;
 mod journal;
 mod ledger;
+mod originals;
 mod questions;
 mod support;

@@ -16,4 +16,4 @@ pub use ids::SequentialIds;
 pub use ledger::MemoryLedger;
 pub use model::{ScriptedModel, ScriptedReply};
 pub use spawn::TokioSpawn;
-pub use stores::{MemoryCache, MemoryKeys};
+pub use stores::{MemoryCache, MemoryKeys, MemoryOriginals};
