@@ -2,6 +2,7 @@
 
 use crate::breaker::{Breakers, CandidateHealth};
 use crate::cache::AnswerCache;
+use crate::compression::{CompressionSessions, Originals};
 use crate::feed::Feed;
 use crate::keys::KeyRing;
 use crate::limits::Limits;
@@ -27,6 +28,8 @@ pub struct Gateway {
     pub(crate) feed: Feed,
     pub(crate) prompt_cache: PromptCache,
     pub(crate) tools: ToolChooser,
+    pub(crate) compression: CompressionSessions,
+    pub(crate) originals: Originals,
     pub(crate) loyalty: Loyalty,
     pub(crate) me: Weak<Gateway>,
     keys: KeyRing,
@@ -54,6 +57,8 @@ impl Gateway {
             breakers: Breakers::new(settings.breaker.clone()),
             feed: Feed::new(),
             tools: ToolChooser::default(),
+            compression: CompressionSessions::default(),
+            originals: Originals::default(),
             loyalty: Loyalty::default(),
             prompt_cache: PromptCache::new(Arc::clone(&parts.clock)),
             me: Weak::clone(me),

@@ -4,6 +4,7 @@ mod attempt;
 mod breaker;
 mod cache;
 mod call;
+mod compression;
 mod conversation;
 mod embed;
 mod feed;
@@ -17,6 +18,7 @@ mod parts;
 mod plan;
 mod prices;
 mod prompt_cache;
+mod rounds;
 mod settings;
 mod tiering;
 mod tokens;
@@ -24,6 +26,7 @@ mod tool_selection;
 
 pub use breaker::{BreakerSettings, CandidateHealth};
 pub use cache::{AnswerCache, CacheFigures, SemanticFigures, SharingReport};
+pub use compression::{CompressionReport, ReportedPart};
 pub use feed::Feed;
 pub use gateway::Gateway;
 pub use keys::{KeyError, KeyRing, NewKey, Secret};
@@ -31,5 +34,8 @@ pub use parts::{Parts, ProviderEntry, SemanticParts};
 pub use plan::{Candidate, RoutePlan};
 pub use prices::{PriceBook, PriceCatalog};
 pub use prompt_cache::{PrefixBreak, PromptCacheReport};
-pub use settings::{CacheSettings, LimitSettings, RetrySettings, SemanticSettings, Settings, TierModels};
+pub use settings::{
+    CacheSettings, CompressSettings, LimitSettings, OnLimit, RetrySettings, SemanticSettings, Settings,
+    TierModels,
+};
 pub use tiering::{RouteReport, RouteStage};

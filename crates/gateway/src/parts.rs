@@ -1,8 +1,8 @@
 //! What the gateway is built from: providers, and the ports behind which its state lives.
 
 use nunchi_core::{
-    BatchModel, CacheStore, Clock, Dialect, Embedder, Ids, KeyStore, Ledger, Model, ModelList, QuestionStore,
-    Spawn,
+    BatchModel, CacheStore, Clock, Dialect, Embedder, Ids, KeyStore, Ledger, Model, ModelList, OriginalStore,
+    QuestionStore, Spawn,
 };
 use std::sync::Arc;
 
@@ -60,6 +60,8 @@ pub struct Parts {
     pub cache: Arc<dyn CacheStore>,
     /// The semantic cache's; without them only exact questions are found.
     pub semantic: Option<SemanticParts>,
+    /// Keeps originals of what was sent shortened; without it only what a request itself holds can be recalled.
+    pub originals: Option<Arc<dyn OriginalStore>>,
     /// Virtual keys.
     pub keys: Arc<dyn KeyStore>,
     /// Time.

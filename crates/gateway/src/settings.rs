@@ -2,7 +2,8 @@
 
 use crate::breaker::BreakerSettings;
 use crate::prices::PriceCatalog;
-use nunchi_core::{CacheScope, Tier, TierRules};
+use nunchi_core::{CacheScope, CompressMode, Tier, TierRules};
+use nunchi_saving::{DEFAULT_TRIM_TOKENS, HistoryPolicy};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -98,6 +99,48 @@ impl Default for SemanticSettings {
     }
 }
 
+/// What is done with a prompt that does not fit its model.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnLimit {
+    /// It is passed on untouched; the provider refuses it.
+    #[default]
+    Refuse,
+    /// Only the newest turns are sent.
+    Trim,
+    /// Older turns are sent shortened.
+    Summarise,
+}
+
+/// Shortening of conversations.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CompressSettings {
+    /// What may be shortened, unless the caller says otherwise.
+    pub mode: CompressMode,
+    /// The model that summarises older turns (`provider/model` or `auto:TIER`); `None` shortens them by rule.
+    pub summarise: Option<String>,
+    /// What is done with a prompt that does not fit its model.
+    pub on_limit: OnLimit,
+    /// Tokens that are left of a conversation that is trimmed.
+    pub trim_tokens: u64,
+    /// How much of the newest is left alone, and how much is shortened at once.
+    pub history: HistoryPolicy,
+    /// How long originals are kept.
+    pub keep: Duration,
+}
+
+impl Default for CompressSettings {
+    fn default() -> Self {
+        Self {
+            mode: CompressMode::Off,
+            summarise: None,
+            on_limit: OnLimit::default(),
+            trim_tokens: DEFAULT_TRIM_TOKENS,
+            history: HistoryPolicy::default(),
+            keep: Duration::from_secs(7 * 24 * 60 * 60),
+        }
+    }
+}
+
 /// Limits of every key, beside its own.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LimitSettings {
@@ -134,6 +177,8 @@ pub struct Settings {
     pub semantic: SemanticSettings,
     /// Whether only the tools that a question needs are sent, unless the caller says otherwise.
     pub select_tools: bool,
+    /// Shortening of conversations.
+    pub compress: CompressSettings,
     /// Limits of every key.
     pub limits: LimitSettings,
     /// Prices.
@@ -158,6 +203,7 @@ impl Default for Settings {
             cache: CacheSettings::default(),
             semantic: SemanticSettings::default(),
             select_tools: false,
+            compress: CompressSettings::default(),
             limits: LimitSettings::default(),
             prices: PriceCatalog::default(),
             baseline: None,
