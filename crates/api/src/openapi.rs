@@ -94,6 +94,7 @@ const ADMIN: [(&str, &str, &str); 23] = [
     ("get", "/api/overview", "What is going on: spend, calls, health"),
     ("get", "/api/models", "Models and how they are doing"),
     ("get", "/api/calls", "Ledger rows, the newest first"),
+    ("post", "/api/compress/explain", "What of a recorded request would be sent shorter, and why not"),
     ("post", "/api/route/explain", "How a text would be routed, and why"),
     ("get", "/api/savings", "What was saved, by cause"),
     ("get", "/api/stats", "Sums by provider, model, session, phase, task, key, tier, day"),

@@ -135,6 +135,7 @@ async fn command(desk: &Desk, command: &Command) -> Result<(), Failure> {
         Command::Stats(flags) => commands::stats(desk, flags).await,
         Command::Budget { command } => commands::budget(desk, command).await,
         Command::Route { command } => commands::route(desk, command).await,
+        Command::Compress { command } => commands::compress(desk, command).await,
         Command::Cache { command } => commands::cache(desk, command).await,
         Command::Prices { command } => commands::prices(desk, command).await,
         Command::Keys { command } => commands::keys(desk, command).await,

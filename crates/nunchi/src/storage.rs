@@ -3,7 +3,9 @@
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::home::Home;
-use nunchi_core::{BudgetStore, CacheStore, Clock, KeyStore, Ledger, LedgerReader, QuestionStore, Spawn};
+use nunchi_core::{
+    BudgetStore, CacheStore, Clock, KeyStore, Ledger, LedgerReader, OriginalStore, QuestionStore, Spawn,
+};
 use nunchi_store::{CacheOptions, LedgerOptions, RedisCache, SqliteCache, SqliteLedger};
 use std::sync::Arc;
 
@@ -18,14 +20,16 @@ pub(crate) struct Storage {
     pub(crate) cache: Arc<dyn CacheStore>,
     /// Questions beside the answers, where the cache keeps them.
     pub(crate) questions: Option<Arc<dyn QuestionStore>>,
+    /// Originals of what was sent shortened: on this machine, also where answers are kept elsewhere.
+    pub(crate) originals: Arc<dyn OriginalStore>,
     database: SqliteLedger,
 }
 
 impl Storage {
     /// Waits until everything is written; whoever else holds a port must have let go.
     pub(crate) async fn close(self) {
-        let Self { database, ledger, reader, budgets, keys, cache, questions } = self;
-        drop((ledger, reader, budgets, keys, cache, questions));
+        let Self { database, ledger, reader, budgets, keys, cache, questions, originals } = self;
+        drop((ledger, reader, budgets, keys, cache, questions, originals));
         database.close().await;
     }
 }
@@ -47,16 +51,15 @@ pub(crate) async fn open_storage(
     };
     let opened = tokio::task::spawn_blocking(move || {
         let (ledger, report) = SqliteLedger::open(&ledger_path, ledger_options)?;
+        let own = Arc::new(SqliteCache::open(&cache_path, cache_options)?);
+        let originals = own.clone() as Arc<dyn OriginalStore>;
         let cache = match redis {
-            Some(redis) => (redis, None),
-            None => {
-                let cache = Arc::new(SqliteCache::open(&cache_path, cache_options)?);
-                (cache.clone() as Arc<dyn CacheStore>, Some(cache as Arc<dyn QuestionStore>))
-            }
+            Some(redis) => (redis, None, originals),
+            None => (own.clone() as Arc<dyn CacheStore>, Some(own as Arc<dyn QuestionStore>), originals),
         };
         Ok::<_, nunchi_core::StorageError>((ledger, report, cache))
     });
-    let (database, report, (cache, questions)) =
+    let (database, report, (cache, questions, originals)) =
         opened.await.map_err(|error| Failure::system("the store", error))??;
     if report.crashed_holds > 0 {
         tracing::warn!(calls = report.crashed_holds, cost = %report.crashed_cost, "calls of a crash were booked as estimated");
@@ -69,6 +72,7 @@ pub(crate) async fn open_storage(
         keys: shared,
         cache,
         questions,
+        originals,
         database,
     })
 }

@@ -56,6 +56,7 @@ impl Service {
                 .as_ref()
                 .zip(storage.questions.clone())
                 .map(|(local, questions)| local.semantic(questions)),
+            originals: Some(storage.originals.clone()),
             keys: storage.keys.clone(),
             clock: Arc::clone(&clock),
             ids: Arc::clone(&ids),
@@ -218,6 +219,7 @@ fn settings(home: &Home, config: &Config, providers: &[ProviderEntry]) -> Result
         cache: config.cache.clone(),
         semantic: config.semantic.clone(),
         select_tools: config.select_tools,
+        compress: config.compress.clone(),
         limits: config.limits.clone(),
         prices: layered(&source, &own).map_err(invalid)?,
     })

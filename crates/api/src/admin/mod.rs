@@ -2,6 +2,7 @@
 
 mod budgets;
 mod cache;
+mod compress;
 mod guard;
 mod keys;
 mod ledger;
@@ -21,6 +22,7 @@ pub(crate) fn routes() -> Router<ApiState> {
         .route("/api/models", get(overview::models))
         .route("/api/calls", get(ledger::calls))
         .route("/api/route/explain", post(route::explain))
+        .route("/api/compress/explain", post(compress::explain))
         .route("/api/savings", get(ledger::savings))
         .route("/api/stats", get(ledger::stats))
         .route("/api/notices", get(ledger::notices))

@@ -3,6 +3,9 @@
 
 mod bench;
 mod cache;
+mod compression;
 mod failures;
 mod money;
+mod rounds;
 mod routing;
+mod talk;

@@ -2,7 +2,9 @@
 
 mod data;
 
-pub(crate) use data::{BudgetCommand, CacheCommand, KeysCommand, ModelsCommand, PricesCommand, RouteCommand};
+pub(crate) use data::{
+    BudgetCommand, CacheCommand, CompressCommand, KeysCommand, ModelsCommand, PricesCommand, RouteCommand,
+};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::net::SocketAddr;
@@ -104,6 +106,12 @@ pub(crate) enum Command {
         /// What to do.
         #[command(subcommand)]
         command: RouteCommand,
+    },
+    /// What of conversations is sent shorter.
+    Compress {
+        /// What to do.
+        #[command(subcommand)]
+        command: CompressCommand,
     },
     /// Print a reference page.
     #[command(hide = true)]
