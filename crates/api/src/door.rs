@@ -4,7 +4,7 @@ use crate::failure::Failure;
 use crate::problem::Problem;
 use crate::state::ApiState;
 use http::{HeaderMap, HeaderName, header};
-use nunchi_core::{CacheDirective, CallContext, Lang, Principal, RequestId};
+use nunchi_core::{CacheDirective, CallContext, CompressMode, Lang, Principal, RequestId};
 use std::sync::Arc;
 
 /// Longest value of a label header, in bytes.
@@ -43,6 +43,7 @@ pub(crate) fn context(
     context.cache = cache(headers)?;
     context.cache_ttl_seconds = ttl(headers)?;
     context.select_tools = select_tools(headers)?;
+    context.compress = compress(headers)?;
     context.deadline = deadline(headers)?;
     Ok(context)
 }
@@ -123,6 +124,17 @@ fn select_tools(headers: &HeaderMap) -> Result<Option<bool>, Problem> {
         Some(other) => {
             Err(Problem::Header { name, detail: format!("\"{other}\" is none of default, auto, all") })
         }
+    }
+}
+
+fn compress(headers: &HeaderMap) -> Result<Option<CompressMode>, Problem> {
+    let name = "x-nunchi-compress";
+    match read(headers, name)?.map(str::to_ascii_lowercase).as_deref() {
+        None | Some("" | "default") => Ok(None),
+        Some(word) => word.parse().map(Some).map_err(|other| Problem::Header {
+            name,
+            detail: format!("\"{other}\" is none of default, off, results, history, auto"),
+        }),
     }
 }
 

@@ -29,6 +29,9 @@ pub(crate) fn tell_info(headers: &mut HeaderMap, info: &ReplyInfo) {
         let notes: Vec<_> = info.notes.iter().map(|note| format!("{}: {}", note.field, note.what)).collect();
         put(headers, "x-nunchi-notes", &notes.join("; "));
     }
+    if let Some(used) = info.context {
+        put(headers, "x-nunchi-context", &format!("{}%; {}", used.percent, used.proposal.as_str()));
+    }
     let Some(served) = &info.served else { return };
     headers.insert("x-nunchi-cache", HeaderValue::from_static(served.cache.as_str()));
     if !served.reason.is_empty() {

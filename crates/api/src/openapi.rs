@@ -90,12 +90,13 @@ const ROUTES: [Route; 11] = [
 ];
 
 /// The administration: method, address, summary. Keys with the admin role only.
-const ADMIN: [(&str, &str, &str); 29] = [
+const ADMIN: [(&str, &str, &str); 30] = [
     ("get", "/api/overview", "What is going on: spend, calls, health"),
     ("get", "/api/models", "Models and how they are doing"),
     ("get", "/api/calls", "Ledger rows, the newest first"),
     ("post", "/api/feedback", "Say whether an answer was good; any key, on its own requests"),
     ("post", "/api/route/eval", "Measure the router on labelled texts, or on feedback"),
+    ("post", "/api/compress/explain", "What of a recorded request would be sent shorter, and why not"),
     ("post", "/api/route/explain", "How a text would be routed, and why"),
     ("post", "/api/route/train", "Fit the router to feedback; a worse model is refused"),
     ("delete", "/api/route/train", "Go back to the router that ships"),

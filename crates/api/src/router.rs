@@ -17,7 +17,7 @@ use std::time::Duration;
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
 /// Our headers that scripts of other origins may read.
-const EXPOSED: [&str; 17] = [
+const EXPOSED: [&str; 18] = [
     "request-id",
     "retry-after",
     "x-nunchi-budget",
@@ -27,6 +27,7 @@ const EXPOSED: [&str; 17] = [
     "x-nunchi-budget-unit",
     "x-nunchi-budget-used-percent",
     "x-nunchi-cache",
+    "x-nunchi-context",
     "x-nunchi-cost-usd",
     "x-nunchi-model",
     "x-nunchi-notes",

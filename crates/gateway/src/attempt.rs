@@ -3,6 +3,7 @@
 use crate::breaker::{Admission, Failure, blame};
 use crate::cache::Asked;
 use crate::call::{Ask, Slot};
+use crate::compression::Shape;
 use crate::flight::{Flight, Landing, Listener};
 use crate::gateway::Gateway;
 use crate::limits::Permit;
@@ -10,6 +11,7 @@ use crate::plan::{Candidate, RoutePlan};
 use crate::prices::free_price;
 use crate::prompt_cache::Look;
 use crate::quotas::typical_tokens;
+use crate::rounds::{Rounds, Screen};
 use crate::tokens;
 use crate::tool_selection::Chosen;
 use backon::{BackoffBuilder, ExponentialBuilder};
@@ -17,7 +19,7 @@ use futures_util::StreamExt;
 use nunchi_core::{
     CacheKey, CacheVerdict, CallRecord, Event, EventSink, Explain, Frame, HoldError, HoldRequest, ModelError,
     ModelErrorKind, ModelPrice, ModelRequest, NanoUsd, Note, Outcome, Posture, Reply, ReplyEvent, ReplyInfo,
-    ReplyStream, RetryClass, Served, SpendScope, TaskName, upper_bound,
+    ReplyStream, RetryClass, Served, SpendScope, TaskName, prompt_token_bound, upper_bound,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,6 +40,16 @@ pub(crate) struct Pursuit {
     pub(crate) look: Option<Look>,
     /// The tools to send, if not all.
     pub(crate) chosen: Option<Chosen>,
+    /// How the request is sent, if not as it came.
+    pub(crate) shape: Option<Shape>,
+    /// Keeps from the caller what is not for him, if the model was given tools that the gateway answers itself.
+    pub(crate) screen: Option<Screen>,
+    /// The answers given to such tools.
+    pub(crate) rounds: Rounds,
+    /// Who answers.
+    pub(crate) answering: Option<Candidate>,
+    /// The cap on the whole answer, in tokens.
+    pub(crate) cap: u64,
     pub(crate) plan: RoutePlan,
     verdict: CacheVerdict,
     posture: Posture,
@@ -98,6 +110,11 @@ impl Gateway {
             asked,
             look: None,
             chosen: None,
+            shape: None,
+            screen: None,
+            rounds: Rounds::default(),
+            answering: None,
+            cap: 0,
             open: None,
             plan,
             verdict,
@@ -159,6 +176,7 @@ impl Pursuit {
         let candidates = std::mem::take(&mut self.plan.candidates);
         self.look = self.gateway.prompt_cache.look(&self.ask);
         self.chosen = self.gateway.choose_tools(&self.ask).await;
+        self.shape = self.gateway.shape(&self.ask, candidates.first(), self.chosen.as_ref()).await;
         if let Some(cheap) = self.plan.cheap_first.take()
             && let Some(begun) = self.begin_cheap(&cheap).await
         {
@@ -202,6 +220,9 @@ impl Pursuit {
                 Err(error) => error,
             };
             self.fail(candidate, &error).await;
+            if self.sends_as_it_came(&error) {
+                continue;
+            }
             let Some(pause) = pause_before_retry(&error, others, retry.longest_wait, &mut pauses) else {
                 return Err(error);
             };
@@ -210,10 +231,25 @@ impl Pursuit {
         }
     }
 
+    /// A provider that refuses what we made of a request gets it as it came.
+    fn sends_as_it_came(&mut self, error: &ModelError) -> bool {
+        let refused = matches!(error.kind, ModelErrorKind::InvalidRequest | ModelErrorKind::Unsupported);
+        let shaped = self.shape.as_ref().is_some_and(Shape::changes_anything);
+        if !refused || !shaped || self.rounds.made > 0 {
+            return false;
+        }
+        let what = format!("refused by the provider ({}): sent as it came", error.code());
+        let mut plain = Shape::default();
+        plain.notes.push(Note { field: "compress".into(), what });
+        (self.shape, self.screen) = (Some(plain), None);
+        true
+    }
+
     /// Reserves the worst case of one attempt; returns the request as it will be sent.
     async fn hold(&mut self, candidate: &Candidate) -> Result<ModelRequest, ModelError> {
         let price = self.gateway.price_of(candidate)?;
-        let (cap, bound, shortened) = self.terms(&price);
+        let outgoing = self.outgoing(candidate, &price);
+        let (cap, bound, shortened) = self.terms(&price, &outgoing);
         let mut open = self
             .gateway
             .hold_call(&self.ask, candidate, (bound, cap), |record| {
@@ -224,25 +260,33 @@ impl Pursuit {
             .await?;
         open.shortened = shortened;
         self.open = Some(open);
-        Ok(self.outgoing(candidate, cap, &price))
+        self.cap = self.cap.max(cap);
+        let mut request = outgoing;
+        request.max_output_tokens = Some(cap);
+        Ok(request)
     }
 
     /// The output cap, the bound on the prompt's tokens, and whether a tight budget shortened the cap.
-    fn terms(&self, price: &ModelPrice) -> (u64, u64, bool) {
+    fn terms(&self, price: &ModelPrice, outgoing: &ModelRequest) -> (u64, u64, bool) {
         let request = &self.ask.request;
         let ceiling = price.max_output.unwrap_or(u64::MAX);
         let cap = request.max_output_tokens.unwrap_or(self.gateway.settings.default_max_output.min(ceiling));
+        let cap = cap.saturating_sub(self.rounds.usage.completion_tokens()).max(1);
+        let bound = match &outgoing.changes {
+            Some(_) => prompt_token_bound(outgoing),
+            None => self.ask.prompt_bound,
+        };
         let left =
             self.posture.states.iter().filter(|state| matches!(state.limit, nunchi_core::Amount::Money(_)));
         let Some(left) = left.map(nunchi_core::BudgetState::remaining_units).min() else {
-            return (cap, self.ask.prompt_bound, false);
+            return (cap, bound, false);
         };
         let worst = |bound: u64, cap: u64| upper_bound(price, bound, cap, request.choices).0;
-        if worst(self.ask.prompt_bound, cap) <= left {
-            return (cap, self.ask.prompt_bound, false);
+        if worst(bound, cap) <= left {
+            return (cap, bound, false);
         }
         // Near the limit the exact count is worth its time; other vocabularies than o200k need at most about twice as many.
-        let bound = self.ask.prompt_bound.min(tokens::count_prompt(request).saturating_mul(2) + 600);
+        let bound = bound.min(tokens::count_prompt(outgoing).saturating_mul(2) + 600);
         let mut affordable = cap;
         while request.max_output_tokens.is_none()
             && affordable > SMALLEST_CAP
@@ -253,12 +297,15 @@ impl Pursuit {
         (affordable, bound, affordable < cap)
     }
 
-    fn outgoing(&self, candidate: &Candidate, cap: u64, price: &ModelPrice) -> ModelRequest {
+    /// The request as it is sent, but for its cap.
+    fn outgoing(&self, candidate: &Candidate, price: &ModelPrice) -> ModelRequest {
         let mut request = self.ask.request.clone();
         request.model.clone_from(&candidate.model);
-        request.max_output_tokens = Some(cap);
         if let Some(chosen) = &self.chosen {
             chosen.apply(&mut request);
+        }
+        if let Some(shape) = &self.shape {
+            shape.apply(&mut request);
         }
         if let Some(look) = &self.look {
             look.mark(&mut request, self.gateway.parts.providers[candidate.entry].dialect, price);
@@ -267,7 +314,7 @@ impl Pursuit {
     }
 
     /// Calls the provider and waits for the first content.
-    async fn send(&self, candidate: &Candidate, request: ModelRequest) -> Result<Begun, ModelError> {
+    async fn send(&mut self, candidate: &Candidate, request: ModelRequest) -> Result<Begun, ModelError> {
         let entry = &self.gateway.parts.providers[candidate.entry];
         self.gateway.quotas.take(candidate, typical_tokens(self.ask.prompt_bound));
         let Reply { mut info, mut stream } = entry.model.call(request, self.ask.context.clone()).await?;
@@ -292,9 +339,16 @@ impl Pursuit {
         info.provider.clone_from(&candidate.provider);
         info.model.clone_from(&candidate.model);
         info.tier = self.plan.tier;
+        self.answering = Some(candidate.clone());
         if let Some(chosen) = &self.chosen {
-            let what = chosen.note(self.ask.request.tools.len());
-            info.notes.push(Note { field: "tools".into(), what });
+            info.notes.push(Note { field: "tools".into(), what: chosen.note() });
+        }
+        if let Some(shape) = &self.shape {
+            info.context = shape.context;
+            info.notes.extend(shape.notes.iter().cloned());
+            if self.screen.is_none() && !shape.hidden.is_empty() {
+                self.screen = Some(Screen::new(shape.hidden.clone(), self.ask.request.stream));
+            }
         }
         if self.open.as_ref().is_some_and(|open| open.shortened) {
             let what = "shortened to what the budget still allows".to_owned();

@@ -3,6 +3,7 @@
 use crate::batch::Desk;
 use crate::breaker::{Breakers, CandidateHealth};
 use crate::cache::AnswerCache;
+use crate::compression::{CompressionSessions, Originals};
 use crate::feed::Feed;
 use crate::feedback::Recent;
 use crate::keys::KeyRing;
@@ -31,6 +32,8 @@ pub struct Gateway {
     pub(crate) feed: Feed,
     pub(crate) prompt_cache: PromptCache,
     pub(crate) tools: ToolChooser,
+    pub(crate) compression: CompressionSessions,
+    pub(crate) originals: Originals,
     pub(crate) loyalty: Loyalty,
     pub(crate) recent: Recent,
     pub(crate) learned: LearnedRoute,
@@ -62,6 +65,8 @@ impl Gateway {
             breakers: Breakers::new(settings.breaker.clone()),
             feed: Feed::new(),
             tools: ToolChooser::default(),
+            compression: CompressionSessions::default(),
+            originals: Originals::default(),
             loyalty: Loyalty::default(),
             recent: Recent::default(),
             learned: LearnedRoute::new(),

@@ -7,6 +7,7 @@ mod cache;
 mod calibration;
 mod call;
 mod cascade;
+mod compression;
 mod conversation;
 mod embed;
 mod feed;
@@ -23,6 +24,7 @@ mod plan;
 mod prices;
 mod prompt_cache;
 mod quotas;
+mod rounds;
 mod route_learning;
 mod settings;
 mod tiering;
@@ -36,6 +38,7 @@ pub use cache::{
     SharingReport,
 };
 pub use cascade::CascadeCheck;
+pub use compression::{CompressionReport, ReportedPart};
 pub use feed::Feed;
 pub use feedback::{FeedbackEffect, FeedbackError, Opinion};
 pub use gateway::Gateway;
@@ -45,6 +48,9 @@ pub use plan::{Candidate, RoutePlan};
 pub use prices::{PriceBook, PriceCatalog, free_price};
 pub use prompt_cache::{PrefixBreak, PromptCacheReport};
 pub use route_learning::{LabelledText, RouteEvaluation, RouteLearningError, RouteTraining};
-pub use settings::{CacheSettings, LimitSettings, RetrySettings, SemanticSettings, Settings, TierModels};
+pub use settings::{
+    CacheSettings, CompressSettings, LimitSettings, OnLimit, RetrySettings, SemanticSettings, Settings,
+    TierModels,
+};
 pub use tiering::{RouteReport, RouteStage};
 pub use tokens::count_prompt;

@@ -9,10 +9,10 @@ use crate::tokens;
 use futures_util::StreamExt;
 use jiff::SignedDuration;
 use nunchi_core::{
-    CallContext, CallRecord, Explain, Frame, ModelError, ModelErrorKind, ModelRequest, NanoUsd, OWN_TASKS,
-    Outcome, ReplyEvent, StopReason, Usage, cost, human_text,
+    CallContext, CallRecord, Explain, Frame, ModelError, ModelErrorKind, ModelPrice, ModelRequest, NanoUsd,
+    OWN_TASKS, Outcome, ReplyEvent, StopReason, Usage, cost, human_text,
 };
-use nunchi_saving::answer_life;
+use nunchi_saving::{answer_life, definition_tokens, find_tools_definition};
 use std::sync::Arc;
 
 /// Answers larger than this are not kept, in bytes.
@@ -23,11 +23,11 @@ pub(crate) const PREVIEW_CHARS: usize = 80;
 /// What was seen of an answer so far.
 #[derive(Default)]
 pub(crate) struct Reading {
-    usage: Option<Usage>,
+    pub(crate) usage: Option<Usage>,
     reported_cost: Option<NanoUsd>,
     first_event_us: Option<u64>,
     /// Choices that ended.
-    ended: u32,
+    pub(crate) ended: u32,
     /// Whether every end was one that makes the answer worth keeping.
     keepable: bool,
     /// Our own count of a whole answer, in tokens.
@@ -82,7 +82,8 @@ impl Reading {
     }
 }
 
-enum Ending {
+/// How an answer ended.
+pub(crate) enum Ending {
     Whole,
     Aborted,
     Failed(ModelError),
@@ -91,31 +92,52 @@ enum Ending {
 impl Pursuit {
     /// Passes the answer on, settles it and keeps it.
     pub(crate) async fn meter(&mut self, mut begun: Begun) {
+        let notes = begun.info.notes.iter().map(|note| format!("{}: {}", note.field, note.what)).collect();
+        self.flight.begin(Ok(std::mem::take(&mut begun.info)));
+        loop {
+            let (reading, ending) = self.hear(begun).await;
+            match self.another_round(&reading, &ending).await {
+                Ok(Some(next)) => begun = next,
+                Ok(None) => return self.end(reading, ending, notes).await,
+                Err(error) => {
+                    self.land();
+                    return self.flight.finish(Err(error));
+                }
+            }
+        }
+    }
+
+    /// Passes one attempt's answer on.
+    async fn hear(&mut self, mut begun: Begun) -> (Reading, Ending) {
         let mut reading = Reading::default();
         let since = self.open.as_ref().map_or(self.ask.since, |open| open.since);
         reading.first_event_us = Some(self.gateway.micros_since(since));
-        let notes = begun.info.notes.iter().map(|note| format!("{}: {}", note.field, note.what)).collect();
-        self.flight.begin(Ok(begun.info));
         for frame in begun.opening {
-            reading.observe(&frame);
-            self.flight.push(frame);
+            self.pass(&mut reading, frame);
         }
         let ending = loop {
             tokio::select! {
                 biased;
                 () = self.flight.abandoned() => break Ending::Aborted,
                 next = begun.stream.next() => match next {
-                    Some(Ok(frame)) => {
-                        reading.observe(&frame);
-                        self.flight.push(frame);
-                    }
+                    Some(Ok(frame)) => self.pass(&mut reading, frame),
                     Some(Err(error)) => break Ending::Failed(error),
                     None => break Ending::Whole,
                 },
             }
         };
-        drop(begun.stream);
-        self.end(reading, ending, notes).await;
+        (reading, ending)
+    }
+
+    fn pass(&mut self, reading: &mut Reading, frame: Frame) {
+        reading.observe(&frame);
+        let passed = match &mut self.screen {
+            Some(screen) => screen.pass(frame),
+            None => Some(frame),
+        };
+        if let Some(frame) = passed {
+            self.flight.push(frame);
+        }
     }
 
     async fn end(&mut self, reading: Reading, ending: Ending, notes: Vec<String>) {
@@ -129,10 +151,16 @@ impl Pursuit {
             }
             other => other,
         };
-        let keep = matches!(ending, Ending::Whole) && reading.keepable && !shortened;
+        let keep =
+            matches!(ending, Ending::Whole) && reading.keepable && !shortened && self.rounds.early.is_none();
+        if let (Some(screen), Ending::Whole) = (&mut self.screen, &ending)
+            && let Some(frame) = screen.close(self.rounds.usage, self.rounds.early.take())
+        {
+            self.flight.push(frame);
+        }
         let mut record = self.booked(open, &reading, &ending, &self.flight.frames());
         record.notes = notes;
-        let summary = Arc::new(record.summary());
+        let summary = Arc::new(self.rounds.summary(&record));
         let usage = record.usage;
         let upstream = (record.provider.clone(), record.model.clone());
         self.gateway.note_answered(&self.ask, &record);
@@ -204,20 +232,71 @@ impl Pursuit {
             Some(_) => NanoUsd::ZERO,
             None => baseline_cost(&open.price, &record.usage) - cost(&open.price, &record.usage, false),
         };
-        if let Some(chosen) = &self.chosen {
-            let left_out = Usage { input: chosen.saved_tokens, ..Usage::default() };
-            record.saved.tools = cost(&open.price, &left_out, false);
-        }
+        self.count_savings(&mut record, &open.price, false);
         if let Some(look) = self.look {
             gateway.prompt_cache.note(look, &record, &open.price);
         }
+        record
+    }
+
+    /// The row of an attempt in which the model only asked for what the gateway answered.
+    pub(crate) fn booked_round(&self, open: OpenCall, reading: &Reading) -> CallRecord {
+        let price = Arc::clone(&open.price);
+        let mut record = self.booked(open, reading, &Ending::Whole, &self.flight.frames());
+        self.count_savings(&mut record, &price, true);
+        record
+    }
+
+    /// What was saved by leaving things out. Without that no round would have been needed: the prompts of further rounds, and what
+    /// was generated only to ask for more (`asks_again`), are taken from the saving and are no part of the baseline.
+    fn count_savings(&self, record: &mut CallRecord, price: &ModelPrice, asks_again: bool) {
+        let again = self.rounds.made > 0;
+        let wasted = Usage {
+            input: if again { record.usage.prompt_tokens() } else { 0 },
+            output: if asks_again { record.usage.completion_tokens() } else { 0 },
+            ..Usage::default()
+        };
+        let (tools, shortened) = if again { (0, 0) } else { self.left_out() };
+        let priced = |tokens: i64| {
+            let usage = Usage { input: tokens.unsigned_abs(), ..Usage::default() };
+            let money = cost(price, &usage, false);
+            if tokens < 0 { NanoUsd::ZERO - money } else { money }
+        };
+        (record.saved.tools, record.saved.compression) = (priced(tools), priced(shortened));
+        if again || asks_again {
+            let finding = self.rounds.finding;
+            let cause = if finding { &mut record.saved.tools } else { &mut record.saved.compression };
+            *cause = *cause - cost(price, &wasted, false);
+        }
+        let needed = Usage {
+            input: if again {
+                0
+            } else {
+                record.usage.input.saturating_add_signed(tools).saturating_add_signed(shortened)
+            },
+            cache_read: if again { 0 } else { record.usage.cache_read },
+            cache_write_5m: if again { 0 } else { record.usage.cache_write_5m },
+            cache_write_1h: if again { 0 } else { record.usage.cache_write_1h },
+            output: if asks_again { 0 } else { record.usage.output },
+            reasoning: if asks_again { 0 } else { record.usage.reasoning },
+            tool_uses: record.usage.tool_uses,
+        };
         let uncached = record.cost + record.saved.total();
-        record.baseline_cost = gateway.baseline(&self.untrimmed(&record.usage)).unwrap_or(uncached);
+        record.baseline_cost = self.gateway.baseline(&needed).unwrap_or(uncached);
         if record.is_own() {
             // Without us nobody would have asked.
             record.baseline_cost = NanoUsd::ZERO;
         }
-        record
+    }
+
+    /// Tokens that were left out of the prompt: definitions of tools, and what was shortened. Negative where the tools that the gateway
+    /// adds weigh more.
+    fn left_out(&self) -> (i64, i64) {
+        let tools = self.chosen.as_ref().map_or(0, |chosen| chosen.saved_tokens);
+        let finder = self.shape.as_ref().filter(|shape| shape.hidden.find.is_some());
+        let finder = finder.map_or(0, |_| definition_tokens(&find_tools_definition()));
+        let tools = i64::try_from(tools).unwrap_or(i64::MAX).saturating_sub_unsigned(finder);
+        (tools, self.shape.as_ref().map_or(0, |shape| shape.saved_tokens))
     }
 
     /// Our own count of an answer without a final report: never less than what the provider reported on the way.
@@ -227,7 +306,12 @@ impl Pursuit {
             Some(usage) => {
                 Usage { output: usage.output.max(output.saturating_sub(usage.reasoning)), ..usage }
             }
-            None => Usage { input: tokens::count_prompt(&self.ask.request), output, ..Usage::default() },
+            None => {
+                let (tools, shortened) = self.left_out();
+                let came = tokens::count_prompt(&self.ask.request);
+                let input = came.saturating_add_signed(-tools).saturating_add_signed(-shortened);
+                Usage { input, output, ..Usage::default() }
+            }
         }
     }
 
@@ -257,12 +341,6 @@ impl Pursuit {
         record.task = Some(Arc::from(format!("{OWN_TASKS}cascade")));
         record.baseline_cost = NanoUsd::ZERO;
         self.gateway.book(record).await;
-    }
-
-    /// The usage as it would have been with all tools.
-    fn untrimmed(&self, usage: &Usage) -> Usage {
-        let left_out = self.chosen.as_ref().map_or(0, |chosen| chosen.saved_tokens);
-        Usage { input: usage.input.saturating_add(left_out), ..*usage }
     }
 
     /// The caller left before the answer began: the prompt may have been read, so it is paid for.

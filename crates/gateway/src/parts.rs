@@ -2,7 +2,7 @@
 
 use nunchi_core::{
     BatchModel, CacheStore, Clock, Dialect, Embedder, FeedbackStore, FileStore, Ids, JobStore, KeyStore,
-    Ledger, Model, ModelList, QuestionStore, Spawn,
+    Ledger, Model, ModelList, OriginalStore, QuestionStore, Spawn,
 };
 use std::sync::Arc;
 
@@ -71,6 +71,8 @@ pub struct Parts {
     pub semantic: Option<SemanticParts>,
     /// The places of calls that can wait; without them every call is answered live.
     pub batch: Option<BatchParts>,
+    /// Keeps originals of what was sent shortened; without it only what a request itself holds can be recalled.
+    pub originals: Option<Arc<dyn OriginalStore>>,
     /// Virtual keys.
     pub keys: Arc<dyn KeyStore>,
     /// What people say of answers.

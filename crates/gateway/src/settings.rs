@@ -4,7 +4,8 @@ use crate::batch::BatchSettings;
 use crate::breaker::BreakerSettings;
 use crate::cascade::CascadeCheck;
 use crate::prices::PriceCatalog;
-use nunchi_core::{CacheScope, Tier, TierRules};
+use nunchi_core::{CacheScope, CompressMode, Tier, TierRules};
+use nunchi_saving::{DEFAULT_TRIM_TOKENS, HistoryPolicy};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -100,6 +101,48 @@ impl Default for SemanticSettings {
     }
 }
 
+/// What is done with a prompt that does not fit its model.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnLimit {
+    /// It is passed on untouched; the provider refuses it.
+    #[default]
+    Refuse,
+    /// Only the newest turns are sent.
+    Trim,
+    /// Older turns are sent shortened.
+    Summarise,
+}
+
+/// Shortening of conversations.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CompressSettings {
+    /// What may be shortened, unless the caller says otherwise.
+    pub mode: CompressMode,
+    /// The model that summarises older turns (`provider/model` or `auto:TIER`); `None` shortens them by rule.
+    pub summarise: Option<String>,
+    /// What is done with a prompt that does not fit its model.
+    pub on_limit: OnLimit,
+    /// Tokens that are left of a conversation that is trimmed.
+    pub trim_tokens: u64,
+    /// How much of the newest is left alone, and how much is shortened at once.
+    pub history: HistoryPolicy,
+    /// How long originals are kept.
+    pub keep: Duration,
+}
+
+impl Default for CompressSettings {
+    fn default() -> Self {
+        Self {
+            mode: CompressMode::Off,
+            summarise: None,
+            on_limit: OnLimit::default(),
+            trim_tokens: DEFAULT_TRIM_TOKENS,
+            history: HistoryPolicy::default(),
+            keep: Duration::from_secs(7 * 24 * 60 * 60),
+        }
+    }
+}
+
 /// Limits of every key, beside its own.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LimitSettings {
@@ -140,6 +183,8 @@ pub struct Settings {
     pub cascade: CascadeCheck,
     /// A model that names the tier where the classifier is unsure, as `provider/model`.
     pub tier_model: Option<String>,
+    /// Shortening of conversations.
+    pub compress: CompressSettings,
     /// Limits of every key.
     pub limits: LimitSettings,
     /// Calls that can wait.
@@ -167,6 +212,7 @@ impl Default for Settings {
             semantic: SemanticSettings::default(),
             select_tools: false,
             cascade: CascadeCheck::Off,
+            compress: CompressSettings::default(),
             tier_model: None,
             limits: LimitSettings::default(),
             batch: BatchSettings::default(),

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use nunchi_core::{CallContext, ModelRequest, TaskName, ToolDefinition, human_text};
 use nunchi_saving::{
     ConceptVectors, CutPolicy, FEWEST_TOOLS, SelectionRequest, ToolCatalog, ToolQuery, ToolSession,
-    asking_part, select_tools, used_tools,
+    asking_part, find_tools_answer, find_tools_query, select_tools, used_tools,
 };
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -16,6 +16,8 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 /// Lists of tools that are kept ready, and sessions; those used longest ago go first.
 const MOST_CATALOGS: usize = 64;
 const MOST_SESSIONS: usize = 2_000;
+/// Tools that one search names.
+const MOST_FOUND: usize = 5;
 /// Texts embedded at once in the background.
 const BATCH: usize = 32;
 
@@ -23,6 +25,8 @@ const BATCH: usize = 32;
 pub(crate) struct Chosen {
     /// Places in the request's list, in the order to send.
     kept: Vec<usize>,
+    /// How many the caller sent.
+    all: usize,
     /// Tokens of the definitions that are left out, estimated.
     pub(crate) saved_tokens: u64,
 }
@@ -78,8 +82,34 @@ impl Gateway {
         known.sessions.insert(id, (selection.session, now));
         Some(Chosen {
             kept: selection.tools.into_iter().map(|(at, _)| at).collect(),
+            all: selection.total_tools,
             saved_tokens: selection.tokens_before.saturating_sub(sent),
         })
+    }
+
+    /// Answers the model's search for a tool that was left out; what it finds is sent from then on.
+    pub(crate) async fn find_more(&self, ask: &Ask, chosen: &mut Chosen, arguments: &str) -> String {
+        let catalog = self.catalog(&ask.request.tools, &ask.context);
+        let query = find_tools_query(arguments);
+        let vector = match &self.cache.semantic {
+            Some(semantic) => semantic.embed(&query, &ask.context).await,
+            None => None,
+        };
+        let vector = vector.map(|vector| vector.unpack());
+        let query = ToolQuery { text: &query, vector: vector.as_deref() };
+        let (found, text) = find_tools_answer(&catalog, query, None, MOST_FOUND);
+        let mut known = self.tools.known();
+        let mut session = identity(ask).and_then(|(id, _)| known.sessions.get_mut(&id));
+        for tool in found {
+            if !chosen.kept.contains(&tool.index) {
+                chosen.kept.push(tool.index);
+                chosen.saved_tokens = chosen.saved_tokens.saturating_sub(catalog.tokens(tool.index));
+            }
+            if let Some((session, _)) = &mut session {
+                session.request_tool(tool.name);
+            }
+        }
+        text
     }
 
     /// The list of tools, ready to be ranked: by words at once, by meaning once the encoder has read it.
@@ -137,6 +167,11 @@ impl ToolChooser {
 }
 
 impl Chosen {
+    /// Whether any tool is left out.
+    pub(crate) const fn leaves_out(&self) -> bool {
+        self.kept.len() < self.all
+    }
+
     /// Leaves the other tools out.
     pub(crate) fn apply(&self, request: &mut ModelRequest) {
         let tools = std::mem::take(&mut request.tools);
@@ -144,8 +179,8 @@ impl Chosen {
     }
 
     /// What is told to the caller.
-    pub(crate) fn note(&self, all: usize) -> String {
-        format!("{} of {all} tools sent, about {} tokens less", self.kept.len(), self.saved_tokens)
+    pub(crate) fn note(&self) -> String {
+        format!("{} of {} tools sent, about {} tokens less", self.kept.len(), self.all, self.saved_tokens)
     }
 }
 

@@ -177,6 +177,7 @@ fn gateway(store: &Arc<SqliteCache>) -> Outcome<Arc<Gateway>> {
         batch: None,
         keys: Arc::new(MemoryKeys::new()),
         feedback: Arc::new(MemoryFeedback::new()),
+        originals: None,
         clock: Arc::new(TokioClock::start()) as Arc<dyn Clock>,
         ids: Arc::new(Uuids),
         spawn: Arc::new(TokioSpawn::new()) as Arc<dyn Spawn>,

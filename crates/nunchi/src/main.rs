@@ -141,6 +141,7 @@ async fn command(desk: &Desk, command: &Command) -> Result<(), Failure> {
         Command::Budget { command } => commands::budget(desk, command).await,
         Command::Replay(flags) => commands::replay(desk, flags).await,
         Command::Route { command } => commands::route(desk, command).await,
+        Command::Compress { command } => commands::compress(desk, command).await,
         Command::Cache { command } => commands::cache(desk, command).await,
         Command::Prices { command } => commands::prices(desk, command).await,
         Command::Keys { command } => commands::keys(desk, command).await,

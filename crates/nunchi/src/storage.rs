@@ -5,7 +5,7 @@ use crate::failure::Failure;
 use crate::home::Home;
 use nunchi_core::{
     BudgetStore, CacheStore, Clock, FeedbackStore, FileStore, JobStore, KeyStore, Ledger, LedgerReader,
-    QuestionStore, Spawn,
+    OriginalStore, QuestionStore, Spawn,
 };
 use nunchi_store::{CacheOptions, LedgerOptions, RedisCache, SqliteCache, SqliteLedger};
 use std::sync::Arc;
@@ -24,14 +24,28 @@ pub(crate) struct Storage {
     pub(crate) questions: Option<Arc<dyn QuestionStore>>,
     pub(crate) jobs: Arc<dyn JobStore>,
     pub(crate) files: Arc<dyn FileStore>,
+    /// Originals of what was sent shortened: on this machine, also where answers are kept elsewhere.
+    pub(crate) originals: Arc<dyn OriginalStore>,
     database: SqliteLedger,
 }
 
 impl Storage {
     /// Waits until everything is written; whoever else holds a port must have let go.
     pub(crate) async fn close(self) {
-        let Self { database, ledger, reader, budgets, keys, feedback, cache, questions, jobs, files } = self;
-        drop((ledger, reader, budgets, keys, feedback, cache, questions, jobs, files));
+        let Self {
+            database,
+            ledger,
+            reader,
+            budgets,
+            keys,
+            feedback,
+            cache,
+            questions,
+            jobs,
+            files,
+            originals,
+        } = self;
+        drop((ledger, reader, budgets, keys, feedback, cache, questions, jobs, files, originals));
         database.close().await;
     }
 }
@@ -53,16 +67,15 @@ pub(crate) async fn open_storage(
     };
     let opened = tokio::task::spawn_blocking(move || {
         let (ledger, report) = SqliteLedger::open(&ledger_path, ledger_options)?;
+        let own = Arc::new(SqliteCache::open(&cache_path, cache_options)?);
+        let originals = own.clone() as Arc<dyn OriginalStore>;
         let cache = match redis {
-            Some(redis) => (redis, None),
-            None => {
-                let cache = Arc::new(SqliteCache::open(&cache_path, cache_options)?);
-                (cache.clone() as Arc<dyn CacheStore>, Some(cache as Arc<dyn QuestionStore>))
-            }
+            Some(redis) => (redis, None, originals),
+            None => (own.clone() as Arc<dyn CacheStore>, Some(own as Arc<dyn QuestionStore>), originals),
         };
         Ok::<_, nunchi_core::StorageError>((ledger, report, cache))
     });
-    let (database, report, (cache, questions)) =
+    let (database, report, (cache, questions, originals)) =
         opened.await.map_err(|error| Failure::system("the store", error))??;
     if report.crashed_holds > 0 {
         tracing::warn!(calls = report.crashed_holds, cost = %report.crashed_cost, "calls of a crash were booked as estimated");
@@ -78,6 +91,7 @@ pub(crate) async fn open_storage(
         files: shared,
         cache,
         questions,
+        originals,
         database,
     })
 }

@@ -58,6 +58,7 @@ impl Service {
                 .zip(storage.questions.clone())
                 .map(|(local, questions)| local.semantic(questions)),
             batch: Some(BatchParts { jobs: storage.jobs.clone(), files: storage.files.clone() }),
+            originals: Some(storage.originals.clone()),
             keys: storage.keys.clone(),
             feedback: storage.feedback.clone(),
             clock: Arc::clone(&clock),
@@ -225,6 +226,7 @@ fn settings(home: &Home, config: &Config, providers: &[ProviderEntry]) -> Result
         select_tools: config.select_tools,
         cascade: config.cascade.clone(),
         tier_model: config.tier_model.clone(),
+        compress: config.compress.clone(),
         limits: config.limits.clone(),
         batch: config.batch.clone(),
         prices: layered(&source, &own).map_err(invalid)?,

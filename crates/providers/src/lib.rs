@@ -2,6 +2,7 @@
 
 mod anthropic;
 mod batch;
+mod changed_turns;
 mod codec;
 mod config_error;
 mod gemini;

@@ -17,8 +17,8 @@ mod wire;
 pub use batch::{BatchPace, BatchPhase, BatchSeen, Bill, Billed};
 pub use dialect::{Dialect, Endpoint};
 pub use fakes::{
-    Fuse, ManualClock, MemoryCache, MemoryFeedback, MemoryJobs, MemoryKeys, MemoryLedger, RecordingEvents,
-    ScriptedModel, ScriptedReply, SequentialIds, TokioClock, TokioSpawn, owner_context,
+    Fuse, ManualClock, MemoryCache, MemoryFeedback, MemoryJobs, MemoryKeys, MemoryLedger, MemoryOriginals,
+    RecordingEvents, ScriptedModel, ScriptedReply, SequentialIds, TokioClock, TokioSpawn, owner_context,
 };
 pub use fixed::FixedAnswer;
 pub use redis_server::RedisServer;

@@ -3,6 +3,7 @@
 
 mod budgets;
 mod cache;
+mod compress;
 mod feedback;
 mod guard;
 mod keys;
@@ -28,6 +29,7 @@ pub(crate) fn routes() -> Router<ApiState> {
         .route("/api/route/eval", post(route::eval))
         .route("/api/route/explain", post(route::explain))
         .route("/api/route/train", post(route::train).delete(route::forget))
+        .route("/api/compress/explain", post(compress::explain))
         .route("/api/savings", get(ledger::savings))
         .route("/api/stats", get(ledger::stats))
         .route("/api/notices", get(ledger::notices))

@@ -1,5 +1,6 @@
 //! One model call in words that belong to no provider: the request, the events of a reply, embeddings.
 
+mod changes;
 mod embed;
 mod message;
 mod reply;
@@ -7,6 +8,7 @@ mod request;
 mod text_bytes;
 mod vector;
 
+pub use changes::{ConversationChanges, ReplacedRun, ShortenedResult};
 pub use embed::{EmbedReply, EmbedRequest};
 pub use message::{CacheTtl, ImageDetail, Json, Media, MediaSource, Message, Part, Role};
 pub use reply::{

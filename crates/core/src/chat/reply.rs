@@ -3,7 +3,7 @@
 use super::message::Part;
 use super::request::Dialect;
 use crate::ports::ModelError;
-use crate::words::{CallSummary, NanoUsd, Tier, Usage};
+use crate::words::{CallSummary, ContextUse, NanoUsd, Tier, Usage};
 use bytes::Bytes;
 use futures_core::Stream;
 use serde::{Deserialize, Serialize};
@@ -175,6 +175,8 @@ pub struct ReplyInfo {
     pub notes: Vec<Note>,
     /// What is left of the provider's rate limits, if it says so.
     pub quota: Option<Quota>,
+    /// How full the model's context window is, once it is nearly full.
+    pub context: Option<ContextUse>,
     /// Facts the gateway adds; empty from a provider.
     pub served: Option<Arc<crate::words::Served>>,
 }

@@ -1,5 +1,6 @@
 //! What a caller asks of a model.
 
+use super::changes::ConversationChanges;
 use super::message::{Json, Message, Role};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -63,6 +64,9 @@ pub struct ModelRequest {
     pub rest: Vec<(String, Json)>,
     /// The caller's body, for upstreams of the same dialect.
     pub origin: Option<Origin>,
+    /// How `messages` and `tools` differ from that body, where the gateway changed them.
+    #[serde(default)]
+    pub changes: Option<ConversationChanges>,
 }
 
 impl ModelRequest {
@@ -83,6 +87,7 @@ impl ModelRequest {
             end_user: None,
             rest: Vec::new(),
             origin: None,
+            changes: None,
         }
     }
 

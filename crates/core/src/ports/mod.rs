@@ -10,6 +10,7 @@ mod keys;
 mod ledger;
 mod model;
 mod model_error;
+mod originals;
 mod questions;
 mod runtime;
 mod storage_error;
@@ -32,6 +33,7 @@ pub use ledger::{
 };
 pub use model::{Embedder, Model, ModelCard, ModelList};
 pub use model_error::{ModelError, ModelErrorKind};
+pub use originals::{Original, OriginalStore};
 pub use questions::{QuestionStore, StoredQuestion};
 pub use runtime::{BoxFuture, Clock, Ids, Spawn, TaskName};
 pub use storage_error::StorageError;

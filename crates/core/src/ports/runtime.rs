@@ -44,6 +44,8 @@ pub enum TaskName {
     QuestionIndex,
     /// Reads a list of tools by meaning; safe to cancel.
     ToolIndex,
+    /// Keeps what was sent shortened; safe to cancel, the next call of the session keeps it again.
+    OriginalWriter,
     /// Reads the owner's price source anew; safe to cancel.
     PriceRefresh,
     /// Looks for Ollama and lists providers' models; safe to cancel.
@@ -77,6 +79,7 @@ impl TaskName {
             Self::CacheWriter => "cache_writer",
             Self::QuestionIndex => "question_index",
             Self::ToolIndex => "tool_index",
+            Self::OriginalWriter => "original_writer",
             Self::PriceRefresh => "price_refresh",
             Self::ModelDiscovery => "model_discovery",
             Self::WeightFetch => "weight_fetch",

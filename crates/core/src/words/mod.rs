@@ -2,6 +2,7 @@
 
 mod budget;
 mod call;
+mod compress;
 mod feedback;
 mod ids;
 mod key;
@@ -17,6 +18,7 @@ pub use budget::{
     Amount, Budget, BudgetAction, BudgetNotice, BudgetScope, BudgetState, BudgetWindow, Posture, Threshold,
 };
 pub use call::{CallRecord, CallSummary, OWN_TASKS, Outcome};
+pub use compress::{CompressMode, ContextProposal, ContextUse};
 pub use feedback::{Feedback, Rating};
 pub use ids::{BatchId, BudgetId, CallId, FileId, KeyId, RequestId, RunId, StepId, UserId};
 pub use key::{KeyLimits, VirtualKey};

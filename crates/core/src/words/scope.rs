@@ -1,5 +1,6 @@
 //! What a call is for, as far as spending and caching care.
 
+use super::compress::CompressMode;
 use super::ids::{KeyId, RequestId, RunId, StepId, UserId};
 use super::principal::Principal;
 use jiff::Timestamp;
@@ -50,6 +51,8 @@ pub struct CallContext {
     pub context_digest: Option<Arc<str>>,
     /// Whether only the tools that the question needs are sent; `None` leaves it to the settings.
     pub select_tools: Option<bool>,
+    /// What of the conversation may be sent shorter; `None` leaves it to the settings.
+    pub compress: Option<CompressMode>,
     /// The answer is not needed before this.
     pub deadline: Option<Timestamp>,
 }
@@ -71,6 +74,7 @@ impl CallContext {
             cache_ttl_seconds: None,
             context_digest: None,
             select_tools: None,
+            compress: None,
             deadline: None,
         }
     }

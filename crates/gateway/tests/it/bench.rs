@@ -7,8 +7,8 @@ use nunchi_core::{
 };
 use nunchi_gateway::{Gateway, Parts, PriceCatalog, ProviderEntry, Settings, TierModels};
 use nunchi_testkit::{
-    MemoryCache, MemoryFeedback, MemoryKeys, MemoryLedger, ScriptedModel, ScriptedReply, SequentialIds,
-    TokioClock, TokioSpawn, owner_context,
+    MemoryCache, MemoryFeedback, MemoryKeys, MemoryLedger, MemoryOriginals, ScriptedModel, ScriptedReply,
+    SequentialIds, TokioClock, TokioSpawn, owner_context,
 };
 use std::sync::Arc;
 
@@ -16,6 +16,7 @@ pub(crate) struct Bench {
     pub(crate) gateway: Arc<Gateway>,
     pub(crate) ledger: Arc<MemoryLedger>,
     pub(crate) cache: Arc<MemoryCache>,
+    pub(crate) originals: Arc<MemoryOriginals>,
     pub(crate) spawn: Arc<TokioSpawn>,
     pub(crate) cloud: Arc<ScriptedModel>,
     pub(crate) spare: Arc<ScriptedModel>,
@@ -67,6 +68,7 @@ impl Bench {
         let (cloud, spare, home) = (scripted(), scripted(), scripted());
         let (ledger, cache, spawn) =
             (Arc::new(ledger), Arc::new(MemoryCache::new()), Arc::new(TokioSpawn::new()));
+        let originals = Arc::new(MemoryOriginals::new());
         let parts = Parts {
             providers: vec![
                 provider("cloud", &cloud, false),
@@ -75,6 +77,7 @@ impl Bench {
             ],
             ledger: ledger.clone(),
             cache: cache.clone(),
+            originals: Some(originals.clone()),
             semantic: None,
             batch: None,
             keys: Arc::new(MemoryKeys::new()),
@@ -100,7 +103,7 @@ impl Bench {
         };
         settings.retry.jitter = false;
         change(&mut settings);
-        Self { gateway: Gateway::new(parts, settings), ledger, cache, spawn, cloud, spare, home }
+        Self { gateway: Gateway::new(parts, settings), ledger, cache, originals, spawn, cloud, spare, home }
     }
 
     pub(crate) async fn ask(&self, model: &str, text: &str) -> Result<Answer, ModelError> {

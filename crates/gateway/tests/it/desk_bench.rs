@@ -378,6 +378,7 @@ impl World {
         let line = Line { provider: self.provider.clone(), fuse: fuse.clone() };
         let parts = Parts {
             feedback: Arc::new(nunchi_testkit::MemoryFeedback::new()),
+            originals: None,
             providers: vec![
                 entry("cloud", &self.cloud, Some(Arc::new(line))),
                 entry("plain", &self.plain, None),

@@ -4,9 +4,12 @@
 mod bench;
 mod cache;
 mod cascade;
+mod compression;
 mod desk;
 mod desk_bench;
 mod desk_crash;
 mod failures;
 mod money;
+mod rounds;
 mod routing;
+mod talk;

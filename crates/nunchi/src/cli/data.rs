@@ -284,3 +284,16 @@ pub(crate) enum ModelsCommand {
         id: String,
     },
 }
+
+/// `compress …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum CompressCommand {
+    /// What of a recorded request would be sent shorter, and why not. Nothing is called or spent.
+    Explain {
+        /// The body of the request, as JSON in any of the dialects; `-` reads standard input.
+        file: PathBuf,
+        /// off, results, history or auto.
+        #[arg(long, default_value = "auto")]
+        mode: String,
+    },
+}

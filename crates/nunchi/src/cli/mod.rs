@@ -3,8 +3,8 @@
 mod data;
 
 pub(crate) use data::{
-    BatchCommand, BudgetCommand, CacheCommand, KeysCommand, ModelsCommand, PricesCommand, RatingArg,
-    RouteCommand, TierArg,
+    BatchCommand, BudgetCommand, CacheCommand, CompressCommand, KeysCommand, ModelsCommand, PricesCommand,
+    RatingArg, RouteCommand, TierArg,
 };
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -114,6 +114,12 @@ pub(crate) enum Command {
         /// What to do.
         #[command(subcommand)]
         command: RouteCommand,
+    },
+    /// What of conversations is sent shorter.
+    Compress {
+        /// What to do.
+        #[command(subcommand)]
+        command: CompressCommand,
     },
     /// Print a reference page.
     #[command(hide = true)]

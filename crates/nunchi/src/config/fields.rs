@@ -39,7 +39,7 @@ const fn field(
 }
 
 /// All settings of the plain sections.
-pub(super) const FIELDS: [Field; 71] = [
+pub(super) const FIELDS: [Field; 78] = [
     field("server", "listen", Kind::Text, "127.0.0.1:8484", "Address and port the server listens on."),
     field("server", "body_limit_mb", Kind::Count, "32", "Largest request body, in MB."),
     field("server", "cors_origins", Kind::Texts, "[]", "Web origins that may call from a browser."),
@@ -119,6 +119,49 @@ pub(super) const FIELDS: [Field; 71] = [
         Kind::Flag,
         "false",
         "Whether only the tools a question needs are sent, where a caller sends eight or more (`x-nunchi-tools` decides for one request).",
+    ),
+    field(
+        "compress",
+        "mode",
+        Kind::OneOf(&["off", "results", "history", "auto"]),
+        "off",
+        "What of a conversation may be sent shorter where that pays: tool results, older turns as well, or whichever costs less (`x-nunchi-compress` decides for one request).",
+    ),
+    field(
+        "compress",
+        "summarise",
+        Kind::Text,
+        "",
+        "Model that summarises older turns, as provider/model, or trivial, standard, complex; empty means they are shortened by rule, without a model.",
+    ),
+    field(
+        "compress",
+        "on_limit",
+        Kind::OneOf(&["refuse", "trim", "summarise"]),
+        "refuse",
+        "What is done with a prompt that does not fit its model: passed on untouched, oldest turns left out, or shortened.",
+    ),
+    field("compress", "trim_tokens", Kind::Count, "2000", "Tokens left of a conversation that is trimmed."),
+    field(
+        "compress",
+        "recent_tokens",
+        Kind::Count,
+        "2000",
+        "Newest tokens of a conversation that are left alone.",
+    ),
+    field(
+        "compress",
+        "segment_tokens",
+        Kind::Count,
+        "4000",
+        "Tokens shortened at once: large, so that the provider's prompt cache breaks seldom.",
+    ),
+    field(
+        "compress",
+        "keep",
+        Kind::Time,
+        "7d",
+        "How long originals of what was shortened are kept for recall, in at most a quarter of the cache's space beside it.",
     ),
     field("cache", "enabled", Kind::Flag, "true", "Whether answers are looked up and stored."),
     field("cache", "ttl", Kind::Time, "24h", "How long an answer is served."),

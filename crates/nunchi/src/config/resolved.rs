@@ -7,8 +7,8 @@ use jiff::tz::TimeZone;
 use nunchi_api::Currency;
 use nunchi_core::{CacheScope, Lang, NanoUsd, Tier, TierRule, TierRules};
 use nunchi_gateway::{
-    BatchSettings, BreakerSettings, CacheSettings, CascadeCheck, LimitSettings, RetrySettings,
-    SemanticSettings, TierModels,
+    BatchSettings, BreakerSettings, CacheSettings, CascadeCheck, CompressSettings, LimitSettings, OnLimit,
+    RetrySettings, SemanticSettings, TierModels,
 };
 use regex::Regex;
 use std::collections::BTreeMap;
@@ -82,6 +82,7 @@ pub(crate) struct Config {
     pub(crate) select_tools: bool,
     pub(crate) cascade: CascadeCheck,
     pub(crate) tier_model: Option<String>,
+    pub(crate) compress: CompressSettings,
     pub(crate) cache_cap: u64,
     pub(crate) encrypt_cache: bool,
     /// Where answers are kept in Redis.
@@ -141,6 +142,7 @@ impl Config {
             select_tools: layers.flag_value("tools.select"),
             cascade: layers.cascade(),
             tier_model: Some(layers.text("route.tier_model")).filter(|name| !name.is_empty()),
+            compress: layers.compress(),
             cache_cap: layers.count("cache.max_mb") << 20,
             encrypt_cache: layers.flag_value("cache.encrypt"),
             redis_url: layers.redis_url(variables),
@@ -275,6 +277,28 @@ impl Layers {
             fold_case: self.flag_value("cache.fold_case"),
             memory_bytes: self.count("cache.memory_mb") << 20,
         }
+    }
+
+    fn compress(&mut self) -> CompressSettings {
+        let summarise = self.text("compress.summarise");
+        let mut settings = CompressSettings {
+            mode: self.text("compress.mode").parse().unwrap_or_default(),
+            summarise: match summarise.parse::<Tier>() {
+                Ok(tier) => Some(format!("auto:{tier}")),
+                Err(_) => Some(summarise).filter(|name| !name.is_empty()),
+            },
+            on_limit: match self.text("compress.on_limit").as_str() {
+                "trim" => OnLimit::Trim,
+                "summarise" => OnLimit::Summarise,
+                _ => OnLimit::Refuse,
+            },
+            trim_tokens: self.count("compress.trim_tokens"),
+            keep: self.time("compress.keep"),
+            ..CompressSettings::default()
+        };
+        settings.history.recent_tokens = self.count("compress.recent_tokens");
+        settings.history.segment_tokens = self.count("compress.segment_tokens").max(1);
+        settings
     }
 
     fn semantic(&mut self) -> SemanticSettings {

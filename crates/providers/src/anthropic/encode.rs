@@ -124,7 +124,7 @@ fn tools(tools: &[ToolDefinition], mark: Option<CacheControl>) -> Result<Vec<Too
     Ok(out)
 }
 
-fn tool(tool: &ToolDefinition) -> Result<Tool<'_>, ModelError> {
+pub(super) fn tool(tool: &ToolDefinition) -> Result<Tool<'_>, ModelError> {
     if let Some(raw) = &tool.builtin {
         if !is_server_tool(raw) {
             return Err(unsupported(format!("the tool {} runs at another provider only", tool.name)));

@@ -1,15 +1,17 @@
 //! The caller's own body with model, cap and stream as the gateway decided, and with what another model than the one asked for refuses
 //! taken out.
 
-use super::encode::DEFAULT_MAX_TOKENS;
+use super::encode::{DEFAULT_MAX_TOKENS, tool};
 use super::facts::{Facts, Style};
 use super::tuning::{Tuning, tune};
+use super::turns::conversation;
 use super::wire::Thinking;
+use crate::changed_turns::{Form, changed_turns};
 use crate::kept_tools::kept_tools;
 use crate::notes::Notes;
 use crate::splice::{Edit, Object};
 use bytes::Bytes;
-use nunchi_core::{ModelRequest, Note};
+use nunchi_core::{Message, ModelRequest, Note, ToolDefinition};
 
 type Edits = Vec<(&'static str, Edit<'static>)>;
 
@@ -24,7 +26,16 @@ pub(super) fn spliced(request: &ModelRequest, facts: Facts, body: &Bytes) -> Opt
     if object.read::<bool>("stream").unwrap_or(false) != request.stream {
         edits.push(("stream", Edit::bool(request.stream)));
     }
-    edits.extend(kept_tools(&object, request).ok()?.map(|edit| ("tools", edit)));
+    let tool = |own: &ToolDefinition| serde_json::to_string(&tool(own).ok()?).ok();
+    edits.extend(kept_tools(&object, request, tool).ok()?.map(|edit| ("tools", edit)));
+    let write = |added: &[Message]| {
+        let written = conversation(added, &mut Notes::default()).ok()?;
+        written.turns.iter().map(|turn| serde_json::to_string(turn).ok()).collect()
+    };
+    edits.extend(changed_turns(&object, request, Form::Anthropic, write).ok()?);
+    if request.changes.as_ref().is_some_and(|changes| changes.no_more_tools) {
+        edits.push(("tool_choice", Edit::Set(r#"{"type":"none"}"#.into())));
+    }
     let given_cap = object.read::<u64>("max_tokens");
     let cap = request.max_output_tokens.or(given_cap).unwrap_or(DEFAULT_MAX_TOKENS);
     if given_cap != Some(cap) {

@@ -2,6 +2,7 @@
 
 use super::wire::{Body, Choice, Format, Function, Name, Schema, StreamOptions, Tool};
 use super::{Flavour, is_shared, messages, reasons, shared_fields};
+use crate::changed_turns::{Form, changed_turns};
 use crate::codec::Encoded;
 use crate::kept_tools::kept_tools;
 use crate::notes::Notes;
@@ -9,8 +10,8 @@ use crate::shared::{garbage, unsupported};
 use crate::splice::{Edit, Object};
 use bytes::Bytes;
 use nunchi_core::{
-    Dialect, ModelError, ModelRequest, ReasoningEffort, ReasoningRequest, ResponseFormat, ToolChoice,
-    ToolDefinition,
+    Dialect, Message, ModelError, ModelRequest, ReasoningEffort, ReasoningRequest, ResponseFormat,
+    ToolChoice, ToolDefinition,
 };
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -54,7 +55,16 @@ fn spliced(flavour: Flavour, request: &ModelRequest, body: &Bytes) -> Option<Byt
     if object.read::<bool>("stream").unwrap_or(false) != request.stream {
         edits.push(("stream", Edit::bool(request.stream)));
     }
-    edits.extend(kept_tools(&object, request).ok()?.map(|edit| ("tools", edit)));
+    let tool = |tool: &ToolDefinition| serde_json::to_string(&tool_of(flavour, tool).ok()?).ok();
+    edits.extend(kept_tools(&object, request, tool).ok()?.map(|edit| ("tools", edit)));
+    let write = |added: &[Message]| {
+        let written = messages::translate(flavour, added, &mut Notes::default()).ok()?;
+        written.iter().map(|message| serde_json::to_string(message).ok()).collect()
+    };
+    edits.extend(changed_turns(&object, request, Form::Chat, write).ok()?);
+    if request.changes.as_ref().is_some_and(|changes| changes.no_more_tools) {
+        edits.push(("tool_choice", Edit::string("none")));
+    }
     cap_edits(flavour, request, &object, &mut edits);
     if !request.stream {
         edits.push(("stream_options", Edit::Remove));

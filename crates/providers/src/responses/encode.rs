@@ -2,6 +2,7 @@
 
 use super::input;
 use super::wire::{Body, Choice, Format, Reasoning, StreamOptions, TextOptions, Tool};
+use crate::changed_turns::{Form, changed_turns};
 use crate::codec::Encoded;
 use crate::kept_tools::kept_tools;
 use crate::notes::Notes;
@@ -9,7 +10,7 @@ use crate::openai::{effort_word, is_shared, reasons, shared_fields};
 use crate::shared::{garbage, unsupported};
 use crate::splice::{Edit, Object};
 use bytes::Bytes;
-use nunchi_core::{Dialect, ModelError, ModelRequest, ResponseFormat, ToolChoice, ToolDefinition};
+use nunchi_core::{Dialect, Message, ModelError, ModelRequest, ResponseFormat, ToolChoice, ToolDefinition};
 use serde::Deserialize;
 
 const PATH: &str = "/responses";
@@ -33,7 +34,16 @@ fn spliced(request: &ModelRequest, body: &Bytes) -> Option<Bytes> {
     if object.read::<bool>("stream").unwrap_or(false) != request.stream {
         edits.push(("stream", Edit::bool(request.stream)));
     }
-    edits.extend(kept_tools(&object, request).ok()?.map(|edit| ("tools", edit)));
+    let tool = |tool: &ToolDefinition| serde_json::to_string(&tool_of(tool).ok()?).ok();
+    edits.extend(kept_tools(&object, request, tool).ok()?.map(|edit| ("tools", edit)));
+    let write = |added: &[Message]| {
+        let written = input::items(added, &mut Notes::default()).ok()?;
+        written.iter().map(|item| serde_json::to_string(item).ok()).collect()
+    };
+    edits.extend(changed_turns(&object, request, Form::Responses, write).ok()?);
+    if request.changes.as_ref().is_some_and(|changes| changes.no_more_tools) {
+        edits.push(("tool_choice", Edit::string("none")));
+    }
     if let Some(cap) = request.max_output_tokens
         && object.read::<u64>(CAP) != Some(cap)
     {

@@ -67,6 +67,16 @@ impl FrozenHistory {
         self.segments.iter().map(|segment| segment.covered).sum()
     }
 
+    /// The source messages of each segment, the instructions not counted.
+    pub fn segments(&self) -> Vec<std::ops::Range<usize>> {
+        let mut start = 0;
+        let range = |segment: &Segment| {
+            start += segment.covered;
+            start - segment.covered..start
+        };
+        self.segments.iter().map(range).collect()
+    }
+
     /// Which compressed messages keep most of their content in sight: what `recall` need not return.
     pub fn visible(&self) -> Vec<bool> {
         self.segments.iter().flat_map(|segment| segment.visible.iter().copied()).collect()

@@ -4,6 +4,7 @@ mod account;
 mod history;
 mod html;
 mod lines;
+mod reach;
 mod recall;
 mod result;
 mod salience;
@@ -20,6 +21,7 @@ pub use history::{
     CompressedHistory, FrozenHistory, HISTORY_ID, HistoryPolicy, compress_history, history_passages,
     message_tokens, pinned_facts,
 };
+pub use reach::{CompressionReach, compression_reach};
 pub use recall::{
     RECALL, RecallCall, RecallOptions, Recalled, recall, recall_definition, recall_lines, recall_passages,
 };

@@ -7,5 +7,6 @@ mod feedback;
 mod jobs;
 mod journal;
 mod ledger;
+mod originals;
 mod questions;
 mod support;

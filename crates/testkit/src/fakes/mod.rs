@@ -18,4 +18,4 @@ pub use jobs::{Fuse, MemoryJobs};
 pub use ledger::MemoryLedger;
 pub use model::{ScriptedModel, ScriptedReply};
 pub use spawn::TokioSpawn;
-pub use stores::{MemoryCache, MemoryFeedback, MemoryKeys};
+pub use stores::{MemoryCache, MemoryFeedback, MemoryKeys, MemoryOriginals};

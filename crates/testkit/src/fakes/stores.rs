@@ -1,9 +1,9 @@
-//! Stores in memory: of cached answers, of virtual keys, of feedback.
+//! Stores in memory: of cached answers, of originals, of virtual keys, of feedback.
 
 use jiff::Timestamp;
 use nunchi_core::{
     BoxFuture, CacheEntry, CacheFilter, CacheKey, CacheStats, CacheStore, Feedback, FeedbackStore, KeyId,
-    KeyStore, StorageError, VirtualKey, Weights,
+    KeyStore, Original, OriginalStore, StorageError, VirtualKey, Weights,
 };
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -92,6 +92,44 @@ impl CacheStore for MemoryCache {
                 hits: all.values().map(|entry| entry.hits).sum(),
                 ..CacheStats::default()
             }))
+        })
+    }
+}
+
+/// A store of originals that forgets with its test.
+#[derive(Debug, Default)]
+pub struct MemoryOriginals(Mutex<BTreeMap<CacheKey, Original>>);
+
+impl MemoryOriginals {
+    /// Empty.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// How many are kept.
+    pub fn count(&self) -> usize {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+}
+
+impl OriginalStore for MemoryOriginals {
+    fn put_originals(&self, originals: Vec<Original>) -> BoxFuture<'_, Result<(), StorageError>> {
+        Box::pin(async move {
+            let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            all.extend(originals.into_iter().map(|original| (original.key, original)));
+            Ok(())
+        })
+    }
+
+    fn originals(
+        &self,
+        keys: Vec<CacheKey>,
+        now: Timestamp,
+    ) -> BoxFuture<'_, Result<Vec<Original>, StorageError>> {
+        Box::pin(async move {
+            let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let found = keys.iter().filter_map(|key| all.get(key)).filter(|kept| kept.expires > now);
+            Ok(found.cloned().collect())
         })
     }
 }

@@ -1,6 +1,7 @@
 //! The answer cache on SQLite, in a file of its own: damage to it never hurts the ledger.
 
 mod marks;
+mod originals;
 mod questions;
 
 use super::connection::{connect, failure};
@@ -13,10 +14,11 @@ use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     include_str!("../../../migrations/sqlite/cache_0001.sql"),
     include_str!("../../../migrations/sqlite/cache_0002.sql"),
     include_str!("../../../migrations/sqlite/cache_0003.sql"),
+    include_str!("../../../migrations/sqlite/cache_0004.sql"),
 ];
 
 /// Stored answers. Cheap to clone.
