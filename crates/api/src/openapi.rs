@@ -90,7 +90,7 @@ const ROUTES: [Route; 11] = [
 ];
 
 /// The administration: method, address, summary. Keys with the admin role only.
-const ADMIN: [(&str, &str, &str); 23] = [
+const ADMIN: [(&str, &str, &str); 24] = [
     ("get", "/api/overview", "What is going on: spend, calls, health"),
     ("get", "/api/models", "Models and how they are doing"),
     ("get", "/api/calls", "Ledger rows, the newest first"),
@@ -118,7 +118,7 @@ const ADMIN: [(&str, &str, &str); 23] = [
 ];
 
 /// The headers that a call understands.
-const HEADERS: [(&str, &str); 11] = [
+const HEADERS: [(&str, &str); 12] = [
     ("x-nunchi-session", "The conversation the call belongs to."),
     ("x-nunchi-phase", "What the call is for: plan, act, verify, or a pipeline's phase."),
     ("x-nunchi-task", "The piece of work it belongs to."),
@@ -127,6 +127,7 @@ const HEADERS: [(&str, &str); 11] = [
     ("x-nunchi-context", "Digest of context outside the prompt; part of the cache key."),
     ("x-nunchi-cache", "default, no-store, no-cache or only-if-cached."),
     ("x-nunchi-tools", "default, auto (send only the tools the question needs) or all."),
+    ("x-nunchi-compress", "default, off, results, history or auto: what of the conversation may be sent shorter."),
     ("x-nunchi-cache-ttl", "How long a stored answer may live, in seconds."),
     ("x-nunchi-deadline", "The answer is not needed before this time (RFC 3339)."),
     ("x-request-id", "The caller's own id; returned as it came."),

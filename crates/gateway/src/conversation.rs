@@ -19,3 +19,17 @@ pub(crate) fn identity(ask: &Ask) -> Option<(u64, String)> {
     first.hash(&mut hasher);
     Some((hasher.finish(), mask_secrets(&first).chars().take(SHOWN).collect()))
 }
+
+/// One conversation of a session: agents that work side by side share the session, but not how they began.
+pub(crate) fn conversation(ask: &Ask) -> Option<u64> {
+    let (session, _) = identity(ask)?;
+    let mut hasher = DefaultHasher::new();
+    session.hash(&mut hasher);
+    for message in &ask.request.messages {
+        message.plain_text().hash(&mut hasher);
+        if message.role == Role::User {
+            break;
+        }
+    }
+    Some(hasher.finish())
+}

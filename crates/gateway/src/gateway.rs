@@ -2,7 +2,7 @@
 
 use crate::breaker::{Breakers, CandidateHealth};
 use crate::cache::AnswerCache;
-use crate::compression::{CompressionSessions, Originals};
+use crate::compression::{CompressionSessions, Originals, ShortTexts};
 use crate::feed::Feed;
 use crate::keys::KeyRing;
 use crate::limits::Limits;
@@ -30,6 +30,7 @@ pub struct Gateway {
     pub(crate) tools: ToolChooser,
     pub(crate) compression: CompressionSessions,
     pub(crate) originals: Originals,
+    pub(crate) short_texts: ShortTexts,
     pub(crate) loyalty: Loyalty,
     pub(crate) me: Weak<Gateway>,
     keys: KeyRing,
@@ -59,6 +60,7 @@ impl Gateway {
             tools: ToolChooser::default(),
             compression: CompressionSessions::default(),
             originals: Originals::default(),
+            short_texts: ShortTexts::default(),
             loyalty: Loyalty::default(),
             prompt_cache: PromptCache::new(Arc::clone(&parts.clock)),
             me: Weak::clone(me),

@@ -2,6 +2,7 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "tests fail loudly")]
 
 mod budgets;
+mod compression;
 mod config;
 mod first_start;
 mod ledger;
