@@ -124,7 +124,7 @@ const ADMIN: [(&str, &str, &str); 30] = [
 ];
 
 /// The headers that a call understands.
-const HEADERS: [(&str, &str); 11] = [
+const HEADERS: [(&str, &str); 12] = [
     ("x-nunchi-session", "The conversation the call belongs to."),
     ("x-nunchi-phase", "What the call is for: plan, act, verify, or a pipeline's phase."),
     ("x-nunchi-task", "The piece of work it belongs to."),
@@ -133,6 +133,7 @@ const HEADERS: [(&str, &str); 11] = [
     ("x-nunchi-context", "Digest of context outside the prompt; part of the cache key."),
     ("x-nunchi-cache", "default, no-store, no-cache or only-if-cached."),
     ("x-nunchi-tools", "default, auto (send only the tools the question needs) or all."),
+    ("x-nunchi-compress", "default, off, results, history or auto: what of the conversation may be sent shorter."),
     ("x-nunchi-cache-ttl", "How long a stored answer may live, in seconds."),
     ("x-nunchi-deadline", "The answer is not needed before this time (RFC 3339)."),
     ("x-request-id", "The caller's own id; returned as it came."),

@@ -239,8 +239,7 @@ impl Pursuit {
             return false;
         }
         let what = format!("refused by the provider ({}): sent as it came", error.code());
-        let mut plain = Shape::default();
-        plain.notes.push(Note { field: "compress".into(), what });
+        let plain = Shape::as_it_came(self.shape.as_ref(), Note { field: "compress".into(), what });
         (self.shape, self.screen) = (Some(plain), None);
         true
     }

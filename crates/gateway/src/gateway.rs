@@ -3,7 +3,7 @@
 use crate::batch::Desk;
 use crate::breaker::{Breakers, CandidateHealth};
 use crate::cache::AnswerCache;
-use crate::compression::{CompressionSessions, Originals};
+use crate::compression::{CompressionSessions, Originals, ShortTexts};
 use crate::feed::Feed;
 use crate::feedback::Recent;
 use crate::keys::KeyRing;
@@ -34,6 +34,7 @@ pub struct Gateway {
     pub(crate) tools: ToolChooser,
     pub(crate) compression: CompressionSessions,
     pub(crate) originals: Originals,
+    pub(crate) short_texts: ShortTexts,
     pub(crate) loyalty: Loyalty,
     pub(crate) recent: Recent,
     pub(crate) learned: LearnedRoute,
@@ -67,6 +68,7 @@ impl Gateway {
             tools: ToolChooser::default(),
             compression: CompressionSessions::default(),
             originals: Originals::default(),
+            short_texts: ShortTexts::default(),
             loyalty: Loyalty::default(),
             recent: Recent::default(),
             learned: LearnedRoute::new(),

@@ -3,6 +3,7 @@
 use crate::attempt::{Begun, OpenCall, Pursuit};
 use crate::breaker::{Failure, blame};
 use crate::cache::{Stored, weigh};
+use crate::conversation::conversation;
 use crate::gateway::Gateway;
 use crate::prices::baseline_cost;
 use crate::tokens;
@@ -100,6 +101,7 @@ impl Pursuit {
                 Ok(Some(next)) => begun = next,
                 Ok(None) => return self.end(reading, ending, notes).await,
                 Err(error) => {
+                    self.gateway.refuse(&self.ask, &error).await;
                     self.land();
                     return self.flight.finish(Err(error));
                 }
@@ -235,6 +237,9 @@ impl Pursuit {
         self.count_savings(&mut record, &open.price, false);
         if let Some(look) = self.look {
             gateway.prompt_cache.note(look, &record, &open.price);
+        }
+        if let Some(id) = conversation(&self.ask).filter(|_| self.shape.is_some()) {
+            gateway.compression.note_cached(id, &record.usage);
         }
         record
     }

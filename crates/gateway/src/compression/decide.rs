@@ -32,8 +32,8 @@ pub(super) struct Circumstances<'a> {
     pub(super) recallable: bool,
     pub(super) price: &'a ModelPrice,
     pub(super) session: &'a Session,
-    /// Whether the provider may still hold the session's last prompt.
-    pub(super) warm: bool,
+    /// Tokens of the session's last prompt that the provider may still hold.
+    pub(super) cached_tokens: u64,
     /// Whether no model may be asked for a summary.
     pub(super) free_only: bool,
 }
@@ -46,13 +46,13 @@ impl Gateway {
         let reach = compression_reach(messages, &policy);
         let kept = still_applied(messages, at.session, &reach, &policy);
         let summaries = if at.free_only { Vec::new() } else { self.summaries(ask, &kept).await };
-        let now = Draft::new(messages, &kept, at.recallable, &summaries);
+        let now = Draft::new(&self.short_texts, messages, &kept, at.recallable, &summaries);
         let mut best = Decision { draft: now, notes: Vec::new(), summaries };
         let mut cheapest: Option<NanoUsd> = None;
         let mut refused: Option<CompressionVerdict> = None;
         let reference = best.draft.clone();
         for wish in wishes(ask, at, &kept, &reach, &policy) {
-            let extractive = Draft::new(messages, &wish, at.recallable, &[]);
+            let extractive = Draft::new(&self.short_texts, messages, &wish, at.recallable, &[]);
             if extractive.tokens >= reference.tokens {
                 continue;
             }
@@ -60,10 +60,10 @@ impl Gateway {
             let verdict = compression_verdict(&plan(ask, at, &reference, &extractive, making));
             if !verdict.pays {
                 refused = refused.or(Some(verdict));
-            } else if cheapest.is_none_or(|cost| verdict.with < cost) {
+            } else if cheapest.is_none_or(|cost| verdict.with < cost && at.mode == CompressMode::Auto) {
                 let summaries = if at.free_only { Vec::new() } else { self.summaries(ask, &wish).await };
                 cheapest = Some(verdict.with);
-                let draft = Draft::new(messages, &wish, at.recallable, &summaries);
+                let draft = Draft::new(&self.short_texts, messages, &wish, at.recallable, &summaries);
                 best = Decision { draft, notes: Vec::new(), summaries };
             }
         }
@@ -127,8 +127,7 @@ fn wishes(
             wishes.push(Applied { frozen, ..results.clone() });
         }
     }
-    let only_results = at.mode == CompressMode::History && !wishes.is_empty();
-    if results != *kept && !only_results {
+    if results != *kept {
         wishes.push(results);
     }
     wishes
@@ -137,7 +136,7 @@ fn wishes(
 fn plan(ask: &Ask, at: &Circumstances<'_>, now: &Draft, wish: &Draft, making: NanoUsd) -> CompressionPlan {
     let rates = rates(at.price);
     let caches = rates.cache_read > NanoUsd::ZERO && rates.cache_read < rates.input;
-    let cached_tokens = if caches && at.warm { at.session.sent_tokens } else { 0 };
+    let cached_tokens = if caches { at.cached_tokens } else { 0 };
     let recall_is_new = wish.lossy() && !at.session.recallable;
     let turns = ask.request.messages.iter().filter(|message| message.role == Role::Assistant).count();
     let turns = u32::try_from(turns).unwrap_or(MOST_REMAINING);

@@ -1,5 +1,6 @@
 //! One way to send a conversation: which results and turns are shortened, and what that comes to in tokens.
 
+use super::memo::ShortTexts;
 use super::sessions::Applied;
 use nunchi_core::{ConversationChanges, Message, Part, ReplacedRun, ShortenedResult};
 use nunchi_saving::{
@@ -34,6 +35,7 @@ pub(crate) struct Draft {
 impl Draft {
     /// Drafts what was decided on. Without a way to recall, only what loses nothing is shortened.
     pub(super) fn new(
+        texts: &ShortTexts,
         messages: &[Message],
         applied: &Applied,
         recallable: bool,
@@ -52,26 +54,27 @@ impl Draft {
         }
         let results = applied.results.0.max(instructions + covered)..applied.results.1.min(messages.len());
         for message in messages.get(results).unwrap_or_default() {
-            draft.shorten(message, recallable);
+            draft.shorten(texts, message, recallable);
         }
         draft.sent = draft.changes.apply(messages);
         draft.tokens = draft.sent.iter().map(message_tokens).sum();
         draft
     }
 
-    fn shorten(&mut self, message: &Message, recallable: bool) {
+    fn shorten(&mut self, texts: &ShortTexts, message: &Message, recallable: bool) {
         for (call_id, text) in result_texts(message) {
-            let Some(short) = shortened(text, recallable) else { continue };
+            let short = texts.get(text).filter(|short| recallable || short.recall_id.is_none());
+            let Some(short) = short else { continue };
             if self.changes.short_of(call_id, text).is_some() {
                 continue;
             }
-            if let Some(id) = short.recall_id {
-                self.originals.insert(id, text.to_owned());
+            if let Some(id) = &short.recall_id {
+                self.originals.insert(id.clone(), text.to_owned());
             }
             self.changes.results.push(ShortenedResult {
                 call_id: call_id.to_owned(),
                 before: text.to_owned(),
-                after: short.text,
+                after: short.text.clone(),
             });
         }
     }
@@ -99,9 +102,9 @@ pub(super) fn result_texts(message: &Message) -> impl Iterator<Item = (&str, &st
 }
 
 /// A text of a tool result, shortened; `None` where it stays as it is.
-pub(super) fn shortened(text: &str, recallable: bool) -> Option<ShortText> {
+pub(super) fn shortened(text: &str) -> Option<ShortText> {
     let short = compress_result(text, &ResultPolicy::default());
-    if short.text == text || (!recallable && short.recall_id.is_some()) {
+    if short.text == text {
         return None;
     }
     Some(ShortText {

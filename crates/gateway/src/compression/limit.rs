@@ -95,7 +95,7 @@ impl Gateway {
         }
         let results = draft.map_or((0, 0), |draft| draft.applied.results());
         let applied = Applied::new(reach.instructions, results, frozen);
-        Some(Draft::new(messages, &applied, true, &[]).changes)
+        Some(Draft::new(&self.short_texts, messages, &applied, true, &[]).changes)
     }
 }
 

@@ -4,12 +4,14 @@
 mod decide;
 mod draft;
 mod limit;
+mod memo;
 mod originals;
 mod report;
 mod sessions;
 mod shape;
 mod summaries;
 
+pub(crate) use memo::ShortTexts;
 pub(crate) use originals::{Originals, result_by_id};
 pub use report::{CompressionReport, ReportedPart};
 pub(crate) use sessions::CompressionSessions;

@@ -66,7 +66,7 @@ impl Gateway {
             recallable,
             price: &price,
             session: &session,
-            warm: false,
+            cached_tokens: 0,
             free_only: true,
         };
         let reach = compression_reach(&ask.request.messages, &self.settings.compress.history);
@@ -114,7 +114,7 @@ fn parts(
     for (at, message) in request.messages.iter().enumerate().skip(start) {
         for (call_id, text) in result_texts(message) {
             let sent = draft.changes.short_of(call_id, text);
-            let short = shortened(text, true);
+            let short = shortened(text);
             let before = estimate_tokens(text);
             let after = sent.map_or(before, estimate_tokens);
             let kind = short.as_ref().map_or("text".to_owned(), |short| kind_name(short.kind));

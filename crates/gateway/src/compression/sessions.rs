@@ -2,6 +2,7 @@
 
 use super::draft::Draft;
 use jiff::{SignedDuration, Timestamp};
+use nunchi_core::{Dialect, Usage};
 use nunchi_saving::FrozenHistory;
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -48,6 +49,8 @@ pub(crate) struct Session {
     pub(super) applied: Applied,
     /// Tokens of the last prompt, estimated.
     pub(super) sent_tokens: u64,
+    /// Tokens of it that the provider said it has cached.
+    reported_tokens: u64,
     /// Whether it was sent with a tool to recall.
     pub(super) recallable: bool,
     pub(super) calls: u32,
@@ -64,9 +67,13 @@ impl Session {
         self.calls = self.calls.saturating_add(1);
     }
 
-    /// Whether the provider may still hold the last prompt.
-    pub(super) fn is_warm(&self, now: Timestamp) -> bool {
-        self.at.is_some_and(|at| now.duration_since(at) < LIFE)
+    /// Tokens of the last prompt that the provider may still hold. Anthropic's models hold only what they were told to, and say so;
+    /// others hold every prompt for a while.
+    pub(super) fn cached_tokens(&self, now: Timestamp, dialect: Dialect) -> u64 {
+        if !self.at.is_some_and(|at| now.duration_since(at) < LIFE) {
+            return 0;
+        }
+        if dialect == Dialect::Anthropic { self.reported_tokens } else { self.sent_tokens }
     }
 }
 
@@ -89,6 +96,13 @@ impl CompressionSessions {
             });
         }
         known.insert(id, Session { at: Some(now), ..session });
+    }
+
+    /// Notes what of a prompt the provider has cached.
+    pub(crate) fn note_cached(&self, id: u64, usage: &Usage) {
+        if let Some(session) = self.known().get_mut(&id) {
+            session.reported_tokens = usage.prompt_tokens().saturating_sub(usage.input);
+        }
     }
 
     /// Notes that the model asked for an original.

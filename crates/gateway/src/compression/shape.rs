@@ -3,14 +3,14 @@
 use super::decide::Circumstances;
 use super::draft::Draft;
 use crate::call::Ask;
-use crate::conversation::identity;
+use crate::conversation::conversation;
 use crate::gateway::Gateway;
 use crate::plan::Candidate;
 use crate::rounds::HiddenTools;
 use crate::tool_selection::Chosen;
 use nunchi_core::{
-    CompressMode, ContextUse, ConversationChanges, Message, ModelPrice, ModelRequest, Note, ReplacedRun,
-    ToolChoice,
+    CompressMode, ContextUse, ConversationChanges, Dialect, Message, ModelPrice, ModelRequest, Note,
+    ReplacedRun, ToolChoice,
 };
 use nunchi_saving::definition_tokens;
 
@@ -36,14 +36,16 @@ impl Gateway {
         candidate: Option<&Candidate>,
         chosen: Option<&Chosen>,
     ) -> Option<Shape> {
-        let price = self.price_of(candidate?).ok()?;
+        let candidate = candidate?;
+        let price = self.price_of(candidate).ok()?;
+        let dialect = self.parts.providers[candidate.entry].dialect;
         let mode = ask.context.compress.unwrap_or(self.settings.compress.mode);
         let left_out = chosen.is_some_and(Chosen::leaves_out);
         let offered = HiddenTools::offered(&ask.request);
         let mut shape = Shape::default();
         let draft = match mode {
             CompressMode::Off => None,
-            _ => Some(self.shorten(ask, mode, &price, offered.recall.is_some(), &mut shape).await),
+            _ => Some(self.shorten(ask, mode, (&price, dialect), offered.recall.is_some(), &mut shape).await),
         };
         let saved = u64::try_from(shape.saved_tokens).unwrap_or(0);
         if let Some(limit) = self.near_limit(ask, &price, saved, draft.as_ref()) {
@@ -72,11 +74,11 @@ impl Gateway {
         &self,
         ask: &Ask,
         mode: CompressMode,
-        price: &ModelPrice,
+        (price, dialect): (&ModelPrice, Dialect),
         recallable: bool,
         shape: &mut Shape,
     ) -> Draft {
-        let id = identity(ask).map(|(id, _)| id);
+        let id = conversation(ask);
         let now = self.parts.clock.now();
         let mut session = id.map(|id| self.compression.get(id)).unwrap_or_default();
         let at = Circumstances {
@@ -84,7 +86,7 @@ impl Gateway {
             recallable,
             price,
             session: &session,
-            warm: session.is_warm(now),
+            cached_tokens: session.cached_tokens(now, dialect),
             free_only: false,
         };
         let decision = self.decide(ask, &at).await;
@@ -119,6 +121,12 @@ fn said(draft: &Draft, came: u64, summarised: bool) -> Option<Note> {
 }
 
 impl Shape {
+    /// A request that is sent as it came after all.
+    pub(crate) fn as_it_came(shaped: Option<&Self>, why: Note) -> Self {
+        let context = shaped.and_then(|shape| shape.context);
+        Self { context, notes: vec![why], ..Self::default() }
+    }
+
     fn is_nothing(&self) -> bool {
         self.changes == ConversationChanges::default() && self.notes.is_empty() && self.context.is_none()
     }

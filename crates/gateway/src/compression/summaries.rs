@@ -15,8 +15,8 @@ use std::sync::Arc;
 
 /// What such a call is for, in the ledger.
 const PURPOSE: &str = "summarise";
-/// Summaries that are asked for in one call; the rest of a long conversation is shortened by rule.
-const MOST_AT_ONCE: usize = 3;
+/// Summaries that are asked for at once; a conversation that lacks more is shortened by rule.
+const MOST_AT_ONCE: usize = 8;
 /// Shortest and longest summary, in tokens.
 const LENGTHS: (u64, u64) = (200, 1_500);
 /// How a summary begins. Its bytes never change.
@@ -27,22 +27,28 @@ impl Gateway {
     pub(super) async fn summaries(&self, ask: &Ask, applied: &Applied) -> Vec<String> {
         let Some(model) = &self.settings.compress.summarise else { return Vec::new() };
         let turns = &ask.request.messages[applied.instructions.min(ask.request.messages.len())..];
-        let mut summaries = Vec::new();
-        let mut made = 0;
-        for segment in applied.frozen.segments() {
-            let Some(own) = turns.get(segment) else { return Vec::new() };
-            let id = format!("summary {model} {}", content_id(&history_passages(own).join("\n")));
-            if let Some(known) = self.originals.find(self, &ask.context.principal, &id).await {
-                summaries.push(known);
-                continue;
-            }
-            made += 1;
-            let summary = if made > MOST_AT_ONCE { None } else { self.summarise(ask, model, own).await };
-            let Some(summary) = summary else { return Vec::new() };
-            self.originals.keep(self, &ask.context.principal, [(id, summary.clone())]);
-            summaries.push(summary);
+        let segments: Option<Vec<&[Message]>> =
+            applied.frozen.segments().into_iter().map(|segment| turns.get(segment)).collect();
+        let Some(segments) = segments.filter(|segments| !segments.is_empty()) else { return Vec::new() };
+        let name =
+            |own: &&[Message]| format!("summary {model} {}", content_id(&history_passages(own).join("\n")));
+        let ids: Vec<String> = segments.iter().map(name).collect();
+        let known = self.originals.find_many(self, &ask.context.principal, &ids).await;
+        if known.iter().filter(|summary| summary.is_none()).count() > MOST_AT_ONCE {
+            return Vec::new();
         }
-        summaries
+        let missing = segments.iter().zip(&ids).zip(&known).filter(|(_, known)| known.is_none());
+        let making = missing.map(|((own, id), _)| async move {
+            self.summarise(ask, model, own).await.map(|summary| (id.clone(), summary))
+        });
+        let made: Vec<(String, String)> =
+            futures_util::future::join_all(making).await.into_iter().flatten().collect();
+        self.originals.keep(self, &ask.context.principal, made.iter().cloned());
+        let find = |(id, known): (&String, Option<String>)| {
+            known.or_else(|| made.iter().find(|(own, _)| own == id).map(|(_, summary)| summary.clone()))
+        };
+        // One that is missing would leave a hole: then all are shortened by rule.
+        ids.iter().zip(known).map(find).collect::<Option<Vec<String>>>().unwrap_or_default()
     }
 
     /// What the summaries that a wish lacks would cost.

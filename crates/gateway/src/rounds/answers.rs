@@ -3,7 +3,7 @@
 use super::screen::HiddenCall;
 use crate::call::Ask;
 use crate::compression::{Shape, result_by_id};
-use crate::conversation::identity;
+use crate::conversation::conversation;
 use crate::gateway::Gateway;
 use crate::tool_selection::Chosen;
 use nunchi_core::{CallContext, Message, Part, Role};
@@ -15,6 +15,8 @@ use nunchi_saving::{
 /// Tokens of one answer: this share of the original, in percent, within these bounds.
 const SHARE: u64 = 6;
 const LENGTHS: (u64, u64) = (600, 2_000);
+/// Longer turns are searched in pieces, in tokens.
+const LONGEST_TURN: u64 = 300;
 /// Longer originals are searched by words alone, in passages.
 const MOST_EMBEDDED: usize = 256;
 /// Most pages of one search.
@@ -54,17 +56,21 @@ impl Gateway {
         visible: &[bool],
         arguments: &str,
     ) -> String {
-        if let Some((id, _)) = identity(ask) {
+        if let Some(id) = conversation(ask) {
             self.compression.note_recall(id);
         }
         let Some(wanted) = RecallCall::parse(arguments) else {
             return "Name the id that the shortened text names, and a query or lines.".to_owned();
         };
         if wanted.id == HISTORY_ID {
-            let passages = history_passages(messages);
+            let turns = history_passages(messages);
             // What is not shortened is in sight.
-            let mut seen = visible.to_vec();
-            seen.resize(passages.len(), true);
+            let in_sight = visible.iter().copied().chain(std::iter::repeat(true));
+            let pieces = turns
+                .iter()
+                .zip(in_sight)
+                .flat_map(|(turn, seen)| turn_passages(turn).into_iter().map(move |passage| (passage, seen)));
+            let (passages, seen): (Vec<String>, Vec<bool>) = pieces.unzip();
             let original = passages.join("\n");
             return self.recalled(&wanted, &original, &passages, Some(&seen), &ask.context).await;
         }
@@ -123,6 +129,11 @@ impl Gateway {
         let rows = semantic.embed_many(passages, context).await?;
         Some((rows, semantic.embed(query, context).await?.unpack()))
     }
+}
+
+/// A turn as one passage, or as several where it is long: a tool result may be a whole log.
+fn turn_passages(turn: &str) -> Vec<String> {
+    if estimate_tokens(turn) <= LONGEST_TURN { vec![turn.to_owned()] } else { recall_passages(turn) }
 }
 
 fn told(found: &Recalled, more: &str) -> String {

@@ -4,7 +4,7 @@
 use super::screen::HiddenCall;
 use crate::call::Ask;
 use crate::compression::Shape;
-use crate::conversation::identity;
+use crate::conversation::conversation;
 use crate::gateway::Gateway;
 use crate::tool_selection::Chosen;
 use nunchi_core::{Message, Part, ReplacedRun, Role};
@@ -69,7 +69,7 @@ fn own_calls(message: &Message) -> Option<Vec<&str>> {
 
 /// Names a turn of a conversation: ids of calls alone are unique with some providers only.
 fn turn_id<'a>(ask: &Ask, at: usize, calls: impl Iterator<Item = &'a str>) -> Option<String> {
-    let (conversation, _) = identity(ask)?;
+    let conversation = conversation(ask)?;
     Some(format!("round {conversation:016x} {at} {}", calls.collect::<Vec<_>>().join(" ")))
 }
 

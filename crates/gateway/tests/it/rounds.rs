@@ -1,7 +1,7 @@
 //! Tools that the gateway answers itself: what the model gets, what the caller hears, and that the money adds up.
 
 use crate::bench::{Answer, Bench, hear};
-use crate::talk::{calls, context, log, request, results, say, session, tool};
+use crate::talk::{agent_bench, calls, context, log, request, results, say, session, short_segments, tool};
 use nunchi_core::{
     CallContext, CompressMode, KeyId, Model, ModelErrorKind, ModelRequest, NanoUsd, Part, Principal, Role,
     StopReason, ToolChoice, Usage,
@@ -28,27 +28,27 @@ async fn ask(bench: &Bench, asked: ModelRequest, context: CallContext) -> Answer
 
 /// The id under which the first log of a session is kept.
 fn first_id() -> String {
-    nunchi_saving::content_id(&log(0, "zebra0"))
+    nunchi_saving::content_id(&log(0))
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_recall_is_answered_and_the_caller_hears_one_answer() {
-    let bench = Bench::new();
-    let wanted = format!(r#"{{"id":"{}","query":"which word did job 0 write to its journal"}}"#, first_id());
+    let bench = agent_bench();
+    let wanted = format!(r#"{{"id":"{}","query":"how long did request 17 take"}}"#, first_id());
     bench.cloud.script([
         calls(&[("recall", &wanted)], FIRST),
-        ScriptedReply::text_with_usage("It wrote zebra0.", SECOND),
+        ScriptedReply::text_with_usage("It took 7700 ms.", SECOND),
     ]);
     let answer = ask(&bench, request(session(10)), context(CompressMode::Results)).await;
-    assert_eq!(answer.text, "It wrote zebra0.");
+    assert_eq!(answer.text, "It took 7700 ms.");
     assert_eq!(answer.body.choices[0].parts.len(), 1, "no call is shown: {:?}", answer.body.choices);
     assert_eq!(answer.body.choices[0].stop, Some(StopReason::EndTurn));
     let all = Usage { input: 10_600, output: 50, ..ZERO };
     assert_eq!((answer.body.usage, answer.summary.usage), (all, all));
     let sent = bench.cloud.requests();
-    assert!(!results(&sent[0].0)[0].1.contains("zebra0"), "it was left out");
+    assert!(!results(&sent[0].0)[0].1.contains("7700"), "it was left out");
     let (id, told) = results(&sent[1].0).pop().unwrap();
-    assert!(id == "h0" && told.contains("the word zebra0"), "{told}");
+    assert!(id == "h0" && told.contains("served in 7700 ms"), "{told}");
     assert_eq!(sent[1].0.messages[..sent[0].0.messages.len()], sent[0].0.messages, "the prefix stays");
     let rows = bench.ledger.rows();
     assert_eq!(rows.len(), 2);
@@ -59,7 +59,7 @@ async fn a_recall_is_answered_and_the_caller_hears_one_answer() {
 
 #[tokio::test(start_paused = true)]
 async fn what_a_round_costs_is_taken_from_what_was_saved() {
-    let bench = Bench::new();
+    let bench = agent_bench();
     bench.cloud.script([
         calls(&[("recall", r#"{"id":"history"}"#)], FIRST),
         ScriptedReply::text_with_usage("So.", SECOND),
@@ -118,8 +118,8 @@ async fn a_search_for_tools_brings_them() {
 #[tokio::test(start_paused = true)]
 async fn rounds_end() {
     for own_tools in [true, false] {
-        let bench = Bench::new();
-        bench.cloud.always(calls(&[("recall", r#"{"id":"history","query":"zebra"}"#)], FIRST));
+        let bench = agent_bench();
+        bench.cloud.always(calls(&[("recall", r#"{"id":"history","query":"request"}"#)], FIRST));
         let mut asked = request(session(10));
         asked.max_output_tokens = Some(1_000);
         if !own_tools {
@@ -141,13 +141,13 @@ async fn rounds_end() {
 
 #[tokio::test(start_paused = true)]
 async fn the_cap_and_the_budget_hold_for_all_rounds() {
-    let bench = Bench::new();
+    let bench = agent_bench();
     bench.cloud.always(calls(&[("recall", r#"{"id":"history"}"#)], Usage { output: 490, ..FIRST }));
     let answer = ask(&bench, request(session(10)), context(CompressMode::Results)).await;
     assert_eq!((bench.cloud.calls(), answer.body.choices[0].stop.clone()), (1, Some(StopReason::MaxTokens)));
     // Enough for one attempt, not for two.
     let held = NanoUsd(90_000 * 1_000);
-    let bench = Bench::with(MemoryLedger::with_limit(held), |_| {});
+    let bench = Bench::with(MemoryLedger::with_limit(held), short_segments);
     let dear = Usage { input: 80_000, output: 20, ..ZERO };
     bench.cloud.always(calls(&[("recall", r#"{"id":"history"}"#)], dear));
     let mut asked = request(session(10));
@@ -166,10 +166,10 @@ fn as_key(number: u128) -> CallContext {
 
 #[tokio::test(start_paused = true)]
 async fn nobody_recalls_what_another_key_sent() {
-    let bench = Bench::new();
+    let bench = agent_bench();
     ask(&bench, request(session(10)), as_key(1)).await;
     assert!(bench.originals.count() > 0);
-    let wanted = format!(r#"{{"id":"{}","query":"word journal"}}"#, first_id());
+    let wanted = format!(r#"{{"id":"{}","query":"request 17"}}"#, first_id());
     // Another conversation, long enough to be shortened itself, which does not hold the first log.
     let elsewhere = || {
         let mut messages = session(10);
@@ -180,15 +180,15 @@ async fn nobody_recalls_what_another_key_sent() {
         bench.cloud.script([calls(&[("recall", &wanted)], FIRST), ScriptedReply::text("so")]);
         ask(&bench, elsewhere(), as_key(key)).await;
         let (_, told) = results(&bench.cloud.requests().pop().unwrap().0).pop().unwrap();
-        assert_eq!(told.contains("zebra0"), found, "{told}");
+        assert_eq!(told.contains("7700 ms"), found, "{told}");
         assert_eq!(told.contains("Nothing is kept"), !found, "{told}");
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn calls_beside_the_callers_own_are_answered_when_the_conversation_comes_back() {
-    let bench = Bench::new();
-    let wanted = format!(r#"{{"id":"{}","query":"word journal"}}"#, first_id());
+    let bench = agent_bench();
+    let wanted = format!(r#"{{"id":"{}","query":"request 17"}}"#, first_id());
     bench.cloud.script([calls(&[("recall", &wanted), ("read_log", r#"{"job":11}"#)], FIRST)]);
     let answer = ask(&bench, request(session(10)), context(CompressMode::Results)).await;
     let parts = &answer.body.choices[0].parts;
@@ -207,16 +207,16 @@ async fn calls_beside_the_callers_own_are_answered_when_the_conversation_comes_b
     let sent = bench.cloud.requests().pop().unwrap().0;
     let told = results(&sent);
     let at = told.iter().position(|(id, _)| id == "h0").unwrap();
-    assert!(told[at].1.contains("zebra0") && told[at + 1] == ("h1".into(), "nothing".into()), "{told:?}");
+    assert!(told[at].1.contains("7700 ms") && told[at + 1] == ("h1".into(), "nothing".into()), "{told:?}");
     // A process that never saw it leaves it out.
-    let other = Bench::new();
+    let other = agent_bench();
     ask(&other, request(back), context(CompressMode::Results)).await;
     assert!(!results(&other.cloud.requests().pop().unwrap().0).iter().any(|(id, _)| id == "h0"));
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_cache_keeps_the_final_answer_only() {
-    let bench = Bench::new();
+    let bench = agent_bench();
     bench.cloud.script([
         calls(&[("recall", r#"{"id":"history"}"#)], FIRST),
         ScriptedReply::text_with_usage("the end", SECOND),

@@ -1,10 +1,12 @@
 //! Conversations of agents, for tests of what is done to them.
 
+use crate::bench::Bench;
 use nunchi_core::{
     CallContext, CompressMode, Message, ModelRequest, Part, ReplyEvent, Role, StopReason, ToolDefinition,
     Usage,
 };
-use nunchi_testkit::{ScriptedReply, owner_context};
+use nunchi_gateway::Settings;
+use nunchi_testkit::{MemoryLedger, ScriptedReply, owner_context};
 
 pub(crate) fn say(role: Role, text: &str) -> Message {
     Message::text(role, text)
@@ -21,21 +23,11 @@ pub(crate) fn result(id: &str, text: &str) -> Message {
     Message { role: Role::Tool, parts: vec![part], name: None }
 }
 
-/// A log of which most lines are alike; one of them tells a secret word.
-pub(crate) fn log(number: usize, word: &str) -> String {
-    let line = |at: usize| {
-        if at == 170 {
-            format!("10:{:02}:{:02} INFO job {number} wrote the word {word} to its journal", at / 60, at % 60)
-        } else {
-            format!(
-                "10:{:02}:{:02} INFO request {at} of job {number} served in {} ms",
-                at / 60,
-                at % 60,
-                at % 7
-            )
-        }
-    };
-    (0..200).map(line).collect::<Vec<_>>().join("\n")
+/// A log whose lines are alike; only the whole one tells how long request 17 took: 7,700 ms and the job's number.
+pub(crate) fn log(number: usize) -> String {
+    let took = |at: usize| if at == 17 { 7_700 + number } else { at % 7 };
+    let line = |at| format!("10:00:{at:02} INFO request {at} of job {number} was served in {} ms", took(at));
+    (0..60).map(line).collect::<Vec<_>>().join("\n")
 }
 
 pub(crate) fn tool(name: &str) -> ToolDefinition {
@@ -54,7 +46,7 @@ pub(crate) fn session(turns: usize) -> Vec<Message> {
     for at in 0..turns {
         let id = format!("c{at}");
         messages.push(called(&id, "read_log"));
-        messages.push(result(&id, &log(at, &format!("zebra{at}"))));
+        messages.push(result(&id, &log(at)));
         messages.push(say(Role::Assistant, &format!("Job {at} is fine.")));
         messages.push(say(Role::User, &format!("Look at job {}.", at + 1)));
     }
@@ -96,4 +88,14 @@ pub(crate) fn results(request: &ModelRequest) -> Vec<(String, String)> {
         _ => None,
     };
     parts.filter_map(text).collect()
+}
+
+/// Conversations are shortened early, so that those of tests can be small.
+pub(crate) fn short_segments(settings: &mut Settings) {
+    settings.compress.history.recent_tokens = 600;
+    settings.compress.history.segment_tokens = 1_000;
+}
+
+pub(crate) fn agent_bench() -> Bench {
+    Bench::with(MemoryLedger::new(), short_segments)
 }

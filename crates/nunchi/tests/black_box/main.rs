@@ -3,6 +3,7 @@
 
 mod batch;
 mod budgets;
+mod compression;
 mod config;
 mod first_start;
 mod learning;
