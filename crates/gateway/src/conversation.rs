@@ -1,7 +1,9 @@
 //! Which conversation a request belongs to.
 
 use crate::call::Ask;
+use nunchi_core::Role;
 use nunchi_saving::conversation_of;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// The session the caller names, else its key and first question; with a name for people. `None` without either.
 pub(crate) fn identity(ask: &Ask) -> Option<(u64, String)> {

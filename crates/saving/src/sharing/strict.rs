@@ -1,4 +1,4 @@
-//! What may share an answer however likely it seems: plain one-line questions in which every content word has a counterpart.
+//! What may share an answer however likely it seems: plain one-line questions that are not one template with two fillings.
 //!
 //! Texts that programs make are templates with a slot: they differ in one word, and each wants an answer of its own. The verifier was
 //! measured on what people ask.
@@ -13,14 +13,15 @@ pub fn is_plain_question(text: &str) -> bool {
     !text.contains(PAYLOAD)
 }
 
-/// Whether every content word of either question has a counterpart in the other.
+/// Whether the words allow it: none stands in the place of another, and of the weighty ones at most one is said by one
+/// question alone. Two fillings of a template differ both ways.
 pub fn same_words(asked: &Question, stored: &Question, cosine: f32) -> bool {
     let features = pair_features(asked, stored, cosine);
     let value = |name: &str| {
         FEATURE_NAMES.iter().zip(features).find(|(known, _)| **known == name).map(|(_, value)| value)
     };
-    match (value("missing_max"), value("words_min"), value("words_max")) {
-        (Some(missing), Some(fewer), Some(more)) => missing <= 0.0 && fewer >= more,
+    match (value("swaps"), value("strange_min"), value("strange_max")) {
+        (Some(swaps), Some(fewer), Some(more)) => swaps <= 0.0 && fewer <= 0.0 && more <= 1.0,
         _ => false,
     }
 }
@@ -40,7 +41,10 @@ mod tests {
         for (a, b) in [
             ("translate cat to French", "translate dog to French"),
             ("고양이를 번역해 줘", "강아지를 번역해 줘"),
-            ("파이썬에서 리스트를 정렬하는 방법 알려줘", "파이썬 리스트 역순 정렬 어떻게 해?"),
+            ("translate black cat to French", "translate white dog to French"),
+            ("write a haiku about autumn leaves", "write a haiku about spring rain"),
+            ("김철수 고객의 주문 내역을 요약해 줘", "박영희 고객의 주문 내역을 요약해 줘"),
+            ("summarise the chapter on whales", "summarise the chapter on sharks"),
             ("say: hello", "say: goodbye"),
             ("classify \"good film\"", "classify \"bad film\""),
         ] {
