@@ -26,7 +26,7 @@ const LIMITS: BatchLimits = BatchLimits { items: 100_000, bytes: 256_000_000 };
 const PATH: &str = "/v1/messages/batches";
 
 /// Batches on one page of a list.
-const PAGE: usize = 1_000;
+const PAGE: usize = 100;
 
 /// A provider's batches.
 pub(super) struct AnthropicBatches {

@@ -327,7 +327,7 @@ async fn a_search_reads_every_page() {
         let model = batches(kind, &upstream);
         let since = now();
         let first = model.submit(MARKER, items(&["a"])).await.expect("a ticket");
-        let (pages, size) = if wire == Wire::OpenAi { (3, 100) } else { (2, 1_000) };
+        let (pages, size) = (3, 100);
         for number in 0..(pages - 1) * size {
             model.submit(Uuid::from_u128(number + 1), vec![item(number + 10, "x")]).await.expect("a ticket");
         }
