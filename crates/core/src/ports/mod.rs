@@ -8,8 +8,10 @@ mod ledger;
 mod model;
 mod model_error;
 mod questions;
+mod runs;
 mod runtime;
 mod storage_error;
+mod tools;
 
 pub use batch::{
     BatchAnswer, BatchAnswers, BatchItem, BatchLimits, BatchModel, BatchOutcome, BatchSearch, BatchStatus,
@@ -25,5 +27,7 @@ pub use ledger::{
 pub use model::{Embedder, Model, ModelCard, ModelList};
 pub use model_error::{ModelError, ModelErrorKind};
 pub use questions::{QuestionStore, StoredQuestion};
+pub use runs::{ApprovalStore, RunChange, RunFilter, RunStore};
 pub use runtime::{BoxFuture, Clock, Ids, Spawn, TaskName};
 pub use storage_error::StorageError;
+pub use tools::{Tool, ToolBox};

@@ -46,6 +46,8 @@ pub enum TaskName {
     ToolIndex,
     /// Reads the owner's price source anew; safe to cancel.
     PriceRefresh,
+    /// One run of an agent. Safe to cancel at any point: its state is stored before its effects run.
+    AgentRun,
     /// Looks for Ollama and lists providers' models; safe to cancel.
     ModelDiscovery,
     /// Fetches the embedded models' weights; safe to cancel, a later fetch goes on.
@@ -72,6 +74,7 @@ impl TaskName {
             Self::QuestionIndex => "question_index",
             Self::ToolIndex => "tool_index",
             Self::PriceRefresh => "price_refresh",
+            Self::AgentRun => "agent_run",
             Self::ModelDiscovery => "model_discovery",
             Self::WeightFetch => "weight_fetch",
             Self::KeyUse => "key_use",

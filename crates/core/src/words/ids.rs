@@ -42,4 +42,6 @@ id! {
     StepId;
     /// A budget.
     BudgetId;
+    /// A question to a person.
+    ApprovalId;
 }
