@@ -53,6 +53,8 @@ pub(crate) struct CallState {
     pub(crate) decision: Option<PermissionDecision>,
     pub(crate) diff: Option<String>,
     pub(crate) expect: Option<Expect>,
+    /// Whether the process ended while it ran, so that it is made now if it did not happen then.
+    pub(crate) orphaned: bool,
 }
 
 impl Machine {
@@ -75,6 +77,7 @@ impl Machine {
                 decision: None,
                 diff: None,
                 expect: None,
+                orphaned: false,
             };
             match parsed {
                 Ok(value) => (call.hash, call.arguments) = (call_hash(name, &value), value),
@@ -308,12 +311,15 @@ impl Machine {
         let Some(at) = self.call_at(&Stage::Checking(id)) else { return };
         match fate {
             ToolFate::Happened(output) => self.call_succeeded(at, output, 0),
+            ToolFate::DidNot if std::mem::take(&mut self.state.calls[at].orphaned) => {
+                let id = self.perform(Work::RunTool(made));
+                self.state.calls[at].stage = Stage::Running(id);
+            }
             ToolFate::DidNot => {
                 let error = ToolError::new("tool.did_not_happen", "It was cut short and did not happen.");
                 self.refuse_call(at, &error.hint("Calling again is safe."));
             }
             ToolFate::Unknown => {
-                drop(made);
                 let asked = ApprovalSubject::Fate(Box::new(self.to_approve(at)));
                 let id = self.ask(asked, "fate");
                 self.state.calls[at].stage = Stage::Asking(id);
@@ -326,6 +332,7 @@ impl Machine {
     pub(crate) fn to_be_checked(&mut self, id: EffectId) {
         if let Some(at) = self.call_at(&Stage::Running(id)) {
             self.state.calls[at].stage = Stage::Checking(id);
+            self.state.calls[at].orphaned = true;
         }
     }
 

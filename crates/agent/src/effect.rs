@@ -102,6 +102,17 @@ pub struct ModelReply {
     pub sources: Vec<String>,
 }
 
+/// Why a model call gave no answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModelFailure {
+    /// The error's code.
+    pub code: String,
+    /// One sentence.
+    pub message: String,
+    /// Whether it may be charged all the same, so that its money stays reserved.
+    pub charged: bool,
+}
+
 /// What became of a sub-agent.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ChildResult {
@@ -133,8 +144,8 @@ pub enum Event {
     Resumed(Vec<PermissionRule>),
     /// The model answered.
     ModelReplied(EffectId, Box<ModelReply>),
-    /// The model failed for good; code and one sentence.
-    ModelFailed(EffectId, String, String),
+    /// The model failed for good.
+    ModelFailed(EffectId, ModelFailure),
     /// A budget of the owner's does not admit the call; the sentence says which.
     BudgetBreached(EffectId, String),
     /// What a call would do, or why it cannot be done.

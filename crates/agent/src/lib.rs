@@ -3,6 +3,7 @@
 //! It is handed a `core::Model` and nothing else that can spend.
 
 mod calls;
+mod driver;
 mod effect;
 mod ending;
 mod guards;
@@ -19,7 +20,8 @@ mod thinking;
 mod verifying;
 mod waves;
 
-pub use effect::{ChildResult, Effect, EffectId, Event, ModelAsk, ModelReply, Notice, Work};
+pub use driver::{Agent, AgentError, AgentParts, RunEvent};
+pub use effect::{ChildResult, Effect, EffectId, Event, ModelAsk, ModelFailure, ModelReply, Notice, Work};
 pub use machine::{Transition, step};
 pub use modes::choose_mode;
 pub use order::{Brief, RunOrder};

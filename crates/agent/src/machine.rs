@@ -53,8 +53,12 @@ impl Machine {
             Event::Tick => self.expire_questions(),
             Event::Cancel(by) => self.cancel(&by),
             Event::ModelReplied(id, reply) => self.on_model(id, |machine| machine.replied(*reply)),
-            Event::ModelFailed(id, code, message) => {
-                self.on_model(id, |machine| machine.model_failed(code, message));
+            Event::ModelFailed(id, failure) => {
+                let held = self.state.held.get(&id).copied().filter(|_| failure.charged);
+                self.on_model(id, |machine| {
+                    machine.state.held.extend(held.map(|held| (id, held)));
+                    machine.model_failed(failure.code, failure.message);
+                });
             }
             Event::BudgetBreached(id, sentence) => {
                 self.on_model(id, |machine| machine.budget_breached(sentence))

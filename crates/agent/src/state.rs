@@ -117,7 +117,7 @@ impl RunState {
         }
         Self {
             mode: order.mode,
-            version: 0,
+            version: 1,
             status: RunStatus::Running,
             reason: None,
             phase: Phase::New,

@@ -15,8 +15,8 @@ mod wire;
 
 pub use dialect::{Dialect, Endpoint};
 pub use fakes::{
-    ManualClock, MemoryCache, MemoryKeys, MemoryLedger, RecordingEvents, ScriptedModel, ScriptedReply,
-    SequentialIds, TokioClock, TokioSpawn, owner_context,
+    ManualClock, MemoryApprovals, MemoryCache, MemoryKeys, MemoryLedger, MemoryRuns, RecordingEvents,
+    ScriptedModel, ScriptedReply, SequentialIds, TokioClock, TokioSpawn, owner_context,
 };
 pub use fixed::FixedAnswer;
 pub use redis_server::RedisServer;

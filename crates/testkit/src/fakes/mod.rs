@@ -6,6 +6,7 @@ mod events;
 mod ids;
 mod ledger;
 mod model;
+mod runs;
 mod spawn;
 mod stores;
 
@@ -15,5 +16,6 @@ pub use events::RecordingEvents;
 pub use ids::SequentialIds;
 pub use ledger::MemoryLedger;
 pub use model::{ScriptedModel, ScriptedReply};
+pub use runs::{MemoryApprovals, MemoryRuns};
 pub use spawn::TokioSpawn;
 pub use stores::{MemoryCache, MemoryKeys};
