@@ -16,6 +16,10 @@ use serde_json::Value;
 
 /// Most calls of one turn that are looked at.
 const MOST_CALLS: usize = 32;
+/// The code of a call that stands twice in a turn.
+const REPEATED: &str = "tool.repeated";
+/// The code of a call beyond the most.
+const TOO_MANY: &str = "limit.calls_per_turn";
 
 /// How far a call has come.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -85,13 +89,10 @@ impl Machine {
                     .refuse(&ToolError::new("tool.not_json", format!("The arguments are no JSON: {error}."))),
             }
             if calls.len() >= MOST_CALLS {
-                call.refuse(&ToolError::new(
-                    "limit.calls_per_turn",
-                    format!("Only {MOST_CALLS} calls a turn are made."),
-                ));
+                call.refuse(&ToolError::new(TOO_MANY, format!("Only {MOST_CALLS} calls a turn are made.")));
             } else if let Some(twin) = calls.iter().find(|other| other.hash == call.hash) {
                 let message = format!("It is the same call as {} of this turn, which is made once.", twin.id);
-                call.refuse(&ToolError::new("tool.repeated", message));
+                call.refuse(&ToolError::new(REPEATED, message));
             }
             calls.push(call);
         }
@@ -329,7 +330,7 @@ impl Machine {
     }
 
     /// The tool of a call under way must be asked what became of it.
-    pub(crate) fn to_be_checked(&mut self, id: EffectId) {
+    pub(crate) fn mark_orphan(&mut self, id: EffectId) {
         if let Some(at) = self.call_at(&Stage::Running(id)) {
             self.state.calls[at].stage = Stage::Checking(id);
             self.state.calls[at].orphaned = true;
@@ -419,12 +420,15 @@ impl Machine {
             let reading = !self.leaves_traces(&call.tool);
             let Stage::Ended(text, error) = call.stage else { continue };
             short_of_calls |= error.as_deref() == Some("limit.tool_calls");
-            self.state.window.push(Turned {
-                call: call.hash,
-                result: ContentHash::of(&text),
-                error: error.as_ref().map(|code| format!("{} {code}", call.tool)),
-                reading,
-            });
+            // What its own turn ruled out is no step of a circle.
+            if !matches!(error.as_deref(), Some(REPEATED | TOO_MANY)) {
+                self.state.window.push(Turned {
+                    call: call.hash,
+                    result: ContentHash::of(&text),
+                    error: error.as_ref().map(|code| format!("{} {code}", call.tool)),
+                    reading,
+                });
+            }
             let content = vec![Part::Text(text)];
             let result = Part::ToolResult { call_id: call.id, content, is_error: error.is_some() };
             self.state.thread.push(Message { role: Role::Tool, parts: vec![result], name: None });

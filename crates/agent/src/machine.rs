@@ -166,7 +166,7 @@ impl Machine {
                 // The lost answer may have been paid for, so its hold stays; the new call gets its own.
                 Work::CallModel(_) => self.call_model(),
                 Work::RunTool(call) if self.leaves_traces(&call.tool) => {
-                    self.to_be_checked(id);
+                    self.mark_orphan(id);
                     self.perform_as(id, Work::CheckFate(call));
                 }
                 work => self.perform_as(id, work),

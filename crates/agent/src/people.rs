@@ -1,7 +1,7 @@
 //! What people are asked, and what their answers lead to. A late answer is none.
 
 use crate::calls::Stage;
-use crate::effect::{EffectId, Work};
+use crate::effect::{Effect, EffectId, Work};
 use crate::machine::Machine;
 use crate::record::Draft;
 use crate::state::Phase;
@@ -87,7 +87,7 @@ impl Machine {
             Err(AnswerError::Expired(_)) => return self.expired(effect, *approval),
             Err(AnswerError::Answered(_) | AnswerError::Unfit) => return,
         }
-        self.state.pending.remove(&effect);
+        self.close_question(effect);
         let text = serde_json::to_string(&answer).unwrap_or_default();
         self.record(Draft::new(StepKind::Answered, format!("by {by}")).input(text));
         match approval.subject {
@@ -119,7 +119,7 @@ impl Machine {
     }
 
     fn expired(&mut self, effect: EffectId, approval: Approval) {
-        self.state.pending.remove(&effect);
+        self.close_question(effect);
         let draft = Draft::new(StepKind::Answered, "nobody answered in time");
         self.record(draft.status(StepStatus::Refused, "approval.expired"));
         let nobody = "nobody answered in time".to_owned();
@@ -139,6 +139,12 @@ impl Machine {
                 self.end_asked(effect, &error.hint("Do not repeat it; say so in your answer."));
             }
         }
+    }
+
+    /// Takes a question off the list, also when it is just being put.
+    fn close_question(&mut self, effect: EffectId) {
+        self.state.pending.remove(&effect);
+        self.effects.push(Effect::Abort(effect));
     }
 
     fn calls_answered(&mut self, effect: EffectId, answer: Answer) {

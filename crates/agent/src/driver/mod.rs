@@ -99,17 +99,21 @@ impl Agent {
         Ok(id)
     }
 
-    /// Takes up every run that was at work when the process ended; tells how many.
+    /// Takes up every run that has not ended; tells how many. Parked ones, too: the process may have ended before their
+    /// questions were put in the queue, or before an answer reached them. Those that still wait park again.
     ///
     /// # Errors
     /// When runs cannot be read.
     pub async fn recover(&self) -> Result<usize, AgentError> {
-        let filter = RunFilter { status: Some(RunStatus::Running), ..RunFilter::default() };
-        let runs = self.parts.runs.runs(filter).await?;
-        for run in &runs {
-            self.wake(run.id, None).await?;
+        let mut count = 0;
+        for status in [RunStatus::Running, RunStatus::Parked] {
+            let filter = RunFilter { status: Some(status), ..RunFilter::default() };
+            for run in self.parts.runs.runs(filter).await? {
+                self.wake(run.id, None).await?;
+                count += 1;
+            }
         }
-        Ok(runs.len())
+        Ok(count)
     }
 
     /// Tells the time to parked runs whose questions have expired; tells how many.
@@ -150,18 +154,24 @@ impl Agent {
     /// # Errors
     /// When the run cannot be read.
     pub async fn wait(&self, run: RunId) -> Result<RunRecord, AgentError> {
-        self.wait_for(run, |record| record.status != RunStatus::Running).await
+        self.wait_for(run, RunStatus::Parked).await
     }
 
-    async fn wait_for(&self, run: RunId, stop: impl Fn(&RunRecord) -> bool) -> Result<RunRecord, AgentError> {
+    /// Waits for the end of a run, or for its parking if that is asked for.
+    async fn wait_for(&self, run: RunId, or: RunStatus) -> Result<RunRecord, AgentError> {
         let mut stops = self.stops.subscribe();
         let mut stopped = false;
         loop {
             let at_work = self.live().contains_key(&run);
             let stored = self.parts.runs.load(run).await?.map(|(record, _)| record);
             match stored {
-                Some(record) if stop(&record) => return Ok(record),
-                Some(record) if record.status != RunStatus::Running => {}
+                Some(record) if record.status.is_final() => return Ok(record),
+                // A parked run that has a task was just answered, and goes on.
+                Some(record) if record.status == RunStatus::Parked => {
+                    if record.status == or && !at_work {
+                        return Ok(record);
+                    }
+                }
                 _ if stopped && !at_work => return Err(AgentError::Stopped(run)),
                 _ => {}
             }
@@ -238,7 +248,7 @@ impl Agent {
             Some((record, _)) if record.status == RunStatus::Running => self.wake(id, None).await?,
             Some(_) => {}
         }
-        let record = self.wait_for(id, |record| record.status.is_final()).await?;
+        let record = self.wait_for(id, RunStatus::Done).await?;
         let state = self
             .parts
             .runs

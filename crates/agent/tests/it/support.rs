@@ -13,8 +13,8 @@ use nunchi_testkit::{
 };
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use tempfile::TempDir;
 use tokio::sync::Notify;
 
@@ -75,6 +75,7 @@ pub(crate) struct FolderTool {
     look: Option<Look>,
     /// Whether its calls can be found again by their key in the outbox.
     known: bool,
+    hangs: bool,
 }
 
 impl Tool for FolderTool {
@@ -85,6 +86,9 @@ impl Tool for FolderTool {
     fn run(&self, call: ToolCall) -> BoxFuture<'_, Result<ToolOutput, ToolError>> {
         Box::pin(async move {
             tokio::task::yield_now().await;
+            if self.hangs {
+                std::future::pending::<()>().await;
+            }
             (self.act)(&self.folder, &call)
         })
     }
@@ -110,6 +114,15 @@ impl Tool for FolderTool {
 /// The tools of a world.
 #[derive(Default)]
 pub(crate) struct Tools(pub(crate) Vec<Arc<FolderTool>>);
+
+impl Tools {
+    /// From now on calls of this tool never return, and do nothing.
+    pub(crate) fn hang(&mut self, name: &str) {
+        for tool in self.0.iter_mut().filter(|tool| tool.spec.name == name) {
+            Arc::get_mut(tool).expect("nobody uses it yet").hangs = true;
+        }
+    }
+}
 
 impl ToolBox for Tools {
     fn specs(&self) -> Vec<ToolSpec> {
@@ -154,7 +167,7 @@ fn read_file(folder: &Path) -> FolderTool {
         let label = path.starts_with("web").then_some(Label::Stranger);
         Ok(ToolOutput { text, label, touched, undo: None })
     });
-    FolderTool { spec, folder: folder.to_owned(), act, look: None, known: true }
+    FolderTool { spec, folder: folder.to_owned(), act, look: None, known: true, hangs: false }
 }
 
 /// Writes a file if it is still as it was read.
@@ -187,7 +200,7 @@ fn write_file(folder: &Path) -> FolderTool {
         let diff = format!("+ {}", text_argument(call, "text"));
         Ok(Preview { current: version(&folder.join(text_argument(call, "path"))), diff })
     });
-    FolderTool { spec, folder: folder.to_owned(), act, look: Some(look), known: true }
+    FolderTool { spec, folder: folder.to_owned(), act, look: Some(look), known: true, hangs: false }
 }
 
 /// Sends a mail: a line in the outbox that nothing takes back.
@@ -203,7 +216,7 @@ fn send_mail(folder: &Path) -> FolderTool {
         append(folder.join("journal"), &call.key);
         Ok(ToolOutput::text("sent"))
     });
-    FolderTool { spec, folder: folder.to_owned(), act, look: None, known: true }
+    FolderTool { spec, folder: folder.to_owned(), act, look: None, known: true, hangs: false }
 }
 
 /// As `send_mail`, but nobody can tell afterwards whether a call happened.
