@@ -164,14 +164,13 @@ impl Agent {
         loop {
             let at_work = self.live().contains_key(&run);
             let stored = self.parts.runs.load(run).await?.map(|(record, _)| record);
+            // A parked run that has a task was just answered, and goes on.
+            let parked = |record: &RunRecord| record.status == RunStatus::Parked && or == record.status;
             match stored {
-                Some(record) if record.status.is_final() => return Ok(record),
-                // A parked run that has a task was just answered, and goes on.
-                Some(record) if record.status == RunStatus::Parked => {
-                    if record.status == or && !at_work {
-                        return Ok(record);
-                    }
+                Some(record) if record.status.is_final() || (parked(&record) && !at_work) => {
+                    return Ok(record);
                 }
+                Some(record) if record.status == RunStatus::Parked => {}
                 _ if stopped && !at_work => return Err(AgentError::Stopped(run)),
                 _ => {}
             }

@@ -4,8 +4,8 @@
 use crate::machine::{call, price, text, tool};
 use jiff::{SignedDuration, Timestamp};
 use nunchi_agent::{
-    ChildResult, Effect, EffectId, Event, ModelFailure, ModelReply, RunOrder, RunState, Transition, Work,
-    request_for, step,
+    ChildResult, Effect, EffectId, Event, ModelAsk, ModelFailure, ModelReply, RunOrder, RunState, Transition,
+    Work, request_for, step,
 };
 use nunchi_core::{
     Answer, ApprovalSubject, EffectClass, Mode, NanoUsd, Part, Preview, RunId, RunStatus, StepRecord,
@@ -155,22 +155,7 @@ impl World {
 
     fn perform(&mut self, id: EffectId, work: Work) -> Option<Event> {
         Some(match work {
-            Work::CallModel(ask) if self.chance.one_in(12) => {
-                if self.chance.one_in(2) {
-                    return Some(Event::BudgetBreached(id, "day".into()));
-                }
-                assert!(ask.bound > NanoUsd::ZERO);
-                let failure =
-                    ModelFailure { code: "upstream.cut".into(), message: "cut".into(), charged: true };
-                Event::ModelFailed(id, failure)
-            }
-            Work::CallModel(ask) => {
-                let prompt = prompt_token_bound(&request_for(&self.state, &ask)) / 3;
-                let usage = Usage { input: prompt, output: ask.max_output_tokens / 5, ..Usage::default() };
-                let cost = cost(&price(), &usage, false);
-                assert!(cost <= ask.bound);
-                Event::ModelReplied(id, Box::new(ModelReply { usage, cost, ..self.reply() }))
-            }
+            Work::CallModel(ask) => self.call_model(id, &ask),
             Work::Preview(_) => Event::Previewed(id, Ok(Preview { current: None, diff: "+ y".into() })),
             Work::RunTool(made) => {
                 let traces = made.tool != "look";
@@ -198,25 +183,10 @@ impl World {
                     false => ToolFate::DidNot,
                 },
             ),
+            // Nobody answers for now.
+            Work::Ask(_) if self.chance.one_in(5) => return None,
             Work::Ask(question) => {
-                if self.chance.one_in(5) {
-                    // Nobody answers for now.
-                    return None;
-                }
-                let (approve, answered) = (self.chance.below(4) != 3, self.now);
-                let answer = match (&question.subject, approve) {
-                    (_, false) => Answer::Deny(None),
-                    (ApprovalSubject::Question(_), true) => Answer::Reply("Do as you think.".into()),
-                    (ApprovalSubject::Calls(calls), true) if calls.len() > 1 => {
-                        Answer::ApproveSome(vec![calls[0].hash])
-                    }
-                    (ApprovalSubject::Fate(call), true) => {
-                        // The person looks, and says what is true.
-                        let happened = self.made.keys().len() > 0 && call.tool != "look";
-                        if happened { Answer::Approve } else { Answer::Deny(None) }
-                    }
-                    _ => Answer::Approve,
-                };
+                let (answer, answered) = (self.answer(&question.subject), self.now);
                 Event::Answered { effect: id, answer, by: "test".into(), answered }
             }
             Work::Delegate(order) => {
@@ -228,6 +198,33 @@ impl World {
                 )
             }
         })
+    }
+
+    fn call_model(&mut self, id: EffectId, ask: &ModelAsk) -> Event {
+        if self.chance.one_in(12) {
+            if self.chance.one_in(2) {
+                return Event::BudgetBreached(id, "day".into());
+            }
+            let failure = ModelFailure { code: "upstream.cut".into(), message: "cut".into(), charged: true };
+            return Event::ModelFailed(id, failure);
+        }
+        let prompt = prompt_token_bound(&request_for(&self.state, ask)) / 3;
+        let usage = Usage { input: prompt, output: ask.max_output_tokens / 5, ..Usage::default() };
+        let cost = cost(&price(), &usage, false);
+        assert!(cost <= ask.bound);
+        Event::ModelReplied(id, Box::new(ModelReply { usage, cost, ..self.reply() }))
+    }
+
+    /// Whatever a person says, nothing is made twice.
+    fn answer(&mut self, subject: &ApprovalSubject) -> Answer {
+        match (subject, self.chance.below(4) != 3) {
+            (_, false) => Answer::Deny(None),
+            (ApprovalSubject::Question(_), true) => Answer::Reply("Do as you think.".into()),
+            (ApprovalSubject::Calls(calls), true) if calls.len() > 1 => {
+                Answer::ApproveSome(vec![calls[0].hash])
+            }
+            _ => Answer::Approve,
+        }
     }
 
     fn reply(&mut self) -> ModelReply {
