@@ -15,24 +15,30 @@ pub use chat::{
 };
 pub use explain::{Explain, Lang, RetryClass};
 pub use ports::{
-    BatchAnswer, BatchAnswers, BatchItem, BatchLimits, BatchModel, BatchOutcome, BatchSearch, BatchStatus,
-    BatchTerms, BatchTicket, BoxFuture, BudgetStore, ByteStream, CacheEntry, CacheFilter, CacheKey,
-    CacheStats, CacheStore, CallFilter, Clock, Embedder, Event, EventSink, FeedbackStore, FileStore,
-    Grouping, HoldError, HoldRequest, Ids, Job, JobAnswer, JobCounts, JobHead, JobPlace, JobResult, JobState,
-    JobStore, KeyStore, Ledger, LedgerReader, Model, ModelCard, ModelError, ModelErrorKind, ModelList,
-    Original, OriginalStore, QuestionStore, Refusal, Settlement, Spawn, StorageError, StoredBatch,
-    StoredFile, StoredJob, StoredQuestion, TaskName, Total, Weights,
+    ApprovalStore, BatchAnswer, BatchAnswers, BatchItem, BatchLimits, BatchModel, BatchOutcome, BatchSearch,
+    BatchStatus, BatchTerms, BatchTicket, BoxFuture, BudgetStore, ByteStream, CacheEntry, CacheFilter,
+    CacheKey, CacheStats, CacheStore, CallFilter, Clock, Embedder, Event, EventSink, FeedbackStore,
+    FileStore, Grouping, HoldError, HoldRequest, Ids, Job, JobAnswer, JobCounts, JobHead, JobPlace,
+    JobResult, JobState, JobStore, KeyStore, Ledger, LedgerReader, Model, ModelCard, ModelError,
+    ModelErrorKind, ModelList, Original, OriginalStore, QuestionStore, Refusal, RunChange, RunFilter,
+    RunStore, Settlement, Spawn, StorageError, StoredBatch, StoredFile, StoredJob, StoredQuestion, TaskName,
+    Tool, ToolBox, Total, Weights,
 };
 pub use rules::{
-    Account, Admission, Booked, BudgetBook, CacheScope, Charge, Decision, Kinship, RateState, SpendWish,
-    Ticket, TierChoice, TierRule, TierRules, admit_rate, cost, exact_key, human_text, in_tool_loop, kinship,
-    live_word, mask_secrets, original_key, pattern_matches, plain_cost, prompt_token_bound, upper_bound,
-    window_end, window_start,
+    Account, Admission, AnswerError, Booked, BudgetBook, CacheScope, ChainBreak, Charge, Decision, Kinship,
+    RateState, SpendWish, Ticket, TierChoice, TierRule, TierRules, admit_rate, answer_approval, call_hash,
+    canonical_json, cost, decide_permission, exact_key, human_text, in_tool_loop, kinship, label_of,
+    live_word, mask_secrets, never_allowed, offer_grant, original_key, pattern_matches, plain_cost,
+    prompt_token_bound, seal_step, upper_bound, verify_steps, window_end, window_start,
 };
 pub use words::{
-    AccessRole, Amount, BatchId, Budget, BudgetAction, BudgetId, BudgetNotice, BudgetScope, BudgetState,
-    BudgetWindow, CacheDirective, CacheVerdict, CallContext, CallId, CallRecord, CallSummary, CompressMode,
-    ContextProposal, ContextTier, ContextUse, Feedback, FileId, KeyId, KeyLimits, ModelPrice, NanoUsd,
-    OWN_TASKS, Outcome, ParseMoneyError, Posture, Principal, Rates, Rating, RequestId, RunId, Saved, Savings,
-    Served, SpendScope, StepId, Threshold, Tier, Usage, UserId, VirtualKey,
+    AccessRole, Amount, Answer, Approval, ApprovalId, ApprovalState, ApprovalSubject, BatchId, Budget,
+    BudgetAction, BudgetId, BudgetNotice, BudgetScope, BudgetState, BudgetWindow, CacheDirective,
+    CacheVerdict, CallContext, CallId, CallRecord, CallSummary, CallToApprove, CompressMode, ContentHash,
+    ContextProposal, ContextTier, ContextUse, Deed, EffectClass, Expect, Feedback, FileId, Ground, KeyId,
+    KeyLimits, Label, LimitKind, LogStep, Mode, ModelPrice, NanoUsd, OWN_TASKS, Outcome, ParseMoneyError,
+    PermissionDecision, PermissionRule, Plan, PlanNode, Posture, Preview, Principal, Rates, Rating, Reach,
+    Receipt, RequestId, RunEstimate, RunId, RunLimits, RunLog, RunOutcome, RunRecord, RunStatus, RunTotals,
+    Saved, Savings, Served, SpendScope, StepId, StepKind, StepRecord, StepStatus, Threshold, Tier, ToolCall,
+    ToolError, ToolFate, ToolOutput, ToolSpec, Touched, Usage, UserId, Verdict, VirtualKey, Zone,
 };

@@ -14,12 +14,17 @@ const PURE: [&str; 10] =
     ["tokio", "axum", "hyper", "reqwest", "sqlx", "redis", "rand", "getrandom", "tracing", "metrics"];
 const HTTP: [&str; 4] = ["axum", "hyper", "reqwest", "tower-http"];
 
-const TABLE: [Edges; 10] = [
+const TABLE: [Edges; 11] = [
     Edges { name: "core", may: &[], never: &PURE },
     Edges {
         name: "gateway",
         may: &["core", "saving"],
         never: &["axum", "hyper", "reqwest", "tower-http", "sqlx", "redis"],
+    },
+    Edges {
+        name: "agent",
+        may: &["core"],
+        never: &["axum", "hyper", "reqwest", "tower-http", "sqlx", "rusqlite", "redis"],
     },
     Edges { name: "saving", may: &["core"], never: &PURE },
     Edges { name: "providers", may: &["core"], never: &["axum", "sqlx", "redis", "reqwest"] },

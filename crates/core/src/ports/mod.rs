@@ -12,8 +12,10 @@ mod model;
 mod model_error;
 mod originals;
 mod questions;
+mod runs;
 mod runtime;
 mod storage_error;
+mod tools;
 
 pub use batch::{
     BatchAnswer, BatchAnswers, BatchItem, BatchLimits, BatchModel, BatchOutcome, BatchSearch, BatchStatus,
@@ -35,5 +37,7 @@ pub use model::{Embedder, Model, ModelCard, ModelList};
 pub use model_error::{ModelError, ModelErrorKind};
 pub use originals::{Original, OriginalStore};
 pub use questions::{QuestionStore, StoredQuestion};
+pub use runs::{ApprovalStore, RunChange, RunFilter, RunStore};
 pub use runtime::{BoxFuture, Clock, Ids, Spawn, TaskName};
 pub use storage_error::StorageError;
+pub use tools::{Tool, ToolBox};

@@ -48,6 +48,8 @@ pub enum TaskName {
     OriginalWriter,
     /// Reads the owner's price source anew; safe to cancel.
     PriceRefresh,
+    /// One run of an agent. Safe to cancel at any point: its state is stored before its effects run.
+    AgentRun,
     /// Looks for Ollama and lists providers' models; safe to cancel.
     ModelDiscovery,
     /// Fetches the embedded models' weights; safe to cancel, a later fetch goes on.
@@ -81,6 +83,7 @@ impl TaskName {
             Self::ToolIndex => "tool_index",
             Self::OriginalWriter => "original_writer",
             Self::PriceRefresh => "price_refresh",
+            Self::AgentRun => "agent_run",
             Self::ModelDiscovery => "model_discovery",
             Self::WeightFetch => "weight_fetch",
             Self::KeyUse => "key_use",

@@ -1,28 +1,38 @@
 //! The rules: pure functions over the words.
 
+mod approving;
 mod budget_book;
+mod canonical_json;
 mod exact_key;
 mod human_text;
+mod label;
 mod live_question;
 mod mask;
 mod model_pattern;
 mod normalise;
 mod original_key;
+mod permission;
 mod pricing;
 mod prompt_bound;
 mod rate;
+mod step_chain;
 mod tier_rules;
 mod window;
 
+pub use approving::{AnswerError, answer_approval};
 pub use budget_book::{Account, Admission, Booked, BudgetBook, Charge, Decision, SpendWish, Ticket};
+pub use canonical_json::{call_hash, canonical_json};
 pub use exact_key::{CacheScope, Kinship, exact_key, kinship};
 pub use human_text::{human_text, in_tool_loop};
+pub use label::label_of;
 pub use live_question::live_word;
 pub use mask::mask_secrets;
 pub use model_pattern::pattern_matches;
 pub use original_key::original_key;
+pub use permission::{decide_permission, never_allowed, offer_grant};
 pub use pricing::{cost, plain_cost, upper_bound};
 pub use prompt_bound::prompt_token_bound;
 pub use rate::{RateState, admit_rate};
+pub use step_chain::{ChainBreak, seal_step, verify_steps};
 pub use tier_rules::{TierChoice, TierRule, TierRules};
 pub use window::{window_end, window_start};

@@ -46,4 +46,6 @@ id! {
     FileId;
     /// A batch that a caller handed in.
     BatchId;
+    /// A question to a person.
+    ApprovalId;
 }

@@ -1,31 +1,48 @@
 //! The product's vocabulary: money, ids, who calls, what a call used and cost, budgets, keys, prices.
 
+mod approval;
 mod budget;
 mod call;
 mod compress;
+mod content_hash;
 mod feedback;
 mod ids;
 mod key;
 mod money;
+mod permission;
+mod plan;
 mod price;
 mod principal;
+mod run;
 mod savings;
 mod scope;
 mod served;
+mod step;
+mod tool;
 mod usage;
 
+pub use approval::{Answer, Approval, ApprovalState, ApprovalSubject, CallToApprove, LimitKind};
 pub use budget::{
     Amount, Budget, BudgetAction, BudgetNotice, BudgetScope, BudgetState, BudgetWindow, Posture, Threshold,
 };
 pub use call::{CallRecord, CallSummary, OWN_TASKS, Outcome};
 pub use compress::{CompressMode, ContextProposal, ContextUse};
+pub use content_hash::ContentHash;
 pub use feedback::{Feedback, Rating};
-pub use ids::{BatchId, BudgetId, CallId, FileId, KeyId, RequestId, RunId, StepId, UserId};
+pub use ids::{ApprovalId, BatchId, BudgetId, CallId, FileId, KeyId, RequestId, RunId, StepId, UserId};
 pub use key::{KeyLimits, VirtualKey};
 pub use money::{NanoUsd, ParseMoneyError};
+pub use permission::{Ground, PermissionDecision, PermissionRule, Verdict};
+pub use plan::{Plan, PlanNode};
 pub use price::{ContextTier, ModelPrice, Rates};
 pub use principal::{AccessRole, Principal};
+pub use run::{Mode, RunEstimate, RunLimits, RunOutcome, RunRecord, RunStatus, RunTotals};
 pub use savings::{Saved, Savings};
 pub use scope::{CacheDirective, CallContext, SpendScope};
 pub use served::{CacheVerdict, Served, Tier};
+pub use step::{LogStep, RunLog, StepKind, StepRecord, StepStatus};
+pub use tool::{
+    Deed, EffectClass, Expect, Label, Preview, Reach, Receipt, ToolCall, ToolError, ToolFate, ToolOutput,
+    ToolSpec, Touched, Zone,
+};
 pub use usage::Usage;

@@ -7,6 +7,7 @@ mod ids;
 mod jobs;
 mod ledger;
 mod model;
+mod runs;
 mod spawn;
 mod stores;
 
@@ -17,5 +18,6 @@ pub use ids::SequentialIds;
 pub use jobs::{Fuse, MemoryJobs};
 pub use ledger::MemoryLedger;
 pub use model::{ScriptedModel, ScriptedReply};
+pub use runs::{MemoryApprovals, MemoryRuns};
 pub use spawn::TokioSpawn;
 pub use stores::{MemoryCache, MemoryFeedback, MemoryKeys, MemoryOriginals};

@@ -1,0 +1,97 @@
+//! The order of a run: everything it is told before it begins.
+
+use nunchi_core::{Label, Lang, Mode, ModelPrice, PermissionRule, RunId, RunLimits, ToolSpec};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// Deepest nesting of sub-agents.
+pub(crate) const MAX_DEPTH: u8 = 1;
+
+/// What a run is to do, with what, and within which limits.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunOrder {
+    /// The run's id.
+    pub id: RunId,
+    /// The run that delegated it, and the one at the top.
+    pub parent: Option<RunId>,
+    /// The run at the top; itself for an owner's run.
+    pub root: RunId,
+    /// 0 for an owner's run.
+    pub depth: u8,
+    /// The conversation.
+    pub session: Option<String>,
+    /// What was asked for.
+    pub goal: String,
+    /// Who asked: a stranger's words (an incoming mail) are not the owner's.
+    pub asked_by: Label,
+    /// What the owner said before, for telling whose a value is.
+    pub owner_texts: Vec<String>,
+    /// Whether a stranger's text is in the context from the beginning.
+    pub stranger: bool,
+    /// Facts and results of others, for a sub-agent.
+    pub brief: Option<Brief>,
+    /// The mode; `auto` is resolved when the run begins.
+    pub mode: Mode,
+    /// Whether the schedule began it, so that nobody sits in front of it.
+    pub scheduled: bool,
+    /// The language of answers.
+    pub lang: Lang,
+    /// The model to ask for: `auto`, `auto:complex`, a name.
+    pub model: String,
+    /// The dearest price that model may have; with it the run's money limit holds whatever a call answers.
+    pub price: Option<ModelPrice>,
+    /// Cap on generated tokens of one call.
+    pub max_output_tokens: u64,
+    /// Its limits.
+    pub limits: RunLimits,
+    /// The tools it may call.
+    pub tools: Vec<ToolSpec>,
+    /// The owner's rules.
+    pub rules: Vec<PermissionRule>,
+    /// JSON Schema of the answer.
+    pub output_schema: Option<Value>,
+}
+
+/// What a sub-agent is told besides its goal.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Brief {
+    /// What was done so far.
+    pub done: String,
+    /// What it needs to know.
+    pub data: String,
+}
+
+impl RunOrder {
+    /// An owner's order with the usual limits, the model `auto` and the language of the goal.
+    pub fn new(id: RunId, goal: impl Into<String>) -> Self {
+        let goal = goal.into();
+        let korean = goal.chars().any(|c| matches!(c, '\u{AC00}'..='\u{D7A3}'));
+        Self {
+            id,
+            parent: None,
+            root: id,
+            depth: 0,
+            session: None,
+            goal,
+            asked_by: Label::Owner,
+            owner_texts: Vec::new(),
+            stranger: false,
+            brief: None,
+            mode: Mode::Auto,
+            scheduled: false,
+            lang: if korean { Lang::Ko } else { Lang::En },
+            model: "auto".into(),
+            price: None,
+            max_output_tokens: 4_096,
+            limits: RunLimits::default(),
+            tools: Vec::new(),
+            rules: Vec::new(),
+            output_schema: None,
+        }
+    }
+
+    /// Whether somebody may be asked in words.
+    pub(crate) fn is_sub_agent(&self) -> bool {
+        self.parent.is_some()
+    }
+}

@@ -1,0 +1,9 @@
+//! The machine as tables and random worlds; the driver with scripted models, stores in memory and tools on real files.
+#![expect(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests fail loudly")]
+
+mod approvals;
+mod driver;
+mod field;
+mod machine;
+mod support;
+mod worlds;
