@@ -13,7 +13,7 @@ const QUESTIONS: usize = 52;
 /// Turns of the running conversation a day.
 const TURNS: usize = 52;
 /// Turns of the days before with which a day's conversation begins.
-const CARRIED: usize = 80;
+const CARRIED: usize = 200;
 /// Runs of agents a day: one scheduled in the morning and one asked for in the afternoon, with so many steps in all.
 const STEPS: usize = 6;
 /// Hard work a day; every fifth is asked for again.

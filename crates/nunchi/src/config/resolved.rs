@@ -42,6 +42,8 @@ pub(crate) struct ReplayConfig {
     pub(crate) batch: bool,
     pub(crate) prefixes: bool,
     pub(crate) keep_named: bool,
+    /// `router`, or `labels`.
+    pub(crate) tiers: String,
 }
 
 /// The address of Redis. It may hold a password, so it does not print itself.
@@ -160,6 +162,7 @@ impl Config {
                 batch: layers.flag_value("replay.batch"),
                 prefixes: layers.flag_value("replay.prefixes"),
                 keep_named: layers.flag_value("replay.keep_named"),
+                tiers: layers.text("replay.tiers"),
             },
             log_format: if layers.text("log.format") == "json" { LogFormat::Json } else { LogFormat::Text },
             log_level: layers.text("log.level"),

@@ -8,6 +8,7 @@ mod ledger;
 mod offline;
 mod prices;
 mod reference;
+mod replay;
 mod saving;
 mod server;
 mod stopping;

@@ -1,7 +1,7 @@
 //! Runs scripted providers from the command line, for SDK tests in other languages and for benches.
 
 use clap::Parser;
-use nunchi_testkit::{Dialect, FixedAnswer, Seen, Turn, Upstream, steer_or};
+use nunchi_testkit::{Dialect, FixedAnswer, Seen, Turn, Upstream, UsageShape, steer_or};
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use tokio::runtime::{Builder, Runtime};
@@ -57,6 +57,9 @@ struct Arguments {
     /// Accept requests that a real provider would answer with 400.
     #[arg(long)]
     lenient: bool,
+    /// Do not say how many tokens the usual answer was.
+    #[arg(long)]
+    no_usage: bool,
     /// Keep no requests (for long benches).
     #[arg(long)]
     forget: bool,
@@ -80,7 +83,8 @@ impl Arguments {
             Some(count) => (1..=count).map(|word| format!("word{word} ")).collect(),
             None => "Hello from the scripted upstream.".to_owned(),
         };
-        Turn::text(text).delay_headers(self.delay_ms).delay_between(self.chunk_delay_ms)
+        let turn = Turn::text(text).delay_headers(self.delay_ms).delay_between(self.chunk_delay_ms);
+        if self.no_usage { turn.usage(UsageShape::Missing) } else { turn }
     }
 }
 
