@@ -57,7 +57,7 @@ struct Arguments {
     /// Accept requests that a real provider would answer with 400.
     #[arg(long)]
     lenient: bool,
-    /// Do not say how many tokens the usual answer was.
+    /// Give every prompt the usual answer, and do not say how many tokens it was.
     #[arg(long)]
     no_usage: bool,
     /// Keep no requests (for long benches).
@@ -121,7 +121,10 @@ async fn run(arguments: Arguments) -> std::io::Result<()> {
             upstream.forget_requests();
         }
         let usual = arguments.usual();
-        upstream.respond_with(move |seen: &Seen| steer_or(seen, || usual.clone()));
+        let steered = !arguments.no_usage;
+        upstream.respond_with(move |seen: &Seen| {
+            if steered { steer_or(seen, || usual.clone()) } else { usual.clone() }
+        });
         upstreams.push(upstream);
     }
     let fixed = match arguments.fixed {
