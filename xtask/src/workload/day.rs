@@ -39,7 +39,11 @@ impl Hours {
     /// The second of the day for a place among the requests.
     fn second(self, place: usize) -> usize {
         let around = place * 24 * HOUR / REQUESTS;
-        if self == Self::Office && place % 10 != 0 { 9 * HOUR + place * 9 * HOUR / REQUESTS } else { around }
+        if self == Self::Even || place.is_multiple_of(10) {
+            around
+        } else {
+            9 * HOUR + place * 9 * HOUR / REQUESTS
+        }
     }
 }
 
@@ -169,7 +173,7 @@ fn standard(source: &Source, drafts: &mut Vec<Draft>, draws: &mut Draws) {
     let begin = drafts.len();
     for number in 0..new {
         // Every third is a question of an examination, for which it is known which model was right.
-        let (text, label) = if number % 3 == 0 {
+        let (text, label) = if number.is_multiple_of(3) {
             let asked = &source.outcomes[draws.below(source.outcomes.len())];
             let label = json!({ "tier": "standard", "answer": asked.text, "weak_right": asked.weak_right, "strong_right": asked.strong_right });
             (asked.text.clone(), label)
