@@ -19,7 +19,7 @@ cargo xtask docs [--check]       write the generated reference pages, or check t
 cargo xtask bench [NAME] [--write]  measure beside nginx
 cargo xtask bench --suite savings --data DIR [--write]
                                  measure what is saved, and how fast
-cargo xtask workload day|month --data DIR --out FILE
+cargo xtask workload day|even-day|month --data DIR --out FILE
                                  write a workload for `nunchi replay`
 cargo xtask train|eval [guard|route|select|compress] --data DIR
                                  train or measure what is learned";
@@ -44,6 +44,8 @@ fn run() -> Result<()> {
         ["test", "--only", step] => test::run(&root, Some(step)),
         ["bench"] => bench::run(&root, None, false),
         ["bench", "--write"] => bench::run(&root, None, true),
+        ["bench", "--suite", "savings", "--data", data] => bench::savings(&root, data, false),
+        ["bench", "--suite", "savings", "--data", data, "--write"] => bench::savings(&root, data, true),
         ["workload", which, "--data", data, "--out", file] => workload::run(which, data, file),
         ["bench", name] => bench::run(&root, Some(name), false),
         ["bench", name, "--write"] => bench::run(&root, Some(name), true),

@@ -3,12 +3,14 @@
 mod latency;
 mod load;
 mod page;
+mod savings;
 mod servers;
 mod streams;
 mod throughput;
 mod vitals;
 
 use anyhow::{Result, bail};
+use page::Section;
 use servers::Bench;
 use std::path::Path;
 
@@ -52,11 +54,18 @@ pub(crate) fn run(root: &Path, only: Option<&str>, write: bool) -> Result<()> {
     for (name, measure) in chosen {
         eprintln!("measuring {name} …");
         let rows = measure(&bench)?;
-        print!("{}", page::table(name, &rows));
-        sections.push((*name, rows));
+        let text = page::table(name, &rows);
+        print!("## {name}\n\n{text}");
+        sections.push(Section { name: (*name).to_owned(), text });
     }
     if write {
         page::write(root, &sections)?;
     }
     Ok(())
+}
+
+/// Runs the suite of what is saved; with `write` its section goes to docs/benchmarks.md.
+pub(crate) fn savings(root: &Path, data: &str, write: bool) -> Result<()> {
+    let section = savings::run(root, data)?;
+    if write { page::write(root, &[section]) } else { Ok(()) }
 }

@@ -6,10 +6,17 @@ use std::fmt::Write;
 use std::path::Path;
 use std::process::Command;
 
-/// A section as Markdown.
+/// A section of the page.
+pub(crate) struct Section {
+    pub(crate) name: String,
+    /// What stands under its heading, as Markdown.
+    pub(crate) text: String,
+}
+
+/// The rows of a bench as a section's text.
 pub(crate) fn table(name: &str, rows: &[Row]) -> String {
     let mut text = format!(
-        "## {name}\n\n`cargo xtask bench {name}`\n\n| what | nunchi | nginx | difference | goal |\n|---|---|---|---|---|\n"
+        "`cargo xtask bench {name}`\n\n| what | nunchi | nginx | difference | goal |\n|---|---|---|---|---|\n"
     );
     for row in rows {
         let _infallible =
@@ -20,7 +27,7 @@ pub(crate) fn table(name: &str, rows: &[Row]) -> String {
 }
 
 /// Replaces the measured sections and keeps the others.
-pub(crate) fn write(root: &Path, sections: &[(&str, Vec<Row>)]) -> Result<()> {
+pub(crate) fn write(root: &Path, sections: &[Section]) -> Result<()> {
     let path = root.join("docs/benchmarks.md");
     let old = std::fs::read_to_string(&path).unwrap_or_default();
     let mut page = heading()?;
@@ -31,11 +38,11 @@ pub(crate) fn write(root: &Path, sections: &[(&str, Vec<Row>)]) -> Result<()> {
             (section.lines().next().unwrap_or("").to_owned(), format!("## {}\n\n", section.trim_end()))
         })
         .collect();
-    for (name, rows) in sections {
-        let text = table(name, rows);
+    for Section { name, text } in sections {
+        let text = format!("## {name}\n\n{}\n\n", text.trim_end());
         match kept.iter_mut().find(|(old, _)| old == name) {
             Some(place) => place.1 = text,
-            None => kept.push(((*name).to_owned(), text)),
+            None => kept.push((name.clone(), text)),
         }
     }
     kept.iter().for_each(|(_, text)| page.push_str(text));

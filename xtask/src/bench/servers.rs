@@ -7,6 +7,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+/// A release without optimisation across crates.
+pub(crate) const QUICK: [&str; 4] =
+    ["--config", "profile.release.lto=false", "--config", "profile.release.codegen-units=16"];
+
 /// The release binaries.
 pub(crate) struct Bench {
     pub(crate) nunchi: PathBuf,
@@ -43,10 +47,19 @@ impl Drop for Server {
 }
 
 impl Bench {
-    /// Builds the binaries.
+    /// Builds the binaries as they are shipped.
     pub(crate) fn build(root: &Path) -> Result<Self> {
+        Self::built(root, &[])
+    }
+
+    /// Builds them with less optimisation across crates, in a fraction of the time.
+    pub(crate) fn quick(root: &Path) -> Result<Self> {
+        Self::built(root, &QUICK)
+    }
+
+    fn built(root: &Path, flags: &[&str]) -> Result<Self> {
         let build = ["build", "--release", "--package", "nunchi", "--package", "nunchi-testkit"];
-        crate::peers::run(Command::new(env!("CARGO")).args(build).current_dir(root))?;
+        crate::peers::run(Command::new(env!("CARGO")).args(build).args(flags).current_dir(root))?;
         let built = std::env::var_os("CARGO_TARGET_DIR")
             .map_or_else(|| root.join("target"), PathBuf::from)
             .join("release");
@@ -82,6 +95,34 @@ impl Bench {
         ready(Server { child, address, key: None, home: None })
     }
 
+    /// An upstream that says a few words and does not say how many tokens they were.
+    pub(crate) fn silent_upstream(&self) -> Result<Server> {
+        let address = free_address()?;
+        let child = Command::new(&self.upstream)
+            .args(["--openai", &address.to_string(), "--no-usage", "--lenient", "--forget"])
+            .stdout(Stdio::null())
+            .spawn()?;
+        ready(Server { child, address, key: None, home: None })
+    }
+
+    /// Nunchi with these settings; every provider named is the same upstream, with its own prices.
+    pub(crate) fn nunchi_with(
+        &self,
+        upstream: &Server,
+        settings: &str,
+        providers: &[&str],
+    ) -> Result<Server> {
+        let (address, home) = (free_address()?, scratch("nunchi")?);
+        let mut config =
+            format!("[limits]\nchat_per_minute = 0\n\n[budget]\ndaily_cap_usd = 1000\n\n{settings}");
+        for name in providers {
+            let (url, local) = (upstream.address, *name == "ollama");
+            config.push_str(&format!("\n[[providers]]\nname = \"{name}\"\ndialect = \"openai\"\nbase_url = \"http://{url}/v1\"\napi_key_env = \"BENCH_KEY\"\nprice_from = \"{name}\"\nlocal = {local}\n"));
+        }
+        std::fs::write(home.join("nunchi.toml"), config)?;
+        self.started(home, address)
+    }
+
     /// nginx as a plain reverse proxy with one worker and kept connections.
     pub(crate) fn nginx(&self, upstream: &Server) -> Result<Server> {
         let (address, home) = (free_address()?, scratch("nginx")?);
@@ -112,6 +153,11 @@ proxy_set_header Connection \"\"; proxy_buffering off; }} }} }}",
         );
         std::fs::write(home.join("nunchi.toml"), config)?;
         self.cli(&home, &["prices", "set", "bench/fixed", "--input", "0.000001", "--output", "0.000001"])?;
+        self.started(home, address)
+    }
+
+    /// The server of a home folder, with a key.
+    fn started(&self, home: PathBuf, address: SocketAddr) -> Result<Server> {
         let made = self.cli(&home, &["keys", "create", "bench", "--json"])?;
         let key = made
             .split("\"key\"")

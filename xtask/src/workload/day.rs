@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 /// Requests of the day.
 const REQUESTS: usize = 1_000;
-const SECONDS: usize = 24 * 60 * 60;
+const HOUR: usize = 60 * 60;
 /// Trivial requests: new ones from the groups of paraphrases, new ones that need a tool, repeats in other words, plain repeats.
 const TRIVIAL: [usize; 4] = [250, 150, 125, 75];
 /// Standard and complex requests: new ones and plain repeats.
@@ -26,8 +26,29 @@ struct Draft {
     after: Option<usize>,
 }
 
+/// When the requests of a day come.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Hours {
+    /// Nine tenths between nine and six, the rest around the clock.
+    Office,
+    /// Evenly around the clock.
+    Even,
+}
+
+impl Hours {
+    /// The second of the day for a place among the requests.
+    fn second(self, place: usize) -> usize {
+        let around = place * 24 * HOUR / REQUESTS;
+        if self == Self::Even || place.is_multiple_of(10) {
+            around
+        } else {
+            9 * HOUR + place * 9 * HOUR / REQUESTS
+        }
+    }
+}
+
 /// The day.
-pub(crate) fn day(source: &Source) -> Result<Vec<Call>> {
+pub(crate) fn day(source: &Source, hours: Hours) -> Result<Vec<Call>> {
     let mut draws = Draws::new(11);
     let tools = tools(source);
     let mut drafts = Vec::new();
@@ -35,11 +56,11 @@ pub(crate) fn day(source: &Source) -> Result<Vec<Call>> {
     standard(source, &mut drafts, &mut draws);
     complex(source, &mut drafts, &mut draws);
     ensure!(drafts.len() == REQUESTS, "{} requests", drafts.len());
-    let places = places(&drafts, &mut draws);
+    let places = places(&drafts, &mut draws, hours);
     let definitions: Vec<Value> = tools.iter().map(|(name, what)| definition(name, what)).collect();
     let definitions = Value::Array(definitions);
     let calls = drafts.into_iter().zip(places).map(|(draft, place)| Call {
-        at: i64::try_from(place * SECONDS / REQUESTS).unwrap_or(0),
+        at: i64::try_from(hours.second(place)).unwrap_or(0),
         session: Some(format!("day {place}")),
         messages: vec![say("system", INSTRUCTIONS), say("user", &draft.text)],
         tools: Some(definitions.clone()),
@@ -152,7 +173,7 @@ fn standard(source: &Source, drafts: &mut Vec<Draft>, draws: &mut Draws) {
     let begin = drafts.len();
     for number in 0..new {
         // Every third is a question of an examination, for which it is known which model was right.
-        let (text, label) = if number % 3 == 0 {
+        let (text, label) = if number.is_multiple_of(3) {
             let asked = &source.outcomes[draws.below(source.outcomes.len())];
             let label = json!({ "tier": "standard", "answer": asked.text, "weak_right": asked.weak_right, "strong_right": asked.strong_right });
             (asked.text.clone(), label)
@@ -196,12 +217,12 @@ fn complex(source: &Source, drafts: &mut Vec<Draft>, draws: &mut Draws) {
 }
 
 /// A place in the day for every draft; what repeats another one stands behind it.
-fn places(drafts: &[Draft], draws: &mut Draws) -> Vec<usize> {
+fn places(drafts: &[Draft], draws: &mut Draws, hours: Hours) -> Vec<usize> {
     let mut places: Vec<usize> = (0..drafts.len()).collect();
     draws.shuffle(&mut places);
     for (at, draft) in drafts.iter().enumerate() {
         if let Some(first) = draft.after
-            && places[first] > places[at]
+            && hours.second(places[first]) > hours.second(places[at])
         {
             places.swap(first, at);
         }

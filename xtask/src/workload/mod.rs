@@ -4,7 +4,7 @@ mod day;
 mod month;
 mod source;
 
-pub(crate) use day::day;
+pub(crate) use day::{Hours, day};
 pub(crate) use month::month;
 pub(crate) use source::Source;
 
@@ -60,9 +60,10 @@ pub(crate) fn say(role: &str, text: &str) -> Value {
 pub(crate) fn run(which: &str, data: &str, file: &str) -> Result<()> {
     let source = Source::read(Path::new(data))?;
     let calls = match which {
-        "day" => day(&source)?,
+        "day" => day(&source, Hours::Office)?,
+        "even-day" => day(&source, Hours::Even)?,
         "month" => month(&source)?,
-        _ => bail!("`{which}` is neither day nor month"),
+        _ => bail!("`{which}` is none of day, even-day, month"),
     };
     write(&calls, Path::new(file))?;
     println!("{} calls in {file}", calls.len());

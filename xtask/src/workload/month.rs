@@ -13,7 +13,7 @@ const QUESTIONS: usize = 52;
 /// Turns of the running conversation a day.
 const TURNS: usize = 52;
 /// Turns of the days before with which a day's conversation begins.
-const CARRIED: usize = 80;
+const CARRIED: usize = 200;
 /// Runs of agents a day: one scheduled in the morning and one asked for in the afternoon, with so many steps in all.
 const STEPS: usize = 6;
 /// Hard work a day; every fifth is asked for again.
@@ -84,14 +84,14 @@ impl Month<'_> {
         let turns = &self.source.turns[day % self.source.turns.len()];
         let first = (day / self.source.turns.len()) * TURNS * 2 % (turns.len() - CARRIED - 2 * TURNS);
         let mut messages = vec![say("system", COMPANION)];
-        let role = |at: usize| if at % 2 == 0 { "user" } else { "assistant" };
+        let role = |at: usize| if at.is_multiple_of(2) { "user" } else { "assistant" };
         messages.extend((0..CARRIED).map(|at| say(role(at), &turns[first + at])));
         for number in 0..TURNS {
             let place = first + CARRIED + 2 * number;
             messages.push(say("user", &turns[place]));
             // Talk comes in bouts of thirteen turns, two minutes apart.
             let bout = spread(day, number / 13, TURNS / 13) + i64::try_from(number % 13 * 120).unwrap_or(0);
-            let tier = if number % 2 == 0 { "trivial" } else { "standard" };
+            let tier = if number.is_multiple_of(2) { "trivial" } else { "standard" };
             let output = 40 + self.draws.below(80) as u64;
             let call = self.push(bout + 30, messages.clone(), output, json!({ "tier": tier }));
             call.session = Some(format!("talk {day}"));
@@ -144,7 +144,7 @@ impl Month<'_> {
             }
             1 => {
                 let rows: Vec<Value> = (0..30)
-                    .map(|row| json!({ "sku": format!("SKU-{:04}", row * 37 % 9_999), "price": row * 131 % 4_000, "currency": "KRW", "in_stock": row % 3 != 0, "warehouse": "Incheon" }))
+                    .map(|row| json!({ "sku": format!("SKU-{:04}", row * 37 % 9_999), "price": row * 131 % 4_000, "currency": "KRW", "in_stock": row % 3 > 0, "warehouse": "Incheon" }))
                     .collect();
                 Value::Array(rows).to_string()
             }
@@ -165,7 +165,7 @@ impl Month<'_> {
             };
             self.single(at, &text, output, json!({ "tier": "complex", "answer": text }));
             self.work.push(text);
-            if number % 4 == 0 {
+            if number.is_multiple_of(4) {
                 let text = task(self.source, &mut self.draws);
                 self.single(at + 60, &text, 150, json!({ "tier": "standard", "answer": text }));
             }

@@ -39,7 +39,7 @@ const fn field(
 }
 
 /// All settings of the plain sections.
-pub(super) const FIELDS: [Field; 78] = [
+pub(super) const FIELDS: [Field; 79] = [
     field("server", "listen", Kind::Text, "127.0.0.1:8484", "Address and port the server listens on."),
     field("server", "body_limit_mb", Kind::Count, "32", "Largest request body, in MB."),
     field("server", "cors_origins", Kind::Texts, "[]", "Web origins that may call from a browser."),
@@ -357,6 +357,13 @@ pub(super) const FIELDS: [Field; 78] = [
         Kind::Flag,
         "true",
         "Whether it leaves a model that a call names as it is; else every call is routed as `auto`.",
+    ),
+    field(
+        "replay",
+        "tiers",
+        Kind::OneOf(&["router", "labels"]),
+        "router",
+        "Who chooses the tiers in it: the router, or the labels of the calls, as one that is never wrong would.",
     ),
     field("local", "enabled", Kind::Flag, "true", "Whether the embedded models are offered."),
     field("local", "chat", Kind::Text, "smollm2-135m-instruct", "Embedded chat model."),

@@ -133,7 +133,7 @@ impl Layers {
         let before = std::mem::take(&mut self.providers);
         self.file(path);
         let own = std::mem::take(&mut self.providers);
-        let names: Vec<_> = own.iter().map(|provider| name(provider)).collect();
+        let names: Vec<_> = own.iter().map(&name).collect();
         self.providers =
             before.into_iter().filter(|provider| !names.contains(&name(provider))).chain(own).collect();
     }

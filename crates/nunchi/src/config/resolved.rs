@@ -43,6 +43,8 @@ pub(crate) struct ReplayConfig {
     pub(crate) batch: bool,
     pub(crate) prefixes: bool,
     pub(crate) keep_named: bool,
+    /// `router`, or `labels`.
+    pub(crate) tiers: String,
 }
 
 /// The address of Redis. It may hold a password, so it does not print itself.
@@ -167,12 +169,7 @@ impl Config {
                     .filter(|path| !path.is_empty())
                     .map(PathBuf::from),
             },
-            replay: ReplayConfig {
-                compress: layers.text("replay.compress"),
-                batch: layers.flag_value("replay.batch"),
-                prefixes: layers.flag_value("replay.prefixes"),
-                keep_named: layers.flag_value("replay.keep_named"),
-            },
+            replay: layers.replay(),
             log_format: if layers.text("log.format") == "json" { LogFormat::Json } else { LogFormat::Text },
             log_level: layers.text("log.level"),
             providers,
@@ -308,6 +305,16 @@ impl Layers {
             error_rate: share.parse().unwrap_or(0.01_f32).clamp(0.0, 1.0),
             strict: self.flag_value("cache.semantic_strict"),
             across_languages: self.flag_value("cache.across_languages"),
+        }
+    }
+
+    fn replay(&mut self) -> ReplayConfig {
+        ReplayConfig {
+            compress: self.text("replay.compress"),
+            batch: self.flag_value("replay.batch"),
+            prefixes: self.flag_value("replay.prefixes"),
+            keep_named: self.flag_value("replay.keep_named"),
+            tiers: self.text("replay.tiers"),
         }
     }
 

@@ -11,6 +11,7 @@ mod ledger;
 mod offline;
 mod prices;
 mod reference;
+mod replay;
 mod saving;
 mod server;
 mod stopping;

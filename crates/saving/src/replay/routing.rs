@@ -24,6 +24,7 @@ impl<'a> Router<'a> {
         policy: &'a ReplayPolicy,
         meanings: &Meanings,
         (request, context): (&ModelRequest, &CallContext),
+        label: Option<Tier>,
     ) -> Result<Chosen<'a>, String> {
         let wanted = match model_wish(&request.model) {
             Ok(ModelWish::Named(name)) if policy.keep_named => {
@@ -39,7 +40,8 @@ impl<'a> Router<'a> {
         {
             return Ok(*chosen);
         }
-        let tier = wanted.unwrap_or_else(|| tier_of(policy, meanings, request));
+        let known = label.filter(|_| policy.tiers_as_labelled);
+        let tier = wanted.or(known).unwrap_or_else(|| tier_of(policy, meanings, request));
         let model = tier_order(tier).into_iter().flat_map(|tier| policy.models(tier)).next();
         let chosen = (Some(tier), model.ok_or_else(|| request.model.clone())?);
         if wanted.is_none()

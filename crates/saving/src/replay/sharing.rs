@@ -41,7 +41,7 @@ pub(super) enum Found {
     /// The answer of this call, shared by meaning.
     Semantic(usize),
     /// None: to be asked, and kept under the key if there is one. Perhaps an answer was there, and this call is asked to check it.
-    Miss { key: Option<CacheKey>, asked: Option<Asked>, audit: Option<Audit> },
+    Miss { key: Option<CacheKey>, asked: Option<Box<Asked>>, audit: Option<Audit> },
     /// The cache is not asked.
     Bypass,
 }
@@ -88,7 +88,7 @@ impl AnswerBook {
         };
         let found = if reads { self.nearest(&asked, sharing, now) } else { None };
         let Some((near, source, probability)) = found else {
-            return Found::Miss { key: Some(key), asked: Some(asked), audit: None };
+            return Found::Miss { key: Some(key), asked: Some(Box::new(asked)), audit: None };
         };
         let prior = *self.prior.get_or_insert_with(SharingPrior::shipped);
         let record = &self.questions[&near].record;
@@ -96,7 +96,7 @@ impl AnswerBook {
             SharingDecision::Serve => Found::Semantic(source),
             SharingDecision::Ask => {
                 let audit = Some(Audit { key: near, source, probability });
-                Found::Miss { key: Some(key), asked: Some(asked), audit }
+                Found::Miss { key: Some(key), asked: Some(Box::new(asked)), audit }
             }
         }
     }
@@ -124,19 +124,19 @@ impl AnswerBook {
     /// Keeps the fresh answer of a call.
     pub(super) fn keep(
         &mut self,
-        (key, asked): (CacheKey, Option<Asked>),
+        (key, asked): (CacheKey, Option<Box<Asked>>),
         cache: ReplayCache,
         (request, context): (&ModelRequest, &CallContext),
         (source, now): (usize, Timestamp),
     ) {
-        let usual = context.cache_ttl_seconds.map_or_else(
-            || answer_life(&human_text(request).unwrap_or_default(), cache.ttl).as_secs(),
-            |seconds| seconds,
-        );
+        let usual = context
+            .cache_ttl_seconds
+            .unwrap_or_else(|| answer_life(&human_text(request).unwrap_or_default(), cache.ttl).as_secs());
         let life = SignedDuration::from_secs(i64::try_from(usual).unwrap_or(i64::MAX));
         let expires = now.checked_add(life).unwrap_or(Timestamp::MAX);
         self.answers.insert(key, Stored { source, expires });
-        if let Some(Asked { kin, text, vector, .. }) = asked {
+        if let Some(asked) = asked {
+            let Asked { kin, text, vector, .. } = *asked;
             self.index.add(kin, key, &vector.signs(), expires);
             self.questions.insert(key, StoredQuestion { text, vector, record: SharingRecord::default() });
         }

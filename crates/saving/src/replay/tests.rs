@@ -66,6 +66,7 @@ fn policy() -> ReplayPolicy {
         tiers: tiers.into_iter().map(|(tier, model)| (tier, vec![model])).collect(),
         named: BTreeMap::from([("gpt".to_owned(), cheap())]),
         keep_named: true,
+        tiers_as_labelled: false,
         baseline: premium,
         own_rules: TierRules::default(),
         rules: TierRules::built_in(),
@@ -266,6 +267,19 @@ fn floors_stand_beside_it() {
     );
     assert_eq!((local.spent, local.under_routed.wrong, local.answers.wrong), (NanoUsd::ZERO, 1, 1));
     assert!(cheap.spent < premium.spent && cheap.spent > NanoUsd::ZERO);
+}
+
+#[test]
+fn a_router_that_is_never_wrong() {
+    let mut easy = ask(
+        0,
+        "Design a distributed ledger, prove that it is consistent, and compare it with three others in depth.",
+    );
+    easy.label.tier = Some(Tier::Trivial);
+    let oracle = ReplayPolicy { tiers_as_labelled: true, ..policy() };
+    let calls = [easy];
+    assert_eq!(run(&calls, &policy()).tiers.get("trivial"), None);
+    assert_eq!(run(&calls, &oracle).tiers.get("trivial"), Some(&1));
 }
 
 #[test]

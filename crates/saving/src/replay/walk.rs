@@ -111,7 +111,7 @@ impl Walk<'_> {
             Found::Miss { key, asked, audit } => (key, asked, audit, CacheVerdict::Miss),
             Found::Bypass => (None, None, None, CacheVerdict::Bypass),
         };
-        let chosen = self.router.choose(input.policy, input.meanings, asked)?;
+        let chosen = self.router.choose(input.policy, input.meanings, asked, call.label.tier)?;
         let outcome = self.answered(at, chosen, asked, Outcome { verdict, ..fresh });
         if let Some((key, cache)) = key.zip(input.policy.cache) {
             self.book.keep((key, question), cache, asked, (at, call.at));

@@ -118,6 +118,8 @@ pub struct ReplayPolicy {
     pub named: BTreeMap<String, ReplayModel>,
     /// Whether named models are left to the caller; else every call is routed as `auto`.
     pub keep_named: bool,
+    /// Whether the tier is that of the label, where there is one: what a router that is never wrong would save.
+    pub tiers_as_labelled: bool,
     /// What savings are counted against.
     pub baseline: ReplayModel,
     /// The owner's rules for a tier.

@@ -122,28 +122,51 @@ impl QuestionIndex {
         else {
             return Vec::new();
         };
-        let now = now.as_second();
-        // Signs of unrelated vectors differ in half of all places; what differs in more than four tenths is nothing like it.
-        let limit = u32::try_from(signs.len() * 64 * 2 / 5).unwrap_or(u32::MAX);
-        let mut near: Vec<(u32, usize)> = Vec::with_capacity(2 * most);
-        let mut worst = limit;
-        for (at, mark) in marks.signs.chunks_exact(marks.words).enumerate() {
-            let apart = apart(signs, mark);
-            if apart < worst && marks.expires[at] > now {
-                near.push((apart, at));
-                if near.len() == 2 * most {
-                    near.select_nth_unstable(most);
-                    near.truncate(most);
-                    worst = near.iter().map(|(apart, _)| *apart).max().unwrap_or(limit);
-                }
-            }
-        }
-        near.sort_unstable();
-        near.iter().take(most).map(|(_, at)| marks.keys[*at]).collect()
+        let near = look(marks, signs, most, now.as_second());
+        near.into_iter().take(most).map(|(_, at)| marks.keys[at]).collect()
     }
 }
 
+/// The nearest places of a kin, the nearest first; at most twice as many as wanted.
+fn look(marks: &Kin, signs: &[u64], most: usize, now: i64) -> Vec<(u32, usize)> {
+    #[cfg(target_arch = "x86_64")]
+    if std::arch::is_x86_feature_detected!("popcnt") {
+        // SAFETY: the processor has the instruction.
+        return unsafe { look_with_popcnt(marks, signs, most, now) };
+    }
+    look_at_all(marks, signs, most, now)
+}
+
+/// The same, compiled for processors that count bits in one step.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "popcnt")]
+fn look_with_popcnt(marks: &Kin, signs: &[u64], most: usize, now: i64) -> Vec<(u32, usize)> {
+    look_at_all(marks, signs, most, now)
+}
+
+#[inline(always)]
+fn look_at_all(marks: &Kin, signs: &[u64], most: usize, now: i64) -> Vec<(u32, usize)> {
+    // Signs of unrelated vectors differ in half of all places; what differs in more than four tenths is nothing like it.
+    let limit = u32::try_from(signs.len() * 64 * 2 / 5).unwrap_or(u32::MAX);
+    let mut near: Vec<(u32, usize)> = Vec::with_capacity(2 * most);
+    let mut worst = limit;
+    for (at, mark) in marks.signs.chunks_exact(marks.words).enumerate() {
+        let apart = apart(signs, mark);
+        if apart < worst && marks.expires[at] > now {
+            near.push((apart, at));
+            if near.len() == 2 * most {
+                near.select_nth_unstable(most);
+                near.truncate(most);
+                worst = near.iter().map(|(apart, _)| *apart).max().unwrap_or(limit);
+            }
+        }
+    }
+    near.sort_unstable();
+    near
+}
+
 /// In how many places two vectors' signs differ.
+#[inline(always)]
 fn apart(a: &[u64], b: &[u64]) -> u32 {
     a.iter().zip(b).map(|(a, b)| (a ^ b).count_ones()).sum()
 }

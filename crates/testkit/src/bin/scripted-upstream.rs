@@ -1,7 +1,7 @@
 //! Runs scripted providers from the command line, for SDK tests in other languages and for benches.
 
 use clap::Parser;
-use nunchi_testkit::{BatchPace, Dialect, FixedAnswer, Seen, Turn, Upstream, steer_or};
+use nunchi_testkit::{BatchPace, Dialect, FixedAnswer, Seen, Turn, Upstream, UsageShape, steer_or};
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use tokio::runtime::{Builder, Runtime};
@@ -63,6 +63,9 @@ struct Arguments {
     /// The status request of this number finds a batch completed; 0 leaves batches to `POST /__batches`.
     #[arg(long, value_name = "N", default_value_t = 1)]
     batch_polls: u32,
+    /// Give every prompt the usual answer, and do not say how many tokens it was.
+    #[arg(long)]
+    no_usage: bool,
     /// Keep no requests (for long benches).
     #[arg(long)]
     forget: bool,
@@ -86,7 +89,8 @@ impl Arguments {
             Some(count) => (1..=count).map(|word| format!("word{word} ")).collect(),
             None => "Hello from the scripted upstream.".to_owned(),
         };
-        Turn::text(text).delay_headers(self.delay_ms).delay_between(self.chunk_delay_ms)
+        let turn = Turn::text(text).delay_headers(self.delay_ms).delay_between(self.chunk_delay_ms);
+        if self.no_usage { turn.usage(UsageShape::Missing) } else { turn }
     }
 }
 
@@ -127,7 +131,10 @@ async fn run(arguments: Arguments) -> std::io::Result<()> {
             polls => BatchPace::Polls(polls),
         });
         let usual = arguments.usual();
-        upstream.respond_with(move |seen: &Seen| steer_or(seen, || usual.clone()));
+        let steered = !arguments.no_usage;
+        upstream.respond_with(move |seen: &Seen| {
+            if steered { steer_or(seen, || usual.clone()) } else { usual.clone() }
+        });
         upstreams.push(upstream);
     }
     let fixed = match arguments.fixed {

@@ -112,6 +112,7 @@ fn policy(
         name: name.to_owned(),
         named: named.collect(),
         keep_named: config.replay.keep_named,
+        tiers_as_labelled: config.replay.tiers == "labels",
         baseline: baseline.ok_or_else(no_baseline)?,
         tiers,
         own_rules: config.rules.clone(),
