@@ -152,13 +152,13 @@ async fn a_cheap_model_may_summarise_once() {
         settings.compress.summarise = Some("spare/m".into());
     });
     bench.spare.always(ScriptedReply::text("The jobs were fine; job 3 was slow."));
-    let (first, notes) = sent(&bench, request(session(10)), context(CompressMode::History)).await;
+    let (first, notes) = sent(&bench, request(session(6)), context(CompressMode::History)).await;
     let text: String = first.messages.iter().map(nunchi_core::Message::plain_text).collect();
     assert!(text.contains("job 3 was slow") && text.contains("[Summary of earlier turns"), "{notes}");
     assert!(notes.contains("summarised by a model"), "{notes}");
     let made = bench.spare.calls();
     assert!(made >= 1);
-    let mut longer = session(10);
+    let mut longer = session(6);
     longer.push(say(Role::Assistant, "Fine."));
     longer.push(say(Role::User, "Sure?"));
     let (second, _) = sent(&bench, request(longer), context(CompressMode::History)).await;

@@ -146,7 +146,7 @@ async fn the_cap_and_the_budget_hold_for_all_rounds() {
     let answer = ask(&bench, request(session(10)), context(CompressMode::Results)).await;
     assert_eq!((bench.cloud.calls(), answer.body.choices[0].stop.clone()), (1, Some(StopReason::MaxTokens)));
     // Enough for one attempt, not for two.
-    let held = NanoUsd(90_000 * 1_000);
+    let held = NanoUsd(81_000 * 1_000);
     let bench = Bench::with(MemoryLedger::with_limit(held), short_segments);
     let dear = Usage { input: 80_000, output: 20, ..ZERO };
     bench.cloud.always(calls(&[("recall", r#"{"id":"history"}"#)], dear));

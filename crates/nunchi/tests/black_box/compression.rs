@@ -4,25 +4,16 @@ use crate::support::{Got, Home, Server, one_provider};
 use nunchi_testkit::{Dialect, ToolCall, Turn, Upstream, UsageShape};
 use serde_json::{Value, json};
 
-/// A log of which most lines are alike; one of them tells a word.
+/// A log whose lines are alike; only the whole one tells how long request 17 took: 7,700 ms and the job's number.
 fn log(number: usize) -> String {
-    let line = |at: usize| {
-        if at == 170 {
-            format!(
-                "10:{:02}:{:02} INFO job {number} wrote the word zebra{number} to its journal",
-                at / 60,
-                at % 60
-            )
-        } else {
-            format!(
-                "10:{:02}:{:02} INFO request {at} of job {number} served in {} ms",
-                at / 60,
-                at % 60,
-                at % 7
-            )
-        }
-    };
-    (0..200).map(line).collect::<Vec<_>>().join("\n")
+    let took = |at: usize| if at == 17 { 7_700 + number } else { at % 7 };
+    let line = |at| format!("10:00:{at:02} INFO request {at} of job {number} was served in {} ms", took(at));
+    (0..60).map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// Conversations are shortened early, so that those of tests can be small.
+fn early(config: &str) -> String {
+    format!("{config}\n[compress]\nrecent_tokens = 600\nsegment_tokens = 1000\n")
 }
 
 /// An agent that has read so many logs, in chat completions; fields that nobody knows are among them.
@@ -59,7 +50,7 @@ fn anthropic(turns: usize) -> Value {
         messages.push(json!({ "role": "user", "content": [result, next] }));
     }
     messages.push(json!({ "role": "assistant", "content": "All fine." }));
-    messages.push(json!({ "role": "user", "content": "Which word did job 0 write?" }));
+    messages.push(json!({ "role": "user", "content": "How long did request 17 of job 0 take?" }));
     let schema = json!({ "type": "object", "properties": { "job": { "type": "integer" } } });
     let tool = json!({ "name": "read_log", "description": "Reads a log.", "input_schema": schema });
     json!({
@@ -97,7 +88,7 @@ async fn ten_turns_reach_the_upstream_with_the_same_bytes_also_after_a_restart()
     let upstream = Upstream::start(Dialect::OpenAi).await;
     upstream.lenient();
     upstream.always(Turn::text("Fine."));
-    let home = Home::with_config(&one_provider(&upstream.base_url()));
+    let home = Home::with_config(&early(&one_provider(&upstream.base_url())));
     let mut server = home.up();
     let key = server.first_key();
     let mut before: Vec<String> = Vec::new();
@@ -148,17 +139,17 @@ async fn a_recall_in_chat_completions_is_one_answer() {
         let messages = seen.body["messages"].as_array().cloned().unwrap_or_default();
         let last = messages.last().cloned().unwrap_or_default();
         if last["role"] == "tool" {
-            let word = last["content"].as_str().unwrap_or_default().contains("zebra0");
-            return Turn::text(if word { "It wrote zebra0." } else { "It is not there." })
+            let word = last["content"].as_str().unwrap_or_default().contains("7700 ms");
+            return Turn::text(if word { "It_took_7700_ms." } else { "It is not there." })
                 .usage(usage(700, 5));
         }
         let id = first_id(messages[3]["content"].as_str().unwrap_or_default());
-        let query = json!({ "id": id, "query": "which word did job 0 write to its journal" });
+        let query = json!({ "id": id, "query": "how long did request 17 take" });
         Turn::tool_calls([ToolCall::new("recall", &query)]).usage(usage(600, 4))
     });
     let home = Home::with_config(&format!(
         "{}\n[tiers]\nbaseline = \"openai/gpt-6.1-sol\"\n",
-        one_provider(&upstream.base_url())
+        early(&one_provider(&upstream.base_url()))
     ));
     let server = home.up();
     let key = server.first_key();
@@ -167,7 +158,7 @@ async fn a_recall_in_chat_completions_is_one_answer() {
         body["stream"] = stream.into();
         body["stream_options"] = if stream { json!({ "include_usage": true }) } else { Value::Null };
         let got = ask(&server, &key, "/v1/chat/completions", &body);
-        assert!(got.body.contains("zebra0") && !got.body.contains("recall"), "{}", got.body);
+        assert!(got.body.contains("It_took_7700_ms.") && !got.body.contains("recall"), "{}", got.body);
         assert!(
             got.body.contains("\"prompt_tokens\":1300") && got.body.contains("\"completion_tokens\":9"),
             "{}",
@@ -176,7 +167,7 @@ async fn a_recall_in_chat_completions_is_one_answer() {
         if !stream {
             let json = got.json();
             assert_eq!(json["choices"][0]["finish_reason"], "stop");
-            assert_eq!(json["choices"][0]["message"]["content"], "It wrote zebra0.");
+            assert_eq!(json["choices"][0]["message"]["content"], "It_took_7700_ms.");
         }
     }
     let seen = upstream.requests();
@@ -207,23 +198,24 @@ async fn a_recall_in_anthropics_dialect_is_one_answer() {
         let messages = seen.body["messages"].as_array().cloned().unwrap_or_default();
         let last = messages.last().cloned().unwrap_or_default();
         if let Some(told) = last["content"][0]["content"].as_array() {
-            let word = told.iter().any(|block| block["text"].as_str().unwrap_or_default().contains("zebra0"));
-            return Turn::text(if word { "It wrote zebra0." } else { "It is not there." })
+            let word =
+                told.iter().any(|block| block["text"].as_str().unwrap_or_default().contains("7700 ms"));
+            return Turn::text(if word { "It_took_7700_ms." } else { "It is not there." })
                 .usage(usage(700, 5));
         }
         let id = first_id(messages[2]["content"][0]["content"].as_str().unwrap_or_default());
-        let query = json!({ "id": id, "query": "which word did job 0 write to its journal" });
+        let query = json!({ "id": id, "query": "how long did request 17 take" });
         let call = ToolCall::new("recall", &query).id("toolu_hidden");
         Turn::thinking("Where was it?", "proof").then_tools([call]).usage(usage(600, 4))
     });
-    let home = Home::with_config(&anthropic_provider(&upstream.base_url()));
+    let home = Home::with_config(&early(&anthropic_provider(&upstream.base_url())));
     let server = home.up();
     let key = server.first_key();
     for stream in [false, true] {
         let mut body = anthropic(10);
         body["stream"] = stream.into();
         let got = ask(&server, &key, "/v1/messages", &body);
-        assert!(got.body.contains("zebra0") && !got.body.contains("recall"), "{}", got.body);
+        assert!(got.body.contains("It_took_7700_ms.") && !got.body.contains("recall"), "{}", got.body);
         assert!(
             !got.body.contains("Where was it?"),
             "its reasoning stays with the hidden call: {}",
@@ -259,7 +251,7 @@ async fn older_turns_are_shortened_in_both_dialects() {
             Dialect::Anthropic => anthropic_provider(&upstream.base_url()),
             _ => one_provider(&upstream.base_url()),
         };
-        let home = Home::with_config(&config);
+        let home = Home::with_config(&early(&config));
         let server = home.up();
         let key = server.first_key();
         let got = server.send("POST", path, &key, &[("x-nunchi-compress", "history")], &body);
@@ -306,7 +298,7 @@ async fn a_nearly_full_window_is_told_and_cut_only_if_the_owner_wants_that() {
 
 #[test]
 fn what_would_be_shortened_is_explained() {
-    let home = Home::with_config(&one_provider("http://127.0.0.1:9"));
+    let home = Home::with_config(&early(&one_provider("http://127.0.0.1:9")));
     home.write("recorded.json", &chat(10).to_string());
     let path = |name: &str| home.path(name).display().to_string();
     let file = path("recorded.json");
@@ -319,7 +311,9 @@ fn what_would_be_shortened_is_explained() {
     assert!(parts[9]["why_not"].as_str().unwrap().contains("too fresh"), "{report}");
     let text = home.run(["compress", "explain", file.as_str(), "--lang", "ko"]);
     assert!(text.out.contains("토큰으로 보냅니다"), "{} {}", text.out, text.err);
-    home.write("anthropic.json", &anthropic(10).to_string());
+    let mut messages = anthropic(10);
+    messages["model"] = "up/gpt-5-mini".into();
+    home.write("anthropic.json", &messages.to_string());
     let report = home.json(&["compress", "explain", &path("anthropic.json"), "--mode", "history"]);
     assert_eq!(report["parts"][0]["kind"], "older turns", "{report}");
     assert_eq!(home.run(["compress", "explain", file.as_str(), "--mode", "loud"]).code, 1);
