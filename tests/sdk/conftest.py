@@ -80,11 +80,16 @@ chat_per_minute = 0
 
 [retry]
 attempts = 1
+
+[batch]
+first_poll = "100ms"
+longest_poll = "200ms"
 """
 
 
 def provider(name, dialect, url):
-    return f'\n[[providers]]\nname = "{name}"\ndialect = "{dialect}"\nbase_url = "{url}"\napi_key_env = "SCRIPTED_KEY"\n'
+    batch = "batch = true\n" if dialect in ("openai", "anthropic") else ""
+    return f'\n[[providers]]\nname = "{name}"\ndialect = "{dialect}"\nbase_url = "{url}"\napi_key_env = "SCRIPTED_KEY"\n' + batch
 
 
 @pytest.fixture(scope="session")

@@ -89,6 +89,21 @@ const ROUTES: [Route; 11] = [
     Route { open: true, ..look("/openapi.json", "health", "This description", None) },
 ];
 
+/// Files, batches and jobs: method, address, summary. A key sees its own only.
+const BATCHES: [(&str, &str, &str); 11] = [
+    ("post", "/v1/files", "Upload a file for batches (multipart)"),
+    ("get", "/v1/files", "List the key's files"),
+    ("get", "/v1/files/{id}", "Show a file"),
+    ("delete", "/v1/files/{id}", "Remove a file; the answers of a batch go with the batch"),
+    ("get", "/v1/files/{id}/content", "Read a file, or the answers or errors of a batch"),
+    ("post", "/v1/batches", "Hand in a file whose lines are requests, to be answered within a day"),
+    ("get", "/v1/batches", "List the key's batches"),
+    ("get", "/v1/batches/{id}", "Show how a batch gets on"),
+    ("post", "/v1/batches/{id}/cancel", "End a batch; what is answered stays answered"),
+    ("get", "/api/jobs/{id}", "Show a call made with `Prefer: respond-async`, and its answer"),
+    ("delete", "/api/jobs/{id}", "End such a call, if its answer was not begun"),
+];
+
 /// The administration: method, address, summary. Keys with the admin role only.
 const ADMIN: [(&str, &str, &str); 30] = [
     ("get", "/api/overview", "What is going on: spend, calls, health"),
@@ -136,6 +151,7 @@ const HEADERS: [(&str, &str); 12] = [
     ("x-nunchi-compress", "default, off, results, history or auto: what of the conversation may be sent shorter."),
     ("x-nunchi-cache-ttl", "How long a stored answer may live, in seconds."),
     ("x-nunchi-deadline", "The answer is not needed before this time (RFC 3339)."),
+    ("prefer", "respond-async: answer 202 with a job at once; its answer is fetched later."),
     ("x-request-id", "The caller's own id; returned as it came."),
 ];
 
@@ -153,8 +169,12 @@ pub(crate) fn document() -> Value {
     }
     for (method, path, summary) in ADMIN {
         let entry = paths.entry(path).or_insert_with(|| json!({}));
-        entry[method] =
-            administration(path, summary, matches!(method, "put" | "post") && !path.ends_with("/rotate"));
+        let has_body = matches!(method, "put" | "post") && !path.ends_with("/rotate");
+        entry[method] = plain("admin", (path, summary), has_body);
+    }
+    for (method, path, summary) in BATCHES {
+        let entry = paths.entry(path).or_insert_with(|| json!({}));
+        entry[method] = plain("batches", (path, summary), method == "post" && !path.ends_with("/cancel"));
     }
     json!({
         "openapi": "3.1.0",
@@ -174,7 +194,8 @@ pub(crate) fn document() -> Value {
     })
 }
 
-fn administration(path: &str, summary: &str, has_body: bool) -> Value {
+/// An address whose bodies are not described further.
+fn plain(tag: &str, (path, summary): (&str, &str), has_body: bool) -> Value {
     let names = path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
     let parameters: Vec<Value> = names
         .map(|name| json!({"name": name, "in": "path", "required": true, "schema": {"type": "string"}}))
@@ -182,7 +203,7 @@ fn administration(path: &str, summary: &str, has_body: bool) -> Value {
     let open = json!({"application/json": {"schema": {}}});
     let failed = json!({"description": "A failure", "content": {"application/json": {"schema": reference("OpenAiError")}}});
     let mut operation = json!({
-        "tags": ["admin"], "summary": summary, "parameters": parameters,
+        "tags": [tag], "summary": summary, "parameters": parameters,
         "responses": {"200": {"description": "Done", "content": open}, "default": failed},
     });
     if has_body {

@@ -41,8 +41,7 @@ impl FromRequestParts<ApiState> for Caller {
         let lang = state.lang(&parts.headers);
         let principal = door::principal(state, &parts.headers, lang)?;
         let Some(services) = state.parts.batches.clone() else {
-            let problem = Problem::NoRoute { path: parts.uri.path().to_owned() };
-            return Err(Failure::of_problem(&problem, lang).into());
+            return Err(Failure::new(503, &StorageError::Closed, lang).into());
         };
         Ok(Self { services, principal, lang, state: state.clone() })
     }

@@ -17,7 +17,7 @@ use nunchi_core::{FileStore, JobStore};
 use nunchi_gateway::Gateway;
 use std::sync::Arc;
 
-/// What files, batches and jobs need; without it they answer 404.
+/// What files, batches and jobs need; without it they answer 503.
 #[derive(Clone)]
 pub struct BatchServices {
     /// Takes jobs and answers them.

@@ -41,14 +41,15 @@ impl Runner {
         if let Some(answer) = self.stored_answer(job).await {
             return Admitted::Over(Box::new(answer));
         }
-        if let Some(wait) = self.limited(job) {
-            return Admitted::Later(wait);
-        }
         let posture = self.gateway.parts.ledger.posture(&SpendScope::of(&job.context, "", ""), self.now());
         match posture.action {
             Some(BudgetAction::LocalOnly) => Admitted::Live,
             Some(action) if action > BudgetAction::LocalOnly => Admitted::failed(refused_by(&posture)),
-            _ => self.hold(job).await,
+            _ => match self.hold(job).await {
+                // The hold stays while the limits of the key make the line wait; it is the same hold then.
+                Admitted::Go => self.limited(job).map_or(Admitted::Go, Admitted::Later),
+                other => other,
+            },
         }
     }
 

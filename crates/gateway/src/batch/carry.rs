@@ -10,7 +10,7 @@ use nunchi_core::{
     BatchAnswer, BatchItem, BatchModel, BatchOutcome, BatchSearch, BatchTicket, CallId, Explain, Frame,
     JobAnswer, JobState, ModelError, RetryClass, StoredJob, TaskName,
 };
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 use uuid::Uuid;
@@ -208,8 +208,8 @@ impl Runner {
     /// Tickets of this provider that belong to other batches of ours.
     fn other_tickets(&self, trip: &Trip) -> Vec<BatchTicket> {
         let state = self.desk.state();
-        let others =
-            state.open.iter().filter(|(id, job)| job.lane == Some(trip.lane) && !trip.ids.contains(id));
+        let mine: HashSet<_> = trip.ids.iter().collect();
+        let others = state.open.iter().filter(|(id, job)| job.lane == Some(trip.lane) && !mine.contains(id));
         let mut tickets: Vec<_> = others.filter_map(|(_, job)| job.ticket.clone()).collect();
         tickets.sort_unstable_by(|a, b| a.0.cmp(&b.0));
         tickets.dedup();
@@ -295,10 +295,11 @@ impl Runner {
         unanswered: &mut HashMap<CallId, BatchOutcome>,
     ) -> Result<(), ModelError> {
         let mut answers = model.answers(ticket).await?;
+        let mine: HashSet<_> = trip.ids.iter().copied().collect();
         let mut ready: Vec<(CallId, Vec<Frame>)> = Vec::new();
         while let Some(answer) = answers.next().await {
             let BatchAnswer { id, outcome } = answer?;
-            if !trip.ids.contains(&id) || !self.desk.state().open.contains_key(&id) {
+            if !mine.contains(&id) || !self.desk.state().open.contains_key(&id) {
                 continue;
             }
             match outcome {

@@ -8,10 +8,11 @@ use crate::plan::{Candidate, Judgement, RoutePlan};
 use jiff::{SignedDuration, Timestamp};
 use nunchi_core::{
     BatchTerms, CacheDirective, CacheKey, CacheVerdict, CallContext, CallId, Job, JobAnswer, JobHead,
-    JobPlace, JobState, ModelError, ModelErrorKind, ModelRequest, Note, Reply, ReplyInfo, Served, SpendScope,
-    StorageError, StoredBatch, StoredJob, exact_key, upper_bound,
+    JobPlace, JobState, KeyId, ModelError, ModelErrorKind, ModelRequest, Note, Reply, ReplyInfo, Served,
+    SpendScope, StorageError, StoredBatch, StoredJob, TaskName, exact_key, upper_bound,
 };
 use std::sync::Arc;
+use tokio::sync::oneshot;
 
 /// A line of a caller's batch: a request, or why it is none.
 #[derive(Debug)]
@@ -85,14 +86,14 @@ impl Gateway {
         let ask = self.estimate(request, context);
         let _permit = self.limit(&ask)?;
         let key = self.job_key(&ask);
-        if let Some(open) = key.and_then(|key| runner.desk.state().by_key.get(&key).copied()) {
+        if let Some(open) = key.and_then(|key| runner.open_of_key(key, ask.context.principal.key)) {
             return Ok(open);
         }
         let plan = self.plan_of(&ask).await?;
         let deadline = ask.context.deadline.unwrap_or_else(|| runner.longest(ask.started));
         let planned = runner.planned(&ask, &plan, (key, deadline, None));
         let id = planned.job.id;
-        runner.keep(vec![planned]).await.map_err(|error| failed(&error))?;
+        runner.keep(planned, None).await?;
         Ok(id)
     }
 
@@ -146,7 +147,7 @@ impl Gateway {
         let planned = runner.planned(ask, plan, (slot.key, deadline, None));
         let info = self.waiting_info(ask, plan, candidate, (planned.job.id, slot.verdict));
         slot.flight.begin(Ok(info.clone()));
-        runner.keep_for(planned, &slot.flight).await.map_err(|error| failed(&error))?;
+        runner.keep(planned, Some(Arc::clone(&slot.flight))).await?;
         Ok(Some(Reply { info, stream: Box::pin(listener) }))
     }
 
@@ -315,29 +316,41 @@ impl Runner {
         }
     }
 
-    /// Stores jobs, then lets them wait their turn.
-    async fn keep(&self, planned: Vec<Planned>) -> Result<(), StorageError> {
-        let heads: Vec<_> = planned.iter().map(|planned| (planned.head(), planned.lane)).collect();
-        let rows = planned.into_iter().map(|planned| (planned.job, planned.answer)).collect();
-        self.desk.parts.jobs.add_jobs(rows).await?;
-        self.desk.enqueue(&heads, self.gateway.parts.clock.monotonic());
-        Ok(())
+    /// Stores a job and lets it wait its turn; a caller who leaves in the middle does not stop that.
+    async fn keep(&self, planned: Planned, flight: Option<Arc<Flight>>) -> Result<(), ModelError> {
+        let (told, kept) = oneshot::channel();
+        let runner = self.clone();
+        let work = async move {
+            // An error means that the caller left.
+            let _caller_left = told.send(runner.store(planned, flight).await);
+        };
+        self.gateway.parts.spawn.spawn(TaskName::Call, Box::pin(work));
+        match kept.await {
+            Ok(outcome) => outcome.map_err(|error| failed(&error)),
+            Err(_) => Err(ModelError::new(ModelErrorKind::ShuttingDown, "")),
+        }
     }
 
-    /// The same for one job that a caller waits for, who may leave at any moment: from here on it goes its way by itself.
-    async fn keep_for(&self, planned: Planned, flight: &Arc<Flight>) -> Result<(), StorageError> {
+    async fn store(self, planned: Planned, flight: Option<Arc<Flight>>) -> Result<(), StorageError> {
         let head = (planned.head(), planned.lane);
         self.desk.parts.jobs.add_jobs(vec![(planned.job, planned.answer)]).await?;
         let now = self.gateway.parts.clock.monotonic();
         let mut state = self.desk.state();
         state.note(&head.0, head.1);
         if let Some(job) = state.open.get_mut(&head.0.id) {
-            job.waiting.push(Arc::clone(flight));
+            job.waiting.extend(flight);
         }
         state.wait(head.0.id, now);
         drop(state);
         self.desk.collect.notify_one();
         Ok(())
+    }
+
+    /// The open job of the same question and the same owner.
+    fn open_of_key(&self, key: CacheKey, owner: Option<KeyId>) -> Option<CallId> {
+        let state = self.desk.state();
+        let id = state.by_key.get(&key)?;
+        state.open.get(id).filter(|job| job.owner == owner && !job.cancelled).map(|_| *id)
     }
 
     /// Joins the open job of the same question; it is needed when the more urgent of the two needs it.

@@ -2,7 +2,7 @@
 
 use super::settings::BatchSettings;
 use nunchi_core::{BatchLimits, CallId};
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::time::Duration;
 
 /// Most bytes of requests that are in memory for one batch, whatever the provider takes.
@@ -44,12 +44,19 @@ impl Lane {
         self.rests_until = self.rests_until.max(until);
     }
 
-    /// Takes a job out; tells whether it was there.
-    pub(super) fn remove(&mut self, id: CallId) -> bool {
-        let before = self.loose.len() + self.lines.len();
-        self.loose.retain(|(job, _)| job.id != id);
-        self.lines.retain(|job| job.id != id);
-        self.loose.len() + self.lines.len() < before
+    /// Takes jobs out; tells which were there.
+    pub(super) fn remove(&mut self, ids: &HashSet<CallId>) -> Vec<CallId> {
+        let mut out = Vec::new();
+        let mut stays = |id: CallId| {
+            let stays = !ids.contains(&id);
+            if !stays {
+                out.push(id);
+            }
+            stays
+        };
+        self.loose.retain(|(job, _)| stays(job.id));
+        self.lines.retain(|job| stays(job.id));
+        out
     }
 
     /// The next jobs to hand over together; empty when none are due.
@@ -153,7 +160,9 @@ mod tests {
         lane.put_back(&[job(1, 10), job(2, 10)], seconds(9));
         assert_eq!(lane.due(&settings), Some(seconds(9)));
         assert!(lane.take(seconds(8), &settings, LIMITS).is_empty());
-        assert!(lane.remove(CallId(Uuid::from_u128(2))) && !lane.remove(CallId(Uuid::from_u128(2))));
+        let second = HashSet::from([CallId(Uuid::from_u128(2))]);
+        assert_eq!(numbers(&lane.remove(&second)), [2]);
+        assert!(lane.remove(&second).is_empty());
         assert_eq!(numbers(&lane.take(seconds(9), &settings, LIMITS)), [1, 3]);
     }
 }

@@ -23,10 +23,10 @@ use crate::settings::Settings;
 use jiff::{SignedDuration, Timestamp};
 use lane::{Lane, Waiting};
 use nunchi_core::{
-    BatchId, BatchLimits, BatchTicket, CacheKey, CallId, Frame, JobHead, ModelError, ModelErrorKind,
+    BatchId, BatchLimits, BatchTicket, CacheKey, CallId, Frame, JobHead, KeyId, ModelError, ModelErrorKind,
     ReplyEvent, StorageError, TaskName,
 };
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::future::pending;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -34,11 +34,12 @@ use tokio::sync::{Notify, Semaphore};
 
 /// Pause before something that the disk refused is tried again.
 const STORAGE_PAUSE: Duration = Duration::from_secs(1);
-/// Pause between two removals of answers that nobody fetched.
+/// Pause between two removals of answers that were kept long enough.
 const SWEEP_EVERY: Duration = Duration::from_secs(60 * 60);
 
 /// A job that is not over.
 struct OpenJob {
+    owner: Option<KeyId>,
     batch: Option<BatchId>,
     deadline: Timestamp,
     key: Option<CacheKey>,
@@ -137,6 +138,7 @@ impl State {
             *self.remaining.entry(batch).or_default() += 1;
         }
         let job = OpenJob {
+            owner: head.owner,
             batch,
             deadline: head.deadline,
             key: head.key,
@@ -162,16 +164,10 @@ impl State {
     }
 
     /// Takes jobs that only wait out of every queue; tells which they were.
-    fn withdraw(&mut self, ids: &[CallId]) -> Vec<CallId> {
-        let mut out = Vec::new();
-        for id in ids {
-            let lane = self.open.get(id).and_then(|job| job.lane);
-            let before = self.plain.len();
-            self.plain.retain(|waiting| waiting != id);
-            if lane.is_some_and(|lane| self.lanes[lane].remove(*id)) || self.plain.len() < before {
-                out.push(*id);
-            }
-        }
+    fn withdraw(&mut self, ids: &HashSet<CallId>) -> Vec<CallId> {
+        let mut out: Vec<_> = self.plain.iter().filter(|id| ids.contains(id)).copied().collect();
+        self.plain.retain(|id| !ids.contains(id));
+        out.extend(self.lanes.iter_mut().flat_map(|lane| lane.remove(ids)));
         out
     }
 }
@@ -279,9 +275,20 @@ impl Runner {
     async fn sweep(&self) {
         let keep = SignedDuration::try_from(self.desk.settings.keep).unwrap_or(SignedDuration::MAX);
         let before = self.now().checked_sub(keep).unwrap_or(Timestamp::MIN);
-        if let Err(error) = self.desk.parts.jobs.forget_jobs(before).await {
+        if let Err(error) = self.forget(before).await {
             tracing::warn!(%error, "old answers cannot be removed");
         }
+    }
+
+    async fn forget(&self, before: Timestamp) -> Result<(), StorageError> {
+        let BatchParts { jobs, files } = &self.desk.parts;
+        jobs.forget_jobs(before).await?;
+        for batch in files.batches().await? {
+            if batch.ended.is_some_and(|ended| ended < before) {
+                files.remove_batch(batch.id).await?;
+            }
+        }
+        Ok(())
     }
 
     async fn cancel(&self, ids: &[CallId]) {
@@ -292,7 +299,7 @@ impl Runner {
                     job.cancelled = true;
                 }
             }
-            state.withdraw(ids)
+            state.withdraw(&ids.iter().copied().collect())
         };
         self.end_cancelled(withdrawn).await;
         self.desk.nudge.notify_waiters();

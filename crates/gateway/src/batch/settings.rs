@@ -27,7 +27,7 @@ pub struct BatchSettings {
     pub first_poll: Duration,
     /// The longest pause between two looks.
     pub longest_poll: Duration,
-    /// How long the answer of a single call is kept for its caller.
+    /// How long answers are kept for their callers.
     pub keep: Duration,
 }
 

@@ -283,7 +283,7 @@ pub(super) const FIELDS: [Field; 79] = [
         "Pause before the first look at a batch; each further one is half as long again.",
     ),
     field("batch", "longest_poll", Kind::Time, "5m", "Longest pause between two looks."),
-    field("batch", "keep", Kind::Time, "30d", "How long the answer of a single call is kept for its caller."),
+    field("batch", "keep", Kind::Time, "30d", "How long the answers of jobs and batches are kept."),
     field("batch", "max_file_mb", Kind::Count, "200", "Largest file that can be uploaded, in MB."),
     field(
         "budget",
