@@ -139,7 +139,7 @@ const ADMIN: [(&str, &str, &str); 30] = [
 ];
 
 /// The headers that a call understands.
-const HEADERS: [(&str, &str); 12] = [
+const HEADERS: [(&str, &str); 13] = [
     ("x-nunchi-session", "The conversation the call belongs to."),
     ("x-nunchi-phase", "What the call is for: plan, act, verify, or a pipeline's phase."),
     ("x-nunchi-task", "The piece of work it belongs to."),
