@@ -132,9 +132,11 @@ async fn run(arguments: Arguments) -> std::io::Result<()> {
         });
         let usual = arguments.usual();
         let steered = !arguments.no_usage;
-        upstream.respond_with(move |seen: &Seen| {
-            if steered { steer_or(seen, || usual.clone()) } else { usual.clone() }
-        });
+        upstream.respond_with(
+            move |seen: &Seen| {
+                if steered { steer_or(seen, || usual.clone()) } else { usual.clone() }
+            },
+        );
         upstreams.push(upstream);
     }
     let fixed = match arguments.fixed {
