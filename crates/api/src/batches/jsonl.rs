@@ -69,6 +69,7 @@ impl Lines {
     /// What stands behind the last line end.
     fn last(&mut self) -> Option<Line> {
         let rest = std::mem::take(&mut self.buffer).freeze();
+        self.searched = 0;
         if std::mem::take(&mut self.skipping) {
             return Some(Line::TooLong);
         }

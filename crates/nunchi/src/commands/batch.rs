@@ -142,8 +142,8 @@ fn text(desk: &Desk, batch: &Batch) -> String {
         time(desk, batch.created_at),
         time(desk, batch.expires_at),
     ];
-    let rows = words.iter().zip(values).map(|(word, value)| vec![(*word).to_owned(), value]);
-    let mut page = table(&[], rows);
+    let rows: Vec<_> = words.iter().zip(values).map(|(word, value)| format!("{word}: {value}")).collect();
+    let mut page = rows.join("\n");
     if batch.status == "in_progress" && !desk.client.is_remote() {
         page.push('\n');
         page.push_str(desk.lang.pick(
