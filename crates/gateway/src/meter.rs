@@ -271,7 +271,7 @@ impl Pursuit {
         if again || asks_again {
             let finding = self.rounds.finding;
             let cause = if finding { &mut record.saved.tools } else { &mut record.saved.compression };
-            *cause = *cause - cost(price, &wasted, false);
+            *cause -= cost(price, &wasted, false);
         }
         let needed = Usage {
             input: if again {

@@ -16,9 +16,12 @@ const HELD: usize = 4 << 10;
 /// Larger originals are not kept, in bytes.
 const LARGEST: usize = 4 << 20;
 
+/// When each was noted, and its text where that is small.
+type Known = HashMap<CacheKey, (Timestamp, Option<Arc<str>>)>;
+
 /// What is known to be kept.
 #[derive(Default)]
-pub(crate) struct Originals(Mutex<HashMap<CacheKey, (Timestamp, Option<Arc<str>>)>>);
+pub(crate) struct Originals(Mutex<Known>);
 
 impl Originals {
     /// Keeps originals, in the background.
@@ -80,12 +83,12 @@ impl Originals {
         keys.iter().map(|key| found.get(key).cloned()).collect()
     }
 
-    fn known(&self) -> MutexGuard<'_, HashMap<CacheKey, (Timestamp, Option<Arc<str>>)>> {
+    fn known(&self) -> MutexGuard<'_, Known> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn make_room(known: &mut HashMap<CacheKey, (Timestamp, Option<Arc<str>>)>) {
+fn make_room(known: &mut Known) {
     if known.len() < MOST_KNOWN {
         return;
     }

@@ -70,7 +70,7 @@ impl Session {
     /// Tokens of the last prompt that the provider may still hold. Anthropic's models hold only what they were told to, and say so;
     /// others hold every prompt for a while.
     pub(super) fn cached_tokens(&self, now: Timestamp, dialect: Dialect) -> u64 {
-        if !self.at.is_some_and(|at| now.duration_since(at) < LIFE) {
+        if self.at.is_none_or(|at| now.duration_since(at) >= LIFE) {
             return 0;
         }
         if dialect == Dialect::Anthropic { self.reported_tokens } else { self.sent_tokens }

@@ -32,8 +32,8 @@ pub(crate) struct Rounds {
 impl Rounds {
     fn add(&mut self, record: &CallRecord) {
         self.usage += record.usage;
-        self.cost = self.cost + record.cost;
-        self.baseline = self.baseline + record.baseline_cost;
+        self.cost += record.cost;
+        self.baseline += record.baseline_cost;
         self.estimated |= record.usage_estimated;
     }
 
@@ -43,7 +43,7 @@ impl Rounds {
         if self.made > 0 {
             summary.usage += self.usage;
             summary.usage_estimated |= self.estimated;
-            summary.cost = summary.cost + self.cost;
+            summary.cost += self.cost;
             let baseline = self.baseline + record.baseline_cost;
             summary.saved = NanoUsd((baseline - summary.cost).0.max(0));
         }

@@ -198,7 +198,7 @@ async fn calls_beside_the_callers_own_are_answered_when_the_conversation_comes_b
         arguments: r#"{"job":11}"#.into(),
         signature: None,
     };
-    assert_eq!(parts, &[own.clone()], "only the caller's own call");
+    assert_eq!(parts.as_slice(), std::slice::from_ref(&own), "only the caller's own call");
     assert_eq!(answer.body.choices[0].stop, Some(StopReason::ToolUse));
     let mut back = session(10);
     back.push(nunchi_core::Message { role: Role::Assistant, parts: vec![own], name: None });

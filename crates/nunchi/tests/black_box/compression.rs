@@ -278,20 +278,24 @@ async fn a_nearly_full_window_is_told_and_cut_only_if_the_owner_wants_that() {
         let config =
             format!("{}\n[compress]\non_limit = \"{on_limit}\"\n", one_provider(&upstream.base_url()));
         let home = Home::with_config(&config);
+        let price =
+            json!({ "provider": "openai", "model": "tiny", "input": "1", "output": "2", "context": 4000 });
+        home.write("prices.json", &json!({ "version": "test", "models": [price] }).to_string());
         let server = home.up();
         let key = server.first_key();
-        let small = json!({ "model": "up/gpt-5-mini", "max_tokens": 100, "messages": [{ "role": "user", "content": "hi" }] });
+        let small = json!({ "model": "up/tiny", "max_tokens": 100, "messages": [{ "role": "user", "content": "hi" }] });
         let got = server.post("/v1/chat/completions", &key, &small);
         assert_eq!(got.header("x-nunchi-context"), None);
         let mut large = chat(1);
-        // The model's window is 272,000 tokens.
-        let words = "word ".repeat(272_000);
+        large["model"] = "up/tiny".into();
+        large["max_tokens"] = 100.into();
+        let words = "word ".repeat(4_000);
         large["messages"][1]["content"] = words.into();
         let got = server.post("/v1/chat/completions", &key, &large);
         assert_eq!(got.status, 200, "{}", got.body);
         shown.push(got.header("x-nunchi-context").unwrap().to_owned());
         let raw = upstream.last_request().raw.len();
-        assert_eq!(raw > 100_000, on_limit == "refuse", "{raw} bytes");
+        assert_eq!(raw > 20_000, on_limit == "refuse", "{raw} bytes");
     }
     assert!(shown[0].ends_with("too long") && shown[1].ends_with("trimmed"), "{shown:?}");
 }
