@@ -89,7 +89,7 @@ pub struct SemanticSettings {
     pub enabled: bool,
     /// Wrong answers that are accepted, as a share of all look-ups, 0 to 1.
     pub error_rate: f32,
-    /// Whether only plain questions share answers in which every content word has a counterpart.
+    /// Whether only plain questions share answers in which no weighty word stands alone.
     pub strict: bool,
     /// Whether a Korean and an English question may share an answer.
     pub across_languages: bool,

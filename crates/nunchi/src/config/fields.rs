@@ -208,7 +208,7 @@ pub(super) const FIELDS: [Field; 79] = [
         "semantic_strict",
         Kind::Flag,
         "true",
-        "Whether only plain questions share answers in which every content word has a counterpart; without it the learned verifier decides alone.",
+        "Whether only plain questions share answers in which no weighty word stands alone; without it the learned verifier decides alone.",
     ),
     field(
         "cache",

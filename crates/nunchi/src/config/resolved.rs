@@ -124,9 +124,7 @@ impl Config {
             body_limit: usize::try_from(layers.count("server.body_limit_mb").clamp(1, 1_024) << 20)
                 .unwrap_or(32 << 20),
             cors_origins: layers.texts("server.cors_origins"),
-            lang: Some(layers.text("server.lang"))
-                .filter(|tag| !tag.is_empty())
-                .map(|tag| Lang::from_tag(&tag)),
+            lang: layers.optional("server.lang").map(|tag| Lang::from_tag(&tag)),
             time_zone: layers.time_zone(),
             shutdown: Duration::from_secs(layers.count("server.shutdown_seconds")),
             workers: usize::try_from(layers.count("server.workers").min(1_024)).unwrap_or(0),
@@ -136,14 +134,14 @@ impl Config {
                 complex: layers.texts("tiers.complex"),
             },
             default_max_output: layers.count("tiers.default_max_output").max(1),
-            embedder: Some(layers.text("tiers.embedder")).filter(|name| !name.is_empty()),
-            baseline: Some(layers.text("tiers.baseline")).filter(|name| !name.is_empty()),
+            embedder: layers.optional("tiers.embedder"),
+            baseline: layers.optional("tiers.baseline"),
             rules: layers.tier_rules(),
             cache: layers.cache(),
             semantic: layers.semantic(),
             select_tools: layers.flag_value("tools.select"),
             cascade: layers.cascade(),
-            tier_model: Some(layers.text("route.tier_model")).filter(|name| !name.is_empty()),
+            tier_model: layers.optional("route.tier_model"),
             compress: layers.compress(),
             cache_cap: layers.count("cache.max_mb") << 20,
             encrypt_cache: layers.flag_value("cache.encrypt"),
@@ -158,16 +156,14 @@ impl Config {
             connect: layers.time("timeouts.connect"),
             first_byte: layers.time("timeouts.first_byte"),
             between_bytes: layers.time("timeouts.between_bytes"),
-            price_source: Some(layers.text("prices.source")).filter(|source| !source.is_empty()),
+            price_source: layers.optional("prices.source"),
             price_refresh: layers.time("prices.refresh"),
             currency: layers.currency(),
             local: LocalConfig {
                 enabled: layers.flag_value("local.enabled"),
                 chat: layers.text("local.chat"),
                 encoder: layers.text("local.encoder"),
-                weights: Some(layers.text("local.weights"))
-                    .filter(|path| !path.is_empty())
-                    .map(PathBuf::from),
+                weights: layers.optional("local.weights").map(PathBuf::from),
             },
             replay: layers.replay(),
             log_format: if layers.text("log.format") == "json" { LogFormat::Json } else { LogFormat::Text },
@@ -221,6 +217,11 @@ impl Layers {
             "judge" => CascadeCheck::Judge(judge),
             _ => CascadeCheck::Off,
         }
+    }
+
+    /// A text; `None` when it is empty.
+    fn optional(&mut self, setting: &str) -> Option<String> {
+        Some(self.text(setting)).filter(|text| !text.is_empty())
     }
 
     /// A count that fits 32 bits; larger ones stay at the end.

@@ -1,5 +1,5 @@
 //! Hits and false hits as the gateway serves: the score from which an entry without experience is shared, with and without the
-//! rule that every content word has a counterpart.
+//! rule that no weighty word stands alone.
 
 use super::guard_data::protocol::{Best, rates};
 use super::guard_data::report::{guarded, mixed};

@@ -19,7 +19,7 @@ const ENDS: (usize, usize) = (600, 300);
 /// How far sharing goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SharingRules {
-    /// Whether only plain questions share answers in which every content word has a counterpart.
+    /// Whether only plain questions share answers in which no weighty word stands alone.
     pub strict: bool,
     /// Whether a Korean and an English question may share an answer.
     pub across_languages: bool,

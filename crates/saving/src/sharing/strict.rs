@@ -13,15 +13,16 @@ pub fn is_plain_question(text: &str) -> bool {
     !text.contains(PAYLOAD)
 }
 
-/// Whether the words allow it: none stands in the place of another, and of the weighty ones at most one is said by one
-/// question alone. Two fillings of a template differ both ways.
+/// Whether the words allow it: none stands in the place of another, and no weighty one is said by one question alone.
+///
+/// Two fillings of a template differ both ways; a word that only one question says mostly narrows it ("in reverse order").
 pub fn same_words(asked: &Question, stored: &Question, cosine: f32) -> bool {
     let features = pair_features(asked, stored, cosine);
     let value = |name: &str| {
         FEATURE_NAMES.iter().zip(features).find(|(known, _)| **known == name).map(|(_, value)| value)
     };
-    match (value("swaps"), value("strange_min"), value("strange_max")) {
-        (Some(swaps), Some(fewer), Some(more)) => swaps <= 0.0 && fewer <= 0.0 && more <= 1.0,
+    match (value("swaps"), value("strange_max")) {
+        (Some(swaps), Some(strange)) => swaps <= 0.0 && strange <= 0.0,
         _ => false,
     }
 }
@@ -45,6 +46,8 @@ mod tests {
             ("write a haiku about autumn leaves", "write a haiku about spring rain"),
             ("김철수 고객의 주문 내역을 요약해 줘", "박영희 고객의 주문 내역을 요약해 줘"),
             ("summarise the chapter on whales", "summarise the chapter on sharks"),
+            ("파이썬에서 리스트를 정렬하는 방법 알려줘", "파이썬 리스트 역순 정렬 어떻게 해?"),
+            ("how do I sort a list in Python?", "how do I sort a list in Python in reverse?"),
             ("say: hello", "say: goodbye"),
             ("classify \"good film\"", "classify \"bad film\""),
         ] {

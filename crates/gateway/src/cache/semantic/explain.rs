@@ -15,7 +15,7 @@ pub struct SharingReport {
     pub shared: bool,
     /// Whether their languages may share at all.
     pub languages_fit: bool,
-    /// Whether they are plain questions in which every content word has a counterpart, as far as that is asked for.
+    /// Whether they are plain questions in which no weighty word stands alone, as far as that is asked for.
     pub same_words: bool,
     /// The probability that is asked for.
     pub needed: f32,
