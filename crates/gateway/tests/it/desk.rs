@@ -91,81 +91,57 @@ async fn what_cannot_wait_is_answered_at_once() {
     assert_eq!(call(&other, "another provider", world.within(120)).await.unwrap().text, "live");
 }
 
+/// Something that goes wrong, and what is to come of it.
+struct Case {
+    name: &'static str,
+    setup: fn(&World),
+    text: &'static str,
+    answer: &'static str,
+    /// Batches accepted, and plain calls.
+    calls: (usize, usize),
+    /// Rows that cost something: of batches, and live.
+    rows: (usize, usize),
+}
+
+/// It is answered by one batch all the same.
+const fn survived(name: &'static str, setup: fn(&World)) -> Case {
+    Case { name, setup, text: "q", answer: "batch: q", calls: (1, 0), rows: (1, 0) }
+}
+
+/// It is answered live.
+const fn fell(name: &'static str, setup: fn(&World), text: &'static str, batches: usize) -> Case {
+    Case { name, setup, text, answer: "live", calls: (batches, 1), rows: (0, 1) }
+}
+
+fn submission(world: &World, what: Submission) {
+    world.provider.book().submissions.push_back(what);
+}
+
 #[tokio::test(start_paused = true)]
 async fn faults() {
-    type Setup = fn(&World);
-    // What goes wrong, the text, the answer, batches accepted, plain calls, rows that cost (batch, live).
-    let table: [(&str, Setup, &str, &str, usize, usize, (usize, usize)); 10] = [
-        ("nothing", |_| {}, "q", "batch: q", 1, 0, (1, 0)),
-        (
-            "the request was lost",
-            |w| w.provider.book().submissions.push_back(Submission::LostBefore),
-            "q",
-            "batch: q",
-            1,
-            0,
-            (1, 0),
-        ),
-        (
-            "the answer was lost",
-            |w| w.provider.book().submissions.push_back(Submission::LostAfter),
-            "q",
-            "batch: q",
-            1,
-            0,
-            (1, 0),
-        ),
-        (
-            "it cannot be told for a while",
-            |w| {
-                w.provider.book().submissions.push_back(Submission::LostAfter);
-                w.provider.book().undecided = 4;
-            },
-            "q",
-            "batch: q",
-            1,
-            0,
-            (1, 0),
-        ),
-        (
-            "turned down for now",
-            |w| w.provider.book().submissions.push_back(Submission::Busy),
-            "q",
-            "batch: q",
-            1,
-            0,
-            (1, 0),
-        ),
-        (
-            "turned down",
-            |w| w.provider.book().submissions.push_back(Submission::Refused),
-            "q",
-            "live",
-            0,
-            1,
-            (0, 1),
-        ),
-        (
-            "the provider does not answer for a while",
-            |w| w.provider.book().silent = 5,
-            "q",
-            "batch: q",
-            1,
-            0,
-            (1, 0),
-        ),
-        ("the answers break off", |w| w.provider.book().broken = 3, "q", "batch: q", 1, 0, (1, 0)),
-        ("the item failed", |_| {}, "fail q", "live", 1, 1, (0, 1)),
-        ("the item expired", |_| {}, "expire q", "live", 1, 1, (0, 1)),
+    let cases = [
+        survived("nothing", |_| {}),
+        survived("the request was lost", |world| submission(world, Submission::LostBefore)),
+        survived("the answer was lost", |world| submission(world, Submission::LostAfter)),
+        survived("it cannot be told for a while", |world| {
+            submission(world, Submission::LostAfter);
+            world.provider.book().undecided = 4;
+        }),
+        survived("turned down for now", |world| submission(world, Submission::Busy)),
+        survived("the provider does not answer for a while", |world| world.provider.book().silent = 5),
+        survived("the answers break off", |world| world.provider.book().broken = 3),
+        fell("turned down", |world| submission(world, Submission::Refused), "q", 0),
+        fell("the item failed", |_| {}, "fail q", 1),
+        fell("the item expired", |_| {}, "expire q", 1),
     ];
-    for (name, setup, text, expected, batches, live, rows) in table {
+    for Case { name, setup, text, answer, calls, rows } in cases {
         let world = World::new();
         setup(&world);
         let process = world.start().await;
-        let answer = call(&process, text, world.within(600)).await.unwrap();
+        let heard = call(&process, text, world.within(600)).await.unwrap();
         world.all_over().await;
-        assert_eq!(answer.text, expected, "{name}");
-        assert_eq!((world.provider.sizes().len(), world.cloud.calls()), (batches, live), "{name}");
+        assert_eq!(heard.text, answer, "{name}");
+        assert_eq!((world.provider.sizes().len(), world.cloud.calls()), calls, "{name}");
         let (batch, plain) = world.costs();
         assert_eq!((batch.len(), plain.len()), rows, "{name}");
         assert!(batch.iter().all(|cost| *cost == BATCH_COST) && plain.iter().all(|cost| *cost == LIVE_COST));

@@ -34,7 +34,11 @@ fn line(model: &str, number: usize) -> String {
 fn file(home: &Home, model: &str, lines: usize) -> String {
     let text: Vec<String> = (0..lines).map(|number| line(model, number)).collect();
     home.write("in.jsonl", &text.join("\n"));
+<<<<<<< HEAD
     home.path("in.jsonl").to_str().expect("a path in letters").to_owned()
+=======
+    home.path("in.jsonl").to_str().expect("UTF-8").to_owned()
+>>>>>>> w-batchdesk
 }
 
 /// Waits until something is so; a wait that never ends is told.
