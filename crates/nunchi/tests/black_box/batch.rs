@@ -34,11 +34,7 @@ fn line(model: &str, number: usize) -> String {
 fn file(home: &Home, model: &str, lines: usize) -> String {
     let text: Vec<String> = (0..lines).map(|number| line(model, number)).collect();
     home.write("in.jsonl", &text.join("\n"));
-<<<<<<< HEAD
-    home.path("in.jsonl").to_str().expect("a path in letters").to_owned()
-=======
     home.path("in.jsonl").to_str().expect("UTF-8").to_owned()
->>>>>>> w-batchdesk
 }
 
 /// Waits until something is so; a wait that never ends is told.
@@ -208,7 +204,7 @@ async fn broken_lines_fail_alone_and_what_expires_is_answered_live() {
         line("up/gpt-5-mini", 4),
     ];
     home.write("in.jsonl", &lines.join("\n"));
-    let path = home.path("in.jsonl").to_str().expect("a path in letters").to_owned();
+    let path = home.path("in.jsonl").to_str().unwrap().to_owned();
     let id = home.json(&["batch", "submit", &path])["id"].as_str().unwrap().to_owned();
     until("the provider has it", || upstream.billed().batches == 1);
     // One of the two is answered, the other one is not begun in time.
