@@ -148,7 +148,10 @@ const HEADERS: [(&str, &str); 13] = [
     ("x-nunchi-context", "Digest of context outside the prompt; part of the cache key."),
     ("x-nunchi-cache", "default, no-store, no-cache or only-if-cached."),
     ("x-nunchi-tools", "default, auto (send only the tools the question needs) or all."),
-    ("x-nunchi-compress", "default, off, results, history or auto: what of the conversation may be sent shorter."),
+    (
+        "x-nunchi-compress",
+        "default, off, results, history or auto: what of the conversation may be sent shorter.",
+    ),
     ("x-nunchi-cache-ttl", "How long a stored answer may live, in seconds."),
     ("x-nunchi-deadline", "The answer is not needed before this time (RFC 3339)."),
     ("prefer", "respond-async: answer 202 with a job at once; its answer is fetched later."),
