@@ -64,7 +64,7 @@ fn recorded(file: &Path) -> Result<Box<RawValue>, Failure> {
 fn explain(desk: &Desk, report: &Report) -> String {
     let lang = desk.lang;
     let (before, after) = (grouped(report.tokens_before), grouped(report.tokens_after));
-    let share = if report.tokens_before == 0 { 0 } else { report.tokens_after * 100 / report.tokens_before };
+    let share = (report.tokens_after * 100).checked_div(report.tokens_before).unwrap_or(0);
     let (mode, model) = (&report.mode, &report.model);
     let head = lang.pick(
         format!("{mode}, {model}: {before} tokens would be sent as {after} ({share} %)"),
