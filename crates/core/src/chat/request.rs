@@ -65,7 +65,7 @@ pub struct ModelRequest {
     /// The caller's body, for upstreams of the same dialect.
     pub origin: Option<Origin>,
     /// How `messages` and `tools` differ from that body, where the gateway changed them.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub changes: Option<ConversationChanges>,
 }
 
