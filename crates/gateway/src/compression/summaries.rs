@@ -5,8 +5,8 @@ use crate::call::Ask;
 use crate::gateway::Gateway;
 use futures_util::StreamExt;
 use nunchi_core::{
-    CacheDirective, CallContext, CompressMode, Message, Model, ModelRequest, NanoUsd, ReplyEvent, Role,
-    StopReason, Usage, assemble_reply, cost,
+    CacheDirective, CallContext, CompressMode, Message, Model, ModelRequest, NanoUsd, OWN_TASKS, ReplyEvent,
+    Role, StopReason, Usage, assemble_reply, cost,
 };
 use nunchi_saving::{
     content_id, estimate_tokens, history_passages, message_tokens, missing_facts, summary_request,
@@ -76,7 +76,7 @@ impl Gateway {
         request.max_output_tokens = Some(wanted.max_output_tokens);
         let context = CallContext {
             phase: Some(Arc::from(PURPOSE)),
-            task: Some(Arc::from(PURPOSE)),
+            task: Some(Arc::from(format!("{OWN_TASKS}{PURPOSE}"))),
             cache: CacheDirective::NoStore,
             select_tools: Some(false),
             compress: Some(CompressMode::Off),

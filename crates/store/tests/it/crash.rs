@@ -1,16 +1,19 @@
 //! Killed in the middle, again and again: what was acknowledged is there, nothing is booked twice, no hold is left open.
 
-use crate::support::{cap, open, row, wish};
+use crate::support::{CrashTest, cap, open, row, wish};
 use nunchi_core::{BudgetStore, CallFilter, Clock, Ledger, LedgerReader, Outcome, Settlement};
 use nunchi_testkit::TokioClock;
 use std::collections::HashSet;
-use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Command, Stdio};
 use std::time::Duration;
 
 /// Tells a copy of this test binary to be the process that is killed.
 const CHILD: &str = "NUNCHI_CRASH_CHILD";
+const CRASH: CrashTest = CrashTest {
+    name: "crash::killed_processes_lose_nothing_they_acknowledged",
+    variable: CHILD,
+    word: "settled ",
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_processes_lose_nothing_they_acknowledged() {
@@ -23,7 +26,11 @@ async fn killed_processes_lose_nothing_they_acknowledged() {
     ledger.close().await;
     let mut acknowledged = HashSet::new();
     for round in 0..5_u64 {
-        acknowledged.extend(kill_after(folder.path(), round, 200 + 90 * usize::try_from(round).unwrap()));
+        acknowledged.extend(CRASH.kill_after(
+            folder.path(),
+            round,
+            200 + 90 * usize::try_from(round).unwrap(),
+        ));
         let (ledger, report) = open(folder.path());
         let rows = ledger.calls(CallFilter::default()).await.unwrap();
         let ids: HashSet<String> = rows.iter().map(|row| row.id.to_string()).collect();
@@ -37,25 +44,6 @@ async fn killed_processes_lose_nothing_they_acknowledged() {
         ledger.close().await;
     }
     assert!(acknowledged.len() > 500);
-}
-
-/// Starts a child, reads so many acknowledgements, kills it; what came through counts.
-fn kill_after(folder: &Path, round: u64, lines: usize) -> Vec<String> {
-    let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["crash::killed_processes_lose_nothing_they_acknowledged", "--exact", "--nocapture"])
-        .env(CHILD, folder)
-        .env("NUNCHI_CRASH_ROUND", round.to_string())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let out = BufReader::new(child.stdout.take().unwrap());
-    let mut told =
-        out.lines().map_while(Result::ok).filter_map(|line| line.strip_prefix("settled ").map(str::to_owned));
-    let mut heard: Vec<String> = told.by_ref().take(lines).collect();
-    child.kill().unwrap();
-    heard.extend(told);
-    child.wait().unwrap();
-    heard
 }
 
 async fn work_until_killed(folder: &Path) {

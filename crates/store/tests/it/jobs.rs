@@ -1,6 +1,6 @@
 //! Jobs, files and batches: their states stay, and the holds of jobs outlive the process that made them.
 
-use crate::support::{call_id, cap, open, row, wish};
+use crate::support::{CrashTest, call_id, cap, open, row, wish};
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use nunchi_core::{
@@ -12,14 +12,17 @@ use nunchi_core::{
 use nunchi_store::SqliteLedger;
 use nunchi_testkit::{TokioClock, owner_context};
 use std::collections::{BTreeMap, HashSet};
-use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Command, Stdio};
 use std::time::Duration;
 use uuid::Uuid;
 
 /// Tells a copy of this test binary to be the process that is killed.
 const CHILD: &str = "NUNCHI_JOBS_CHILD";
+const CRASH: CrashTest = CrashTest {
+    name: "jobs::killed_processes_leave_jobs_and_holds_that_fit_together",
+    variable: CHILD,
+    word: "over ",
+};
 
 fn job(number: u64, place: Option<JobPlace>) -> Job {
     let now = TokioClock::start().now();
@@ -227,7 +230,7 @@ async fn killed_processes_leave_jobs_and_holds_that_fit_together() {
     ledger.put_budget(cap(i64::MAX / 2)).await.unwrap();
     ledger.close().await;
     for round in 0..4_u64 {
-        let told = kill_after(folder.path(), round, 20 + 25 * usize::try_from(round).unwrap());
+        let told = CRASH.kill_after(folder.path(), round, 20 + 25 * usize::try_from(round).unwrap());
         let (ledger, _) = open(folder.path());
         let open_jobs: HashSet<_> = ledger.open_jobs().await.unwrap().iter().map(|head| head.id).collect();
         let held: HashSet<_> = ledger.outlived().iter().map(|record| record.id).collect();
@@ -244,25 +247,6 @@ async fn killed_processes_leave_jobs_and_holds_that_fit_together() {
         assert_eq!(standing(&ledger).await, (spent, reserved), "the counters are the rows' and holds' sum");
         ledger.close().await;
     }
-}
-
-/// Starts a child, reads so many jobs that are over, kills it; what came through counts.
-fn kill_after(folder: &Path, round: u64, lines: usize) -> Vec<String> {
-    let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["jobs::killed_processes_leave_jobs_and_holds_that_fit_together", "--exact", "--nocapture"])
-        .env(CHILD, folder)
-        .env("NUNCHI_CRASH_ROUND", round.to_string())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let out = BufReader::new(child.stdout.take().unwrap());
-    let mut told =
-        out.lines().map_while(Result::ok).filter_map(|line| line.strip_prefix("over ").map(str::to_owned));
-    let mut heard: Vec<String> = told.by_ref().take(lines).collect();
-    child.kill().unwrap();
-    heard.extend(told);
-    child.wait().unwrap();
-    heard
 }
 
 async fn work_until_killed(folder: &Path) {

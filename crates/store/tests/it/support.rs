@@ -6,10 +6,45 @@ use nunchi_core::{
 };
 use nunchi_store::{LedgerOptions, OpenReport, SqliteLedger};
 use nunchi_testkit::{SequentialIds, TokioClock, TokioSpawn};
+use std::io::{BufRead, BufReader};
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 use uuid::Uuid;
+
+/// A test that runs itself as a child and kills it.
+pub(crate) struct CrashTest {
+    /// Its full name.
+    pub(crate) name: &'static str,
+    /// The environment variable that tells a child its folder.
+    pub(crate) variable: &'static str,
+    /// What begins a line that says that something is done.
+    pub(crate) word: &'static str,
+}
+
+impl CrashTest {
+    /// Starts a child, reads so many lines that say so, kills it; what came through counts.
+    pub(crate) fn kill_after(&self, folder: &Path, round: u64, lines: usize) -> Vec<String> {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args([self.name, "--exact", "--nocapture"])
+            .env(self.variable, folder)
+            .env("NUNCHI_CRASH_ROUND", round.to_string())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let out = BufReader::new(child.stdout.take().unwrap());
+        let mut told = out
+            .lines()
+            .map_while(Result::ok)
+            .filter_map(|line| line.strip_prefix(self.word).map(str::to_owned));
+        let mut heard: Vec<String> = told.by_ref().take(lines).collect();
+        child.kill().unwrap();
+        heard.extend(told);
+        child.wait().unwrap();
+        heard
+    }
+}
 
 pub(crate) fn open(folder: &Path) -> (SqliteLedger, OpenReport) {
     open_with(folder, None)
