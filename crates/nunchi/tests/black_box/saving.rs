@@ -315,3 +315,64 @@ async fn sharing_is_calibrated_on_pairs_of_ones_own() {
     let wrong = home.run(["cache", "calibrate", "--data", file, "--json"]);
     assert!(wrong.error()["message"].as_str().unwrap().contains("pairs.jsonl:1"), "{}", wrong.err);
 }
+
+/// A body up to the end of its messages, as bytes on the wire.
+fn prefix_of(raw: &[u8]) -> String {
+    let text = String::from_utf8_lossy(raw).into_owned();
+    let end = text.rfind("]").expect("a list of messages");
+    text[..end].to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tool_loop_keeps_its_model_its_tools_and_its_bytes() {
+    let upstream = Upstream::start(Dialect::OpenAi).await;
+    upstream.lenient();
+    upstream.always(Turn::text("on it"));
+    let tiers = "[tiers]\ntrivial = [\"up/gpt-5-mini\"]\nstandard = [\"up/gpt-6-luna\"]\ncomplex = [\"up/gpt-6.1-sol\"]\n";
+    let config = format!("{tiers}\n[tools]\nselect = true\n\n{}", one_provider(&upstream.base_url()));
+    let home = Home::with_config(&config).with_encoder();
+    let server = home.up();
+    let key = server.first_key();
+    warm(&server, &key);
+    let mut messages = vec![
+        json!({ "role": "user", "content": "Prove that the shortest route through all ten cities is optimal, and analyse its cost in depth." }),
+    ];
+    let mut seen: Vec<(Value, Value, String)> = Vec::new();
+    for round in 0..6 {
+        // The messages stand last, so that the body's beginning is the prompt's.
+        let tools = with_tools(json!([]))["tools"].clone();
+        let body = format!(
+            "{{\"model\":\"auto\",\"tools\":{tools},\"messages\":{}}}",
+            Value::from(messages.clone())
+        );
+        let got = server.send_text("/v1/chat/completions", &key, &[("x-nunchi-session", "tour")], &body);
+        assert_eq!(got.status, 200, "{}", got.body);
+        let sent = upstream.last_request();
+        seen.push((sent.body["model"].clone(), sent.body["tools"].clone(), prefix_of(&sent.raw)));
+        let name = if round == 2 { "water_plants" } else { "get_weather" };
+        let call = json!({ "id": format!("c{round}"), "type": "function", "function": { "name": name, "arguments": "{}" } });
+        messages.push(json!({ "role": "assistant", "content": null, "tool_calls": [call] }));
+        // What tools say is small talk to a router that would listen to it.
+        messages
+            .push(json!({ "role": "tool", "tool_call_id": format!("c{round}"), "content": "thanks, bye!" }));
+    }
+    let (model, _, _) = &seen[0];
+    assert_eq!(model, "gpt-6.1-sol", "a proof is complex");
+    assert!(seen.iter().all(|(other, ..)| other == model), "one model in the whole loop: {seen:?}");
+    for (round, pair) in seen.windows(2).enumerate() {
+        let [(_, tools, prefix), (_, later_tools, later)] = pair else { unreachable!() };
+        let (tools, later_tools) = (tools.as_array().unwrap(), later_tools.as_array().unwrap());
+        assert!(later_tools.starts_with(tools), "no tool leaves or moves: round {round}");
+        if tools.len() == later_tools.len() {
+            assert!(later.starts_with(prefix.as_str()), "the prompt only grows: round {round}");
+        }
+        if round >= 3 {
+            assert!(
+                later_tools.iter().any(|tool| tool["function"]["name"] == "water_plants"),
+                "a used tool stays"
+            );
+        }
+    }
+    let grown = seen.windows(2).filter(|pair| pair[0].1 != pair[1].1).count();
+    assert!(grown <= 1, "the list grows once, for the tool that was used: {grown}");
+}

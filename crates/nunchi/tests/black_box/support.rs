@@ -204,6 +204,24 @@ impl Server {
         body: &Value,
     ) -> TcpStream {
         let body = if body.is_null() { String::new() } else { body.to_string() };
+        self.open_text(method, path, key, headers, &body)
+    }
+
+    /// As [`Server::send`], with a body whose bytes matter.
+    pub(crate) fn send_text(&self, path: &str, key: &str, headers: &[(&str, &str)], body: &str) -> Got {
+        let mut text = Vec::new();
+        self.open_text("POST", path, key, headers, body).read_to_end(&mut text).expect("an answer");
+        Got::of(&String::from_utf8(text).expect("UTF-8"))
+    }
+
+    fn open_text(
+        &self,
+        method: &str,
+        path: &str,
+        key: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> TcpStream {
         let mut head = format!("{method} {path} HTTP/1.0\r\nhost: {}\r\n", self.address);
         for (name, value) in
             [("content-type", "application/json"), ("authorization", &format!("Bearer {key}"))]
