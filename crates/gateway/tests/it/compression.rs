@@ -165,7 +165,8 @@ async fn a_cheap_model_may_summarise_once() {
     assert_eq!(bench.spare.calls(), made, "a summary is made once");
     assert_eq!(second.messages[..3], first.messages[..3]);
     let rows = bench.ledger.rows();
-    let overhead: Vec<_> = rows.iter().filter(|row| row.task.as_deref() == Some("nunchi/summarise")).collect();
+    let overhead: Vec<_> =
+        rows.iter().filter(|row| row.task.as_deref() == Some("nunchi/summarise")).collect();
     assert_eq!(overhead.len(), made);
     assert!(overhead.iter().all(|row| row.phase.as_deref() == Some("summarise") && row.cost > NanoUsd::ZERO));
 }
