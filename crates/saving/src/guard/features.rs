@@ -244,6 +244,11 @@ fn lost(coverage: &Coverage) -> usize {
 
 /// Places where one word stands for another between the same neighbours: the mark of a near miss.
 fn swaps(ab: &Coverage, ba: &Coverage) -> f32 {
+    // A word that is said twice may be found from one side only.
+    swaps_seen_from(ab, ba).max(swaps_seen_from(ba, ab))
+}
+
+fn swaps_seen_from(ab: &Coverage, ba: &Coverage) -> f32 {
     let (a, b) = (&ab.places, &ba.places);
     let mut count = 0.0;
     for i in (0..a.len()).filter(|i| a[*i].is_none()) {

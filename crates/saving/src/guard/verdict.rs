@@ -263,6 +263,13 @@ mod tests {
         assert!(verdict.explain(Lang::Ko).contains("반대말: 충돌"), "{}", verdict.explain(Lang::Ko));
     }
 
+    #[test]
+    fn a_word_said_twice_takes_no_side() {
+        let (a, b) = (Question::read("b$Aa\0Ѩ Ѩ\0ㇰ"), Question::read("Ѩ\u{2ee5e}c"));
+        let (one, other) = (judge(&a, &b, 0.0), judge(&b, &a, 0.0));
+        assert!((one.share_probability - other.share_probability).abs() < 1e-4);
+    }
+
     proptest::proptest! {
         #[test]
         fn any_text_is_judged(a in ".{0,80}", b in ".{0,80}", cosine in -1.0..1.0_f32) {
