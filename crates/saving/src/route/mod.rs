@@ -4,7 +4,6 @@ mod cascade;
 mod choice;
 mod cues;
 mod difficulty;
-mod explain;
 mod features;
 mod intent;
 mod lbfgs;
@@ -25,7 +24,6 @@ pub use cascade::{
 };
 pub use choice::{ModelWish, choose_tier, fit_tier, model_wish, sure_tier, tier_order};
 pub use difficulty::{Difficulty, OutcomeExample};
-pub use explain::{RouteExplanation, RouteStage, RouteStageName, explain_route};
 pub use features::{ROUTE_VECTOR, RouteFeatures};
 pub use intent::{INTENTS, Intent};
 pub use learn::{FeatureScaler, FitLoss, FitOptions, LinearInputs, LinearModel, fit_linear};
