@@ -3,6 +3,7 @@
 //! It is handed a `core::Model` and nothing else that can spend.
 
 mod calls;
+mod desk;
 mod driver;
 mod effect;
 mod ending;
@@ -20,6 +21,7 @@ mod thinking;
 mod verifying;
 mod waves;
 
+pub use desk::{DeskParts, OrderDesk, PriceOf, RunRequest};
 pub use driver::{Agent, AgentError, AgentParts, RunEvent};
 pub use effect::{ChildResult, Effect, EffectId, Event, ModelAsk, ModelFailure, ModelReply, Notice, Work};
 pub use machine::{Transition, step};

@@ -1,8 +1,11 @@
 //! The order of a run: everything it is told before it begins.
 
-use nunchi_core::{Label, Lang, Mode, ModelPrice, PermissionRule, RunId, RunLimits, ToolSpec};
+use nunchi_core::{
+    Label, Lang, Message, Mode, ModelPrice, PermissionRule, Principal, RunId, RunLimits, ToolSpec,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::sync::Arc;
 
 /// Deepest nesting of sub-agents.
 pub(crate) const MAX_DEPTH: u8 = 1;
@@ -20,6 +23,15 @@ pub struct RunOrder {
     pub depth: u8,
     /// The conversation.
     pub session: Option<String>,
+    /// On whose behalf models are called and budgets held; `None`: the agent's own principal.
+    #[serde(default)]
+    pub principal: Option<Arc<Principal>>,
+    /// The conversation before this order, the oldest turn first.
+    #[serde(default)]
+    pub history: Vec<Message>,
+    /// What the run is told besides, at the end of the system prompt: facts remembered, skills at hand.
+    #[serde(default)]
+    pub context: String,
     /// What was asked for.
     pub goal: String,
     /// Who asked: a stranger's words (an incoming mail) are not the owner's.
@@ -72,6 +84,9 @@ impl RunOrder {
             root: id,
             depth: 0,
             session: None,
+            principal: None,
+            history: Vec::new(),
+            context: String::new(),
             goal,
             asked_by: Label::Owner,
             owner_texts: Vec::new(),

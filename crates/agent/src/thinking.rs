@@ -45,13 +45,20 @@ impl Machine {
             system.push('\n');
             system.push_str(&fill(prompts::OUTPUT, &[("schema", &schema.to_string())]));
         }
+        if !order.context.is_empty() {
+            system.push_str("\n\n");
+            system.push_str(&order.context);
+        }
         let user = match &order.brief {
             Some(brief) => {
                 fill(prompts::BRIEF, &[("goal", &order.goal), ("done", &brief.done), ("data", &brief.data)])
             }
             None => order.goal.clone(),
         };
-        self.state.thread = vec![Message::text(Role::System, system), Message::text(Role::User, user)];
+        let mut thread = vec![Message::text(Role::System, system)];
+        thread.extend(order.history.iter().cloned());
+        thread.push(Message::text(Role::User, user));
+        self.state.thread = thread;
     }
 
     /// Adds the machine's own words to the conversation.

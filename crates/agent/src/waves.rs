@@ -191,6 +191,8 @@ impl Machine {
             owner_texts: self.state.owner_texts.clone(),
             stranger: self.state.stranger,
             brief: None,
+            history: Vec::new(),
+            context: String::new(),
             mode: Mode::Reflexive,
             limits,
             tools,

@@ -17,12 +17,12 @@ pub use explain::{Explain, Lang, RetryClass};
 pub use ports::{
     ApprovalStore, BatchAnswer, BatchAnswers, BatchItem, BatchLimits, BatchModel, BatchOutcome, BatchSearch,
     BatchStatus, BatchTerms, BatchTicket, BoxFuture, BudgetStore, ByteStream, CacheEntry, CacheFilter,
-    CacheKey, CacheStats, CacheStore, CallFilter, Clock, Embedder, Event, EventSink, FeedbackStore,
-    FileStore, Grouping, HoldError, HoldRequest, Ids, Job, JobAnswer, JobCounts, JobHead, JobPlace,
-    JobResult, JobState, JobStore, KeyStore, Ledger, LedgerReader, Model, ModelCard, ModelError,
-    ModelErrorKind, ModelList, Original, OriginalStore, QuestionStore, Refusal, RunChange, RunFilter,
-    RunStore, Settlement, Spawn, StorageError, StoredBatch, StoredFile, StoredJob, StoredQuestion, TaskName,
-    Tool, ToolBox, Total, Weights,
+    CacheKey, CacheStats, CacheStore, CallFilter, Clock, ContextQuery, ContextSource, ContextText, Embedder,
+    Event, EventSink, FeedbackStore, FileStore, Grouping, HoldError, HoldRequest, Ids, Job, JobAnswer,
+    JobCounts, JobHead, JobPlace, JobResult, JobState, JobStore, KeyStore, Ledger, LedgerReader, Model,
+    ModelCard, ModelError, ModelErrorKind, ModelList, Original, OriginalStore, QuestionStore, Refusal,
+    RunChange, RunFilter, RunStore, Settlement, Spawn, StorageError, StoredBatch, StoredFile, StoredJob,
+    StoredQuestion, TaskName, Tool, ToolBox, Total, UndoOrder, UndoRefused, UndoRuns, Weights,
 };
 pub use rules::{
     Account, Admission, AnswerError, Booked, BudgetBook, CacheScope, ChainBreak, Charge, Decision, Kinship,
@@ -40,5 +40,6 @@ pub use words::{
     PermissionDecision, PermissionRule, Plan, PlanNode, Posture, Preview, Principal, Rates, Rating, Reach,
     Receipt, RequestId, RunEstimate, RunId, RunLimits, RunLog, RunOutcome, RunRecord, RunStatus, RunTotals,
     Saved, Savings, Served, SpendScope, StepId, StepKind, StepRecord, StepStatus, Threshold, Tier, ToolCall,
-    ToolError, ToolFate, ToolOutput, ToolSpec, Touched, Usage, UserId, Verdict, VirtualKey, Zone,
+    ToolError, ToolFate, ToolOutput, ToolSpec, Touched, UndoCall, UndoReport, UndoStatus, Undone, UndoneStep,
+    Usage, UserId, Verdict, VirtualKey, Zone,
 };

@@ -14,7 +14,7 @@ const PURE: [&str; 10] =
     ["tokio", "axum", "hyper", "reqwest", "sqlx", "redis", "rand", "getrandom", "tracing", "metrics"];
 const HTTP: [&str; 4] = ["axum", "hyper", "reqwest", "tower-http"];
 
-const TABLE: [Edges; 11] = [
+const TABLE: [Edges; 12] = [
     Edges { name: "core", may: &[], never: &PURE },
     Edges {
         name: "gateway",
@@ -30,12 +30,13 @@ const TABLE: [Edges; 11] = [
     Edges { name: "providers", may: &["core"], never: &["axum", "sqlx", "redis", "reqwest"] },
     Edges { name: "local", may: &["core"], never: &["axum", "sqlx", "redis"] },
     Edges { name: "store", may: &["core"], never: &HTTP },
-    Edges { name: "api", may: &["core", "gateway"], never: &["sqlx", "redis", "reqwest"] },
+    Edges { name: "api", may: &["agent", "core", "gateway"], never: &["sqlx", "redis", "reqwest"] },
     Edges {
         name: "nunchi",
-        may: &["api", "core", "gateway", "local", "providers", "saving", "store"],
+        may: &["agent", "api", "core", "gateway", "local", "providers", "saving", "store", "tools"],
         never: &["sqlx", "redis", "candle-core"],
     },
+    Edges { name: "tools", may: &["core"], never: &["redis"] },
     Edges { name: "testkit", may: &["core"], never: &["sqlx", "reqwest"] },
     Edges { name: "xtask", may: &[], never: &["sqlx", "axum"] },
 ];

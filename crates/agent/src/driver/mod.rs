@@ -40,7 +40,7 @@ pub struct AgentParts {
     pub ids: Arc<dyn Ids>,
     /// Tasks.
     pub spawn: Arc<dyn Spawn>,
-    /// On whose behalf models are called.
+    /// On whose behalf models are called where the order names nobody.
     pub principal: Arc<Principal>,
 }
 

@@ -78,8 +78,8 @@ impl Agent {
 
     fn context(&self, state: &RunState, ask: &ModelAsk) -> CallContext {
         let order = state.order();
-        let mut context =
-            CallContext::new(RequestId(self.parts.ids.new_id()), Arc::clone(&self.parts.principal));
+        let principal = order.principal.as_ref().unwrap_or(&self.parts.principal);
+        let mut context = CallContext::new(RequestId(self.parts.ids.new_id()), Arc::clone(principal));
         context.session = order.session.as_deref().map(Arc::from);
         context.run = Some(order.id);
         context.agent = Some(Arc::from("nunchi"));

@@ -2,6 +2,7 @@
 
 mod batch;
 mod cache;
+mod context;
 mod events;
 mod feedback;
 mod files;
@@ -16,12 +17,14 @@ mod runs;
 mod runtime;
 mod storage_error;
 mod tools;
+mod undo;
 
 pub use batch::{
     BatchAnswer, BatchAnswers, BatchItem, BatchLimits, BatchModel, BatchOutcome, BatchSearch, BatchStatus,
     BatchTicket,
 };
 pub use cache::{CacheEntry, CacheFilter, CacheKey, CacheStats, CacheStore};
+pub use context::{ContextQuery, ContextSource, ContextText};
 pub use events::{Event, EventSink};
 pub use feedback::{FeedbackStore, Weights};
 pub use files::{ByteStream, FileStore, StoredBatch, StoredFile};
@@ -41,3 +44,4 @@ pub use runs::{ApprovalStore, RunChange, RunFilter, RunStore};
 pub use runtime::{BoxFuture, Clock, Ids, Spawn, TaskName};
 pub use storage_error::StorageError;
 pub use tools::{Tool, ToolBox};
+pub use undo::{UndoOrder, UndoRefused, UndoRuns};

@@ -1,7 +1,7 @@
 //! Tools that a run may call.
 
 use super::runtime::BoxFuture;
-use crate::words::{Preview, ToolCall, ToolError, ToolFate, ToolOutput, ToolSpec};
+use crate::words::{Preview, ToolCall, ToolError, ToolFate, ToolOutput, ToolSpec, UndoCall, Undone};
 use std::sync::Arc;
 
 /// One tool. Calls come with arguments that fit its schema.
@@ -16,6 +16,13 @@ pub trait Tool: Send + Sync {
     fn preview(&self, call: ToolCall) -> BoxFuture<'_, Result<Preview, ToolError>> {
         drop(call);
         Box::pin(std::future::ready(Ok(Preview::default())))
+    }
+    /// Takes a call back, by the record it gave. It restores what the call changed and nothing else, leaves alone what was
+    /// changed since, and never removes what the call did not create. Undoing the undo is the same with [`Undone::redo`].
+    fn undo(&self, order: UndoCall) -> BoxFuture<'_, Result<Undone, ToolError>> {
+        drop(order);
+        let error = ToolError::new("tool.no_undo", "This tool cannot take its calls back.");
+        Box::pin(std::future::ready(Err(error)))
     }
     /// What became of a call (known by its [`ToolCall::key`]) whose answer was lost.
     fn fate(&self, call: ToolCall) -> BoxFuture<'_, ToolFate> {

@@ -19,6 +19,7 @@ mod scope;
 mod served;
 mod step;
 mod tool;
+mod undo;
 mod usage;
 
 pub use approval::{Answer, Approval, ApprovalState, ApprovalSubject, CallToApprove, LimitKind};
@@ -43,6 +44,7 @@ pub use served::{CacheVerdict, Served, Tier};
 pub use step::{LogStep, RunLog, StepKind, StepRecord, StepStatus};
 pub use tool::{
     Deed, EffectClass, Expect, Label, Preview, Reach, Receipt, ToolCall, ToolError, ToolFate, ToolOutput,
-    ToolSpec, Touched, Zone,
+    ToolSpec, Touched, UndoCall, Undone, Zone,
 };
+pub use undo::{UndoReport, UndoStatus, UndoneStep};
 pub use usage::Usage;

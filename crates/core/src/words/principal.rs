@@ -17,7 +17,7 @@ pub enum AccessRole {
 }
 
 /// Who asks: the holder of a key, or the owner at the machine itself.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Principal {
     /// A name for people.
     pub name: Arc<str>,

@@ -197,6 +197,32 @@ pub struct Preview {
     pub diff: String,
 }
 
+/// An order to take a call back.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct UndoCall {
+    /// The run whose call it was.
+    pub run: RunId,
+    /// Names this undo for ever, over restarts as well.
+    pub key: String,
+    /// The tool's own record: [`ToolOutput::undo`] of the call, or [`Undone::redo`] of an undo.
+    pub record: Value,
+    /// Only tell what would happen; change nothing.
+    pub dry_run: bool,
+}
+
+/// What an undo did, or would do.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Undone {
+    /// For a person: what was put back.
+    pub summary: String,
+    /// What was left alone, each with its reason: somebody has changed it since, it is gone, it was never ours.
+    pub conflicts: Vec<String>,
+    /// What takes the undo back; `None` when nothing was changed.
+    pub redo: Option<Value>,
+    /// What was put back, with its versions now.
+    pub touched: Vec<Touched>,
+}
+
 /// What became of a call whose answer was lost.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
