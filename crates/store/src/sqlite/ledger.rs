@@ -3,6 +3,7 @@
 use super::desk::{Desked, SharedDesk};
 use super::journal::{Frame, Held, SettleDraft};
 use super::open::LedgerOptions;
+use super::runs::SaveQueue;
 use super::writer::{FOLD_AT, Writer};
 use jiff::Timestamp;
 use nunchi_core::{
@@ -30,6 +31,7 @@ pub struct SqliteLedger {
     pub(super) options: LedgerOptions,
     /// The open holds of a process before that outlived it.
     pub(super) outlived: Arc<Vec<CallRecord>>,
+    pub(super) saves: SaveQueue,
 }
 
 /// Why a row was not booked at once.

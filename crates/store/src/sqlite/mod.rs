@@ -17,6 +17,7 @@ mod maintenance;
 mod open;
 mod read;
 mod rows;
+mod runs;
 mod savings;
 mod totals;
 mod writer;

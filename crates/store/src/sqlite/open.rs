@@ -8,6 +8,7 @@ use super::fold::{fold, read_marker, write_marker};
 use super::journal::{self, Marker};
 use super::ledger::{SqliteLedger, scope_of};
 use super::rows::{is_booked, time, uuid, write_booked, write_call};
+use super::runs::SaveQueue;
 use super::writer::Writer;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -19,12 +20,13 @@ use rusqlite::{Connection, OptionalExtension, params};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-pub(super) const MIGRATIONS: [&str; 5] = [
+pub(super) const MIGRATIONS: [&str; 6] = [
     include_str!("../../migrations/sqlite/0001_ledger.sql"),
     include_str!("../../migrations/sqlite/0002_lean_holds.sql"),
     include_str!("../../migrations/sqlite/0003_savings.sql"),
     include_str!("../../migrations/sqlite/0004_feedback.sql"),
     include_str!("../../migrations/sqlite/0005_jobs.sql"),
+    include_str!("../../migrations/sqlite/0006_runs.sql"),
 ];
 
 /// What a ledger needs from outside.
@@ -81,6 +83,7 @@ impl SqliteLedger {
             path: PathBuf::from(path),
             options,
             outlived: Arc::new(outlived),
+            saves: SaveQueue::default(),
         };
         Ok((ledger, report))
     }

@@ -9,4 +9,5 @@ mod journal;
 mod ledger;
 mod originals;
 mod questions;
+mod runs;
 mod support;
