@@ -18,6 +18,7 @@ mod prompts;
 mod record;
 mod state;
 mod thinking;
+mod undo;
 mod verifying;
 mod waves;
 

@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 type UnderWay = Abortable<BoxFuture<'static, Result<Option<Event>, AgentError>>>;
 
 /// What is stored of a state and the steps that led to it.
-pub(super) fn change(state: &RunState, steps: Vec<StepRecord>) -> Result<RunChange, AgentError> {
+pub(crate) fn change(state: &RunState, steps: Vec<StepRecord>) -> Result<RunChange, AgentError> {
     let bytes = serde_json::to_vec(state)
         .map_err(|error| StorageError::Other(format!("the state has no JSON form: {error}")))?;
     Ok(RunChange { record: state.record(), state: Bytes::from(bytes), steps })

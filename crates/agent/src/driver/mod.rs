@@ -4,6 +4,7 @@ mod drive;
 mod error;
 mod perform;
 
+pub(crate) use drive::change;
 pub use error::AgentError;
 
 use crate::effect::{ChildResult, Event, Notice};
@@ -227,6 +228,10 @@ impl Agent {
         let drive = Drive::new(agent, state, events.into_iter().collect(), mailbox);
         self.parts.spawn.spawn(TaskName::AgentRun, Box::pin(drive.run()));
         true
+    }
+
+    pub(crate) fn parts(&self) -> &AgentParts {
+        &self.parts
     }
 
     fn live(&self) -> MutexGuard<'_, BTreeMap<RunId, mpsc::Sender<Event>>> {

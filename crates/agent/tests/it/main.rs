@@ -6,4 +6,5 @@ mod driver;
 mod field;
 mod machine;
 mod support;
+mod undo;
 mod worlds;

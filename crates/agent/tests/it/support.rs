@@ -6,7 +6,7 @@ use nunchi_core::{
     Approval, ApprovalStore, BoxFuture, CallContext, Clock, ContentHash, Deed, EffectClass, Expect, Ids,
     Label, Model, ModelError, ModelRequest, Preview, Principal, Reach, Reply, ReplyEvent, Role, RunChange,
     RunFilter, RunId, RunRecord, RunStore, StepRecord, StopReason, StorageError, Tool, ToolBox, ToolCall,
-    ToolError, ToolFate, ToolOutput, ToolSpec, Touched, Usage,
+    ToolError, ToolFate, ToolOutput, ToolSpec, Touched, UndoCall, Undone, Usage,
 };
 use nunchi_testkit::{
     ManualClock, MemoryApprovals, MemoryRuns, ScriptedModel, ScriptedReply, SequentialIds, TokioSpawn,
@@ -97,6 +97,26 @@ impl Tool for FolderTool {
         let seen =
             self.look.as_ref().map_or_else(|| Ok(Preview::default()), |look| look(&self.folder, &call));
         Box::pin(std::future::ready(seen))
+    }
+
+    /// Puts a file back to what its record says, unless somebody has changed it since.
+    fn undo(&self, order: UndoCall) -> BoxFuture<'_, Result<Undone, ToolError>> {
+        let (before, after) = (order.record["before"].as_str(), order.record["after"].as_str());
+        let name = order.record["path"].as_str().expect("a record of write_file");
+        let path = self.folder.join(name);
+        let undone = if std::fs::read_to_string(&path).ok().as_deref() != after {
+            Undone { conflicts: vec![format!("{name} was changed since")], ..Undone::default() }
+        } else {
+            if !order.dry_run {
+                match before {
+                    Some(text) => std::fs::write(&path, text).expect("the folder can be written"),
+                    None => std::fs::remove_file(&path).expect("it is there"),
+                }
+            }
+            let redo = json!({ "path": name, "before": after, "after": before });
+            Undone { summary: format!("{name} is as before"), redo: Some(redo), ..Undone::default() }
+        };
+        Box::pin(std::future::ready(Ok(undone)))
     }
 
     fn fate(&self, call: ToolCall) -> BoxFuture<'_, ToolFate> {
@@ -193,7 +213,9 @@ fn write_file(folder: &Path) -> FolderTool {
             text: "written".into(),
             label: None,
             touched,
-            undo: Some(json!({ "before": before })),
+            undo: Some(json!({
+                "path": text_argument(call, "path"), "before": before, "after": text_argument(call, "text"),
+            })),
         })
     });
     let look: Look = Box::new(|folder, call| {

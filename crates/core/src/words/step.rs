@@ -27,6 +27,8 @@ pub enum StepKind {
     Delegated,
     /// A guard or a limit stepped in.
     Guard,
+    /// A step was taken back, or its undo was.
+    Undo,
 }
 
 /// How a step ended.
