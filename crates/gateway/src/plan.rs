@@ -3,8 +3,8 @@
 use crate::gateway::Gateway;
 use crate::parts::ProviderEntry;
 use nunchi_core::{
-    BudgetAction, CallContext, ModelError, ModelErrorKind, ModelRequest, Posture, Principal, Refusal, Tier,
-    TierChoice, human_text, pattern_matches,
+    BudgetAction, CallContext, ModelError, ModelErrorKind, ModelPrice, ModelRequest, Posture, Principal,
+    Refusal, Tier, TierChoice, dearest, human_text, pattern_matches,
 };
 use nunchi_saving::{ModelWish, RouteJudgement, fit_tier, model_wish, tier_order};
 use serde::Serialize;
@@ -71,6 +71,23 @@ impl Gateway {
         let scope = nunchi_core::SpendScope::of(context, "", "");
         let posture = self.parts.ledger.posture(&scope, self.parts.clock.now());
         self.plan(request, context, &posture, Judgement::default())
+    }
+
+    /// A price that no call of this model name exceeds, wherever it is sent; `None` when some of its candidates have no price.
+    pub fn dearest_price(&self, model: &str) -> Option<ModelPrice> {
+        let asked = self.settings.aliases.get(model).map_or(model, String::as_str);
+        let mut candidates = Vec::new();
+        match wish(asked).ok()? {
+            // A budget or a cascade may send it to any tier.
+            ModelWish::Auto(_) => {
+                let routes = self.routes();
+                let tiers = [&routes.tiers.trivial, &routes.tiers.standard, &routes.tiers.complex];
+                tiers.into_iter().flatten().for_each(|name| self.add_named(&mut candidates, name));
+            }
+            ModelWish::Named(name) => candidates = self.plan_named(name).ok()?.candidates,
+        }
+        let prices = candidates.iter().map(|candidate| self.price_of(candidate).ok());
+        dearest(prices.map(|price| price.map(|price| ModelPrice::clone(&price))).collect::<Option<Vec<_>>>()?)
     }
 
     /// Whether the caller leaves the tier to us.

@@ -1,6 +1,7 @@
 //! A failed command: any error that explains itself, or a text with a code; shown in the reader's language.
 
 use crate::config::ConfigError;
+use nunchi_agent::AgentError;
 use nunchi_core::{Explain, Lang, ModelError, StorageError};
 use nunchi_gateway::KeyError;
 use std::fmt;
@@ -79,6 +80,12 @@ impl From<ConfigError> for Failure {
 
 impl From<KeyError> for Failure {
     fn from(error: KeyError) -> Self {
+        Self::Explained(Box::new(error))
+    }
+}
+
+impl From<AgentError> for Failure {
+    fn from(error: AgentError) -> Self {
         Self::Explained(Box::new(error))
     }
 }

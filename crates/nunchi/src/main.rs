@@ -1,5 +1,6 @@
 //! `nunchi`: the command line, the configuration, the wiring. It decides nothing; the rules are elsewhere.
 
+mod agents;
 mod cli;
 mod client;
 mod commands;

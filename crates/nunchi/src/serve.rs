@@ -1,5 +1,6 @@
 //! `up`: the server, from its lock to its last stream.
 
+use crate::agents::tell_time;
 use crate::cli::Up;
 use crate::config::Config;
 use crate::failure::Failure;
@@ -14,6 +15,7 @@ use hyper_util::service::TowerToHyperService;
 use nunchi_api::WriteTimeout;
 use nunchi_core::{Lang, Spawn, TaskName};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use zeroize::Zeroizing;
@@ -39,6 +41,11 @@ pub(crate) async fn up(home: &Home, config: &Config, flags: &Up, told: (Lang, bo
     if let Some(local) = &service.local {
         local.fetch_in_background(&service.tasks, flags.offline, lang);
     }
+    let taken_up = service.agents.agent.recover().await?;
+    if taken_up > 0 {
+        tracing::info!(runs = taken_up, "runs are taken up again");
+    }
+    service.tasks.spawn(TaskName::AgentClock, Box::pin(tell_time(Arc::clone(&service.agents.agent))));
     let discovery = service.discovery.clone().run(service.gateway.clone());
     service.tasks.spawn(TaskName::ModelDiscovery, Box::pin(discovery));
     if let Some(refresh) =
@@ -177,7 +184,11 @@ pub(crate) async fn close_quietly(service: Service) {
 
 /// Ends what is left, in order: calls settle, then the cache and the ledger write what they have.
 async fn close(service: Service, patience: Duration) {
-    let Service { gateway, storage, router, tasks, local, .. } = service;
+    let Service { gateway, storage, agents, router, tasks, local, .. } = service;
+    // A run goes on where it was at the next start, so nobody waits for its end; what it has called still settles.
+    tasks.stopping().cancel();
+    tasks.finish(TaskName::AgentRun, SETTLE_PATIENCE).await;
+    drop(agents);
     if !tasks.finish(TaskName::Call, patience).await {
         tracing::warn!("some calls did not end in time; they are settled at the next start");
     }

@@ -4,8 +4,8 @@ use crate::config::Config;
 use crate::failure::Failure;
 use crate::home::Home;
 use nunchi_core::{
-    BudgetStore, CacheStore, Clock, FeedbackStore, FileStore, JobStore, KeyStore, Ledger, LedgerReader,
-    OriginalStore, QuestionStore, Spawn,
+    ApprovalStore, BudgetStore, CacheStore, Clock, FeedbackStore, FileStore, JobStore, KeyStore, Ledger,
+    LedgerReader, OriginalStore, QuestionStore, RunStore, Spawn,
 };
 use nunchi_store::{CacheOptions, LedgerOptions, RedisCache, SqliteCache, SqliteLedger};
 use std::sync::Arc;
@@ -26,6 +26,8 @@ pub(crate) struct Storage {
     pub(crate) files: Arc<dyn FileStore>,
     /// Originals of what was sent shortened: on this machine, also where answers are kept elsewhere.
     pub(crate) originals: Arc<dyn OriginalStore>,
+    pub(crate) runs: Arc<dyn RunStore>,
+    pub(crate) approvals: Arc<dyn ApprovalStore>,
     database: SqliteLedger,
 }
 
@@ -44,8 +46,11 @@ impl Storage {
             jobs,
             files,
             originals,
+            runs,
+            approvals,
         } = self;
         drop((ledger, reader, budgets, keys, feedback, cache, questions, jobs, files, originals));
+        drop((runs, approvals));
         database.close().await;
     }
 }
@@ -88,7 +93,9 @@ pub(crate) async fn open_storage(
         keys: shared.clone(),
         feedback: shared.clone(),
         jobs: shared.clone(),
-        files: shared,
+        files: shared.clone(),
+        runs: shared.clone(),
+        approvals: shared,
         cache,
         questions,
         originals,

@@ -1,5 +1,6 @@
 //! Puts the parts together: store, providers, embedded models, gateway, HTTP surface.
 
+use crate::agents::{Agents, Outfit};
 use crate::config::{Config, ProviderEntryConfig};
 use crate::discovery::{Discovery, Listed};
 use crate::failure::Failure;
@@ -19,6 +20,7 @@ use nunchi_core::{
 };
 use nunchi_gateway::{BatchParts, Gateway, NewKey, Parts, ProviderEntry, Settings, TierModels};
 use nunchi_providers::{Provider, ProviderConfig, ProviderDeps, ProviderKind, Timeouts, Tls};
+use nunchi_tools::ToolChest;
 use std::sync::Arc;
 use zeroize::Zeroizing;
 
@@ -26,6 +28,7 @@ use zeroize::Zeroizing;
 pub(crate) struct Service {
     pub(crate) gateway: Arc<Gateway>,
     pub(crate) storage: Storage,
+    pub(crate) agents: Agents,
     pub(crate) router: Router,
     pub(crate) tasks: Arc<Tasks>,
     pub(crate) local: Option<LocalModels>,
@@ -65,6 +68,7 @@ impl Service {
             ids: Arc::clone(&ids),
             spawn,
         };
+        let spawn = Arc::clone(&parts.spawn);
         let gateway = Gateway::new(parts, settings);
         gateway.keys().load().await?;
         gateway.load_learned().await;
@@ -72,9 +76,17 @@ impl Service {
         let admin_key = admin_key(home, &gateway).await?;
         let token = tasks.stopping();
         let stopping: Stopping = Arc::new(move || Box::pin(token.clone().cancelled_owned()));
+        let outfit = Outfit {
+            clock: Arc::clone(&clock),
+            ids: Arc::clone(&ids),
+            spawn,
+            tools: Arc::new(ToolChest::new()),
+            context: Vec::new(),
+        };
+        let agents = Agents::new(&gateway, &storage, config, outfit);
         let outside = Outside { lang, clock, ids, stopping };
         let router = surface(&gateway, &storage, config, &outside);
-        Ok(Self { gateway, storage, router, tasks, local, admin_key, discovery })
+        Ok(Self { gateway, storage, agents, router, tasks, local, admin_key, discovery })
     }
 
     /// The key for clients, made by the first server that finds none; its secret is known only now.

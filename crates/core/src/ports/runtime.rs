@@ -50,6 +50,8 @@ pub enum TaskName {
     PriceRefresh,
     /// One run of an agent. Safe to cancel at any point: its state is stored before its effects run.
     AgentRun,
+    /// Tells the time to runs whose questions expire; safe to cancel.
+    AgentClock,
     /// Looks for Ollama and lists providers' models; safe to cancel.
     ModelDiscovery,
     /// Fetches the embedded models' weights; safe to cancel, a later fetch goes on.
@@ -84,6 +86,7 @@ impl TaskName {
             Self::OriginalWriter => "original_writer",
             Self::PriceRefresh => "price_refresh",
             Self::AgentRun => "agent_run",
+            Self::AgentClock => "agent_clock",
             Self::ModelDiscovery => "model_discovery",
             Self::WeightFetch => "weight_fetch",
             Self::KeyUse => "key_use",

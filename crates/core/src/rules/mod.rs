@@ -30,7 +30,7 @@ pub use mask::mask_secrets;
 pub use model_pattern::pattern_matches;
 pub use original_key::original_key;
 pub use permission::{decide_permission, never_allowed, offer_grant};
-pub use pricing::{cost, plain_cost, upper_bound};
+pub use pricing::{cost, dearest, plain_cost, upper_bound};
 pub use prompt_bound::prompt_token_bound;
 pub use rate::{RateState, admit_rate};
 pub use step_chain::{ChainBreak, seal_step, verify_steps};

@@ -61,6 +61,33 @@ fn div_ceil(per_million: i128) -> i128 {
     per_million.saturating_add(PER - 1).div_euclid(PER)
 }
 
+/// A price that no call of any of these models exceeds; `None` for no models.
+pub fn dearest(prices: impl IntoIterator<Item = ModelPrice>) -> Option<ModelPrice> {
+    prices.into_iter().map(flattened).reduce(|one, other| ModelPrice {
+        rates: highest(one.rates, other.rates),
+        tool_use: one.tool_use.max(other.tool_use),
+        request: one.request.max(other.request),
+        ..one
+    })
+}
+
+/// The price with the highest of its rates for calls of any length.
+fn flattened(price: ModelPrice) -> ModelPrice {
+    let rates = price.context_tiers.iter().fold(price.rates, |rates, tier| highest(rates, tier.rates));
+    ModelPrice { rates, context_tiers: Vec::new(), batch: None, ..price }
+}
+
+fn highest(one: Rates, other: Rates) -> Rates {
+    Rates {
+        input: one.input.max(other.input),
+        cache_read: one.cache_read.max(other.cache_read),
+        cache_write_5m: one.cache_write_5m.max(other.cache_write_5m),
+        cache_write_1h: one.cache_write_1h.max(other.cache_write_1h),
+        output: one.output.max(other.output),
+        reasoning: one.reasoning.max(other.reasoning),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -130,6 +157,10 @@ mod tests {
             let cap = (output + reasoning).div_ceil(u64::from(choices));
             let bound = upper_bound(&price(), usage.prompt_tokens() + slack, cap, choices);
             prop_assert!(cost(&price(), &usage, false) <= bound);
+            let mut other = price();
+            other.rates = rates(100, 4_000);
+            let dearest = dearest([other.clone(), price()]).unwrap();
+            prop_assert!(cost(&price(), &usage, false).max(cost(&other, &usage, false)) <= cost(&dearest, &usage, false));
         }
     }
 }

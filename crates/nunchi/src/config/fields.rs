@@ -39,7 +39,7 @@ const fn field(
 }
 
 /// All settings of the plain sections.
-pub(super) const FIELDS: [Field; 79] = [
+pub(super) const FIELDS: [Field; 87] = [
     field("server", "listen", Kind::Text, "127.0.0.1:8484", "Address and port the server listens on."),
     field("server", "body_limit_mb", Kind::Count, "32", "Largest request body, in MB."),
     field("server", "cors_origins", Kind::Texts, "[]", "Web origins that may call from a browser."),
@@ -377,10 +377,30 @@ pub(super) const FIELDS: [Field; 79] = [
         "info",
         "Least severe level, or a filter such as `info,nunchi_gateway=debug`.",
     ),
+    field("agent", "model", Kind::Text, "auto", "Model that agents ask for."),
+    field(
+        "agent",
+        "max_usd",
+        Kind::Decimal,
+        "1",
+        "Most money of one run with its sub-agents, in dollars; 0 leaves it to the budgets. Beyond it the run waits for you.",
+    ),
+    field("agent", "max_turns", Kind::Count, "30", "Most model turns of one run."),
+    field("agent", "max_tool_calls", Kind::Count, "100", "Most tool calls of one run."),
+    field("agent", "max_time", Kind::Time, "30m", "Longest time at work of one run."),
+    field(
+        "agent",
+        "parallel",
+        Kind::Count,
+        "10",
+        "Sub-agents and reading tools of a run at work at the same time.",
+    ),
+    field("agent", "patience", Kind::Time, "24h", "How long a run waits for your answer."),
+    field("agent", "max_output", Kind::Count, "4096", "Most tokens of one answer of a model."),
 ];
 
 /// Keys of a `[[providers]]` table, with their meaning.
-pub(super) const PROVIDER_KEYS: [(&str, &str); 11] = [
+const PROVIDER_KEYS: [(&str, &str); 11] = [
     ("name", "Name, the part before `/` of a model."),
     ("dialect", "openai, openai_responses, anthropic, gemini, ollama, perplexity or compatible."),
     ("base_url", "Where it is; may be left out where the dialect has a usual place."),
@@ -395,6 +415,27 @@ pub(super) const PROVIDER_KEYS: [(&str, &str); 11] = [
     ("enabled", "Whether it is used."),
     ("headers", "Further request headers, as a table; a value `env:NAME` is taken from the environment."),
     ("timeout", "Time until it begins to answer."),
+];
+
+/// Keys of a `[[permissions]]` table, with their meaning.
+const PERMISSION_KEYS: [(&str, &str); 4] = [
+    ("name", "Name, shown with what the rule decided; its tool and verdict if left out."),
+    ("tool", "Which tools of agents, as a pattern with `*`."),
+    ("arguments", "Which values of which arguments, as a table of patterns with `*`; all must fit."),
+    ("verdict", "allow, ask or deny. Of several rules that fit a call the strictest decides."),
+];
+
+/// A list of tables: its name, what it is, its keys with their meaning.
+pub(super) type List = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
+
+/// All lists of tables.
+pub(super) const LISTS: [List; 2] = [
+    ("providers", "Where models are.", &PROVIDER_KEYS),
+    (
+        "permissions",
+        "What agents may do. What no rule fits runs if it stays inside and can be taken back, and asks otherwise.",
+        &PERMISSION_KEYS,
+    ),
 ];
 
 /// The nearest known word, for "did you mean".

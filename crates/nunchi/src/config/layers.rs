@@ -1,11 +1,11 @@
 //! The layers a setting may come from, last wins: files, environment, flags. Each value remembers where it was written.
 
-use super::fields::{FIELDS, PROVIDER_KEYS, nearest};
+use super::fields::{FIELDS, LISTS, List, nearest};
 use nunchi_core::{Explain, Lang};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use toml_edit::{Document, Item, Value};
+use toml_edit::{Document, Item, Table, Value};
 
 /// Where a value was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -102,8 +102,8 @@ pub(super) type Written = BTreeMap<String, (Value, Origin)>;
 pub(crate) struct Layers {
     /// Values of the plain sections, by `section.key`.
     pub(super) values: BTreeMap<String, (Value, Origin)>,
-    /// `[[providers]]`, in order.
-    pub(super) providers: Vec<(Written, Origin)>,
+    /// Lists of tables (`[[providers]]`), in order.
+    pub(super) lists: BTreeMap<&'static str, Vec<(Written, Origin)>>,
     /// `[aliases]` and `[fallbacks]`.
     pub(super) maps: BTreeMap<String, (Value, Origin)>,
     pub(super) problems: Vec<ConfigProblem>,
@@ -127,15 +127,17 @@ impl Layers {
         layers
     }
 
-    /// Lays a file over all layers so far; its providers replace those of the same name.
+    /// Lays a file over all layers so far; what its lists hold replaces what has the same name.
     pub(crate) fn overlay(&mut self, path: &Path) {
         let name = |(table, _): &(Written, Origin)| table.get("name").map(|(value, _)| value.to_string());
-        let before = std::mem::take(&mut self.providers);
+        let before = std::mem::take(&mut self.lists);
         self.file(path);
-        let own = std::mem::take(&mut self.providers);
-        let names: Vec<_> = own.iter().map(&name).collect();
-        self.providers =
-            before.into_iter().filter(|provider| !names.contains(&name(provider))).chain(own).collect();
+        for (list, tables) in before {
+            let own = self.lists.remove(list).unwrap_or_default();
+            let names: Vec<_> = own.iter().map(&name).collect();
+            let kept = tables.into_iter().filter(|table| !names.contains(&name(table)));
+            self.lists.insert(list, kept.chain(own).collect());
+        }
     }
 
     /// Sets a value from a flag of the command line.
@@ -185,24 +187,9 @@ impl Layers {
         place: &dyn Fn(Option<std::ops::Range<usize>>) -> Origin,
     ) {
         match (section, item) {
-            ("providers", Item::ArrayOfTables(tables)) => {
+            (_, Item::ArrayOfTables(tables)) if list_of(section).is_some() => {
                 for table in tables {
-                    let mut provider = BTreeMap::new();
-                    for (key, item) in table {
-                        let origin = place(item.span());
-                        match item.clone().into_value() {
-                            Ok(value) if PROVIDER_KEYS.iter().any(|(known, _)| *known == key) => {
-                                provider.insert(key.to_owned(), (value, origin));
-                            }
-                            _ => self.unknown(
-                                &origin,
-                                &format!("providers.{key}"),
-                                key,
-                                PROVIDER_KEYS.iter().map(|(k, _)| *k),
-                            ),
-                        }
-                    }
-                    self.providers.push((provider, place(table.span())));
+                    self.list_item(section, table, place);
                 }
             }
             ("aliases" | "fallbacks", Item::Table(table)) => {
@@ -229,11 +216,32 @@ impl Layers {
                 }
             }
             _ => {
+                let lists = LISTS.iter().map(|(list, ..)| *list);
                 let sections =
-                    FIELDS.iter().map(|field| field.section).chain(["providers", "aliases", "fallbacks"]);
+                    FIELDS.iter().map(|field| field.section).chain(lists).chain(["aliases", "fallbacks"]);
                 self.unknown(origin, section, section, sections);
             }
         }
+    }
+
+    fn list_item(
+        &mut self,
+        section: &str,
+        table: &Table,
+        place: &dyn Fn(Option<std::ops::Range<usize>>) -> Origin,
+    ) {
+        let Some((list, _, keys)) = list_of(section) else { return };
+        let mut written = BTreeMap::new();
+        for (key, item) in table {
+            let origin = place(item.span());
+            match item.clone().into_value() {
+                Ok(value) if keys.iter().any(|(known, _)| *known == key) => {
+                    written.insert(key.to_owned(), (value, origin));
+                }
+                _ => self.unknown(&origin, &format!("{list}.{key}"), key, keys.iter().map(|(k, _)| *k)),
+            }
+        }
+        self.lists.entry(list).or_default().push((written, place(table.span())));
     }
 
     fn unknown<'a>(
@@ -271,4 +279,8 @@ impl Layers {
             self.unknown(&origin, &format!("{section}.{key}"), &key, FIELDS.iter().map(|field| field.key));
         }
     }
+}
+
+fn list_of(section: &str) -> Option<&'static List> {
+    LISTS.iter().find(|(list, ..)| *list == section)
 }

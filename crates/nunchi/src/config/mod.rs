@@ -1,5 +1,6 @@
 //! The configuration: as written in files and environment, and as resolved for the product.
 
+mod agent;
 mod fields;
 mod layers;
 mod provider;
@@ -7,6 +8,7 @@ mod reading;
 mod reference;
 mod resolved;
 
+pub(crate) use agent::AgentConfig;
 pub(crate) use layers::{ConfigError, Layers};
 pub(crate) use provider::ProviderEntryConfig;
 pub(crate) use reading::{parse_time, shown_settings};

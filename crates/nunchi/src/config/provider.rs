@@ -51,7 +51,7 @@ impl Layers {
         variables: &BTreeMap<String, String>,
     ) -> Vec<ProviderEntryConfig> {
         let mut providers: Vec<ProviderEntryConfig> = Vec::new();
-        let written = std::mem::take(&mut self.providers);
+        let written = self.lists.get("providers").cloned().unwrap_or_default();
         for (table, origin) in &written {
             if let Some(provider) = self.read_provider(table, origin, variables) {
                 if providers.iter().any(|other| other.name == provider.name) {
@@ -81,7 +81,6 @@ impl Layers {
             ollama.base_url = ollama_base_url(host.trim());
             providers.push(ollama);
         }
-        self.providers = written;
         providers
     }
 

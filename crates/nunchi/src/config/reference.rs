@@ -1,6 +1,6 @@
 //! The reference page of all settings, written from the same table that reads them.
 
-use super::fields::{FIELDS, Kind, PROVIDER_KEYS};
+use super::fields::{FIELDS, Kind, LISTS};
 use std::fmt::Write;
 
 /// The page, as Markdown.
@@ -19,9 +19,11 @@ pub(crate) fn reference() -> String {
         let _infallible =
             writeln!(page, "| `{}` | {} | {default} | {} |", field.key, kind(field.kind), field.meaning);
     }
-    page.push_str("\n## [[providers]]\n\n| key | meaning |\n|---|---|\n");
-    for (key, meaning) in PROVIDER_KEYS {
-        let _infallible = writeln!(page, "| `{key}` | {meaning} |");
+    for (list, about, keys) in &LISTS {
+        let _infallible = write!(page, "\n## [[{list}]]\n\n{about}\n\n| key | meaning |\n|---|---|\n");
+        for (key, meaning) in *keys {
+            let _infallible = writeln!(page, "| `{key}` | {meaning} |");
+        }
     }
     page.push_str(
         "\n## [aliases] and [fallbacks]\n\n`name = \"provider/model\"` gives a model another name; `\"provider/model\" = [\"provider/model\", …]` names the models that are\ntried when an explicitly chosen one fails.\n\n## Environment\n\n`OPENAI_API_KEY`, `ANTHROPIC_API_KEY`, `GEMINI_API_KEY`, `PERPLEXITY_API_KEY` and `OLLAMA_HOST` bring their provider by\nthemselves. `NUNCHI_HOME` names the home folder, `NUNCHI_ENV` the second file, `NUNCHI_WEIGHTS_DIR` the folder of weights.\n",

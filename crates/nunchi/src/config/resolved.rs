@@ -1,5 +1,6 @@
 //! The configuration, resolved: every value has its type and its meaning.
 
+use super::agent::AgentConfig;
 use super::layers::{ConfigError, Layers};
 use super::provider::ProviderEntryConfig;
 use super::reading::{plain, texts_of};
@@ -105,6 +106,7 @@ pub(crate) struct Config {
     pub(crate) currency: Currency,
     pub(crate) local: LocalConfig,
     pub(crate) replay: ReplayConfig,
+    pub(crate) agent: AgentConfig,
     pub(crate) log_format: LogFormat,
     pub(crate) log_level: String,
     pub(crate) providers: Vec<ProviderEntryConfig>,
@@ -166,6 +168,7 @@ impl Config {
                 weights: layers.optional("local.weights").map(PathBuf::from),
             },
             replay: layers.replay(),
+            agent: layers.agent(),
             log_format: if layers.text("log.format") == "json" { LogFormat::Json } else { LogFormat::Text },
             log_level: layers.text("log.level"),
             providers,
@@ -225,7 +228,7 @@ impl Layers {
     }
 
     /// A count that fits 32 bits; larger ones stay at the end.
-    fn small(&mut self, setting: &str) -> u32 {
+    pub(super) fn small(&mut self, setting: &str) -> u32 {
         u32::try_from(self.count(setting)).unwrap_or(u32::MAX)
     }
 

@@ -1,0 +1,76 @@
+//! What agents may use up and do.
+
+use super::layers::{Layers, Origin, Written};
+use super::reading::plain;
+use nunchi_core::{NanoUsd, PermissionRule, RunLimits, Verdict};
+use std::collections::BTreeMap;
+use toml_edit::Value;
+
+/// Agents, as configured.
+#[derive(Clone, Debug)]
+pub(crate) struct AgentConfig {
+    pub(crate) model: String,
+    pub(crate) limits: RunLimits,
+    pub(crate) max_output: u64,
+    /// The owner's rules, as written.
+    pub(crate) permissions: Vec<PermissionRule>,
+}
+
+impl Layers {
+    pub(super) fn agent(&mut self) -> AgentConfig {
+        let money: NanoUsd = self.decimal("agent.max_usd").parse().unwrap_or(NanoUsd::from_usd(1));
+        let seconds = |time: std::time::Duration| u32::try_from(time.as_secs()).unwrap_or(u32::MAX).max(1);
+        AgentConfig {
+            model: self.text("agent.model"),
+            limits: RunLimits {
+                money: (money > NanoUsd::ZERO).then_some(money),
+                turns: self.small("agent.max_turns").max(1),
+                tool_calls: self.small("agent.max_tool_calls"),
+                seconds: seconds(self.time("agent.max_time")),
+                parallel: self.small("agent.parallel").max(1),
+                patience_seconds: seconds(self.time("agent.patience")),
+            },
+            max_output: self.count("agent.max_output").max(1),
+            permissions: self.permissions(),
+        }
+    }
+
+    fn permissions(&mut self) -> Vec<PermissionRule> {
+        let written = self.lists.get("permissions").cloned().unwrap_or_default();
+        written.iter().filter_map(|(table, origin)| self.permission(table, origin)).collect()
+    }
+
+    fn permission(&mut self, table: &Written, origin: &Origin) -> Option<PermissionRule> {
+        let text = |key: &str| table.get(key).map(|(value, _)| plain(value));
+        let tool = text("tool").filter(|tool| !tool.is_empty());
+        if tool.is_none() {
+            let (en, ko) = ("a rule needs a tool, or `*`", "도구 이름이나 `*`가 필요합니다");
+            self.wrong(origin, "permissions.tool", en, ko);
+        }
+        let verdict = match text("verdict").as_deref() {
+            Some("allow") => Some(Verdict::Allow),
+            Some("ask") => Some(Verdict::Ask),
+            Some("deny") => Some(Verdict::Deny),
+            _ => None,
+        };
+        if verdict.is_none() {
+            let (en, ko) = ("it must be allow, ask or deny", "allow, ask, deny 중 하나여야 합니다");
+            self.wrong(origin, "permissions.verdict", en, ko);
+        }
+        let arguments = match table.get("arguments").map(|(value, _)| value) {
+            None => Some(BTreeMap::new()),
+            Some(Value::InlineTable(table)) => {
+                Some(table.iter().map(|(name, value)| (name.to_owned(), plain(value))).collect())
+            }
+            Some(_) => None,
+        };
+        if arguments.is_none() {
+            let (en, ko) = ("it must be a table of patterns", "패턴의 표여야 합니다");
+            self.wrong(origin, "permissions.arguments", en, ko);
+        }
+        let (tool, verdict, arguments) = (tool?, verdict?, arguments?);
+        let word = table.get("verdict").map(|(value, _)| plain(value)).unwrap_or_default();
+        let name = text("name").unwrap_or_else(|| format!("{word} {tool}"));
+        Some(PermissionRule { name, tool, arguments, verdict })
+    }
+}
