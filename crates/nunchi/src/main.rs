@@ -108,7 +108,7 @@ async fn at_the_desk(cli: Cli, home: Home, config: Config, lang: Lang) -> Result
         Owner::Me(lock) => lock,
     };
     let service = Service::build(&home, &config, lang).await?;
-    if let Command::Ask(_) | Command::Chat(_) = &cli.command {
+    if calls_models(&cli.command) {
         let offline = matches!(&cli.command, Command::Ask(flags) if flags.offline);
         make_ready(&service, offline, lang).await;
     }
@@ -121,6 +121,16 @@ async fn at_the_desk(cli: Cli, home: Home, config: Config, lang: Lang) -> Result
     drop(desk);
     serve::close_quietly(service).await;
     outcome
+}
+
+/// Whether a command may call models.
+fn calls_models(command: &Command) -> bool {
+    match command {
+        Command::Ask(_) | Command::Chat(_) => true,
+        Command::Runs { command } => command.drives(),
+        Command::Approvals { command } => command.drives(),
+        _ => false,
+    }
 }
 
 /// Looks for models on this machine; the embedded one is fetched where no other could answer.
@@ -137,6 +147,9 @@ async fn command(desk: &Desk, command: &Command) -> Result<(), Failure> {
     match command {
         Command::Ask(flags) => commands::ask(desk, flags).await,
         Command::Chat(flags) => commands::chat(desk, flags).await,
+        Command::Runs { command } => commands::runs(desk, command).await,
+        Command::Approvals { command } => commands::approvals(desk, command).await,
+        Command::ExplainPermission(flags) => commands::explain_permission(desk, flags).await,
         Command::Stats(flags) => commands::stats(desk, flags).await,
         Command::Batch { command } => commands::batch(desk, command).await,
         Command::Budget { command } => commands::budget(desk, command).await,

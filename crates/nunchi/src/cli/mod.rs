@@ -1,7 +1,9 @@
 //! The command line as written: commands, flags and their help.
 
+mod agents;
 mod data;
 
+pub(crate) use agents::{ApprovalsCommand, ExplainPermission, ModeArg, RunsCommand};
 pub(crate) use data::{
     BatchCommand, BudgetCommand, CacheCommand, CompressCommand, KeysCommand, ModelsCommand, PricesCommand,
     RatingArg, RouteCommand, TierArg,
@@ -53,6 +55,18 @@ pub(crate) enum Command {
     Ask(Ask),
     /// Talk in the terminal.
     Chat(Chat),
+    /// Runs of agents: list, show, watch, cancel, resume, undo.
+    Runs {
+        #[command(subcommand)]
+        command: RunsCommand,
+    },
+    /// What runs ask you: list, show, approve, deny, reply.
+    Approvals {
+        #[command(subcommand)]
+        command: ApprovalsCommand,
+    },
+    /// May an agent make this call, and which rule says so.
+    ExplainPermission(ExplainPermission),
     /// What was spent, by model, day, key and more.
     Stats(Stats),
     /// Files of requests that can wait: submit, list, show, cancel.
@@ -163,6 +177,18 @@ pub(crate) struct Ask {
     /// Fetch nothing from the network but answers.
     #[arg(long)]
     pub(crate) offline: bool,
+    /// Let an agent do it, in this mode: with tools, a record of every step, and undo.
+    #[arg(long)]
+    pub(crate) mode: Option<ModeArg>,
+    /// Most money of the agent's run, in dollars.
+    #[arg(long, value_name = "USD", requires = "mode")]
+    pub(crate) max_usd: Option<String>,
+    /// Most model turns of the agent's run.
+    #[arg(long, requires = "mode")]
+    pub(crate) turns: Option<u32>,
+    /// The tools the agent may call; all if left out.
+    #[arg(long, value_delimiter = ',', requires = "mode")]
+    pub(crate) tools: Vec<String>,
 }
 
 /// Flags of `chat`.

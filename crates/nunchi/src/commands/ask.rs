@@ -27,6 +27,9 @@ pub(crate) struct Answer {
 /// Asks once.
 pub(crate) async fn ask(desk: &Desk, flags: &Ask) -> Result<(), Failure> {
     let question = question(flags)?;
+    if flags.mode.is_some() {
+        return super::agents::begin(desk, &question, flags).await;
+    }
     let mut messages = Vec::new();
     if let Some(system) = &flags.system {
         messages.push(json!({ "role": "system", "content": system }));
@@ -129,17 +132,17 @@ fn question(flags: &Ask) -> Result<String, Failure> {
 }
 
 /// The lines of a streamed body, whatever pieces it came in.
-struct Lines {
+pub(crate) struct Lines {
     pieces: Pieces,
     buffer: Vec<u8>,
 }
 
 impl Lines {
-    fn new(pieces: Pieces) -> Self {
+    pub(crate) fn new(pieces: Pieces) -> Self {
         Self { pieces, buffer: Vec::new() }
     }
 
-    async fn next(&mut self) -> Result<Option<String>, Failure> {
+    pub(crate) async fn next(&mut self) -> Result<Option<String>, Failure> {
         loop {
             if let Some(end) = self.buffer.iter().position(|byte| *byte == b'\n') {
                 let line: Vec<u8> = self.buffer.drain(..=end).collect();

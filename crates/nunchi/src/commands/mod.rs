@@ -1,5 +1,6 @@
 //! The commands: each asks the HTTP surface and shows the answer, as a table or as JSON.
 
+mod agents;
 mod ask;
 mod batch;
 mod budget;
@@ -18,6 +19,7 @@ mod stats;
 mod top;
 mod upkeep;
 
+pub(crate) use agents::{approvals, explain_permission, runs};
 pub(crate) use ask::ask;
 pub(crate) use batch::batch;
 pub(crate) use budget::{budget, usual_thresholds};

@@ -1,0 +1,150 @@
+//! The commands around runs of agents.
+
+use clap::{Args, Subcommand, ValueEnum};
+
+/// How a run goes about its work.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum ModeArg {
+    /// One of the others, by rule.
+    Auto,
+    /// Answers at once.
+    Reflexive,
+    /// Plans, asks what changes the plan, acts, verifies.
+    Deliberate,
+    /// As deliberate, but never asks in between.
+    Autonomous,
+    /// Independent parts side by side, then one merge.
+    Ultrawork,
+}
+
+impl ModeArg {
+    /// The name on the wire.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Reflexive => "reflexive",
+            Self::Deliberate => "deliberate",
+            Self::Autonomous => "autonomous",
+            Self::Ultrawork => "ultrawork",
+        }
+    }
+}
+
+/// `runs …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum RunsCommand {
+    /// Runs, the newest first.
+    List {
+        /// Only running, parked, done, failed or cancelled ones.
+        #[arg(long)]
+        status: Option<String>,
+        /// Only of this conversation.
+        #[arg(long)]
+        session: Option<String>,
+        /// At most so many.
+        #[arg(long, default_value_t = 20)]
+        limit: u32,
+    },
+    /// One run with its steps.
+    Show {
+        /// Its id, or the end of it.
+        id: String,
+    },
+    /// Follow a run as it happens.
+    Watch {
+        /// Its id, or the end of it.
+        id: String,
+    },
+    /// Stop a run and its sub-agents.
+    Cancel {
+        /// Its id, or the end of it.
+        id: String,
+    },
+    /// Take up a run that nobody drives.
+    Resume {
+        /// Its id, or the end of it.
+        id: String,
+    },
+    /// Take back what a run changed.
+    Undo {
+        /// Its id, or the end of it.
+        id: String,
+        /// Only this step.
+        #[arg(long)]
+        step: Option<u32>,
+        /// Only tell what would happen.
+        #[arg(long)]
+        dry_run: bool,
+        /// Take back the undo instead.
+        #[arg(long)]
+        redo: bool,
+    },
+}
+
+impl RunsCommand {
+    /// Whether models may be called.
+    pub(crate) const fn drives(&self) -> bool {
+        matches!(self, Self::Resume { .. })
+    }
+}
+
+/// `approvals …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum ApprovalsCommand {
+    /// What waits for you.
+    List {
+        /// Also what was answered or has expired.
+        #[arg(long)]
+        all: bool,
+    },
+    /// One question with exact arguments and the change.
+    Show {
+        /// Its id, or the end of it.
+        id: String,
+    },
+    /// Say yes.
+    Approve {
+        /// Its id, or the end of it.
+        id: String,
+        /// And allow such calls from now on.
+        #[arg(long)]
+        always: bool,
+    },
+    /// Say no.
+    Deny {
+        /// Its id, or the end of it.
+        id: String,
+        /// Why; the model is told.
+        #[arg(long, value_name = "TEXT")]
+        because: Option<String>,
+    },
+    /// Answer a question in words.
+    Reply {
+        /// Its id, or the end of it.
+        id: String,
+        /// The answer.
+        text: Vec<String>,
+    },
+}
+
+impl ApprovalsCommand {
+    /// Whether models may be called.
+    pub(crate) const fn drives(&self) -> bool {
+        !matches!(self, Self::List { .. } | Self::Show { .. })
+    }
+}
+
+/// Flags of `explain-permission`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ExplainPermission {
+    /// The tool.
+    pub(crate) tool: String,
+    /// Its arguments as JSON.
+    pub(crate) arguments: Option<String>,
+    /// What you said in that conversation.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) said: Option<String>,
+    /// As if somebody else's text were in the conversation.
+    #[arg(long)]
+    pub(crate) stranger: bool,
+}
