@@ -172,6 +172,11 @@ impl RunState {
         &self.thread
     }
 
+    /// The plan, once there is one.
+    pub fn plan(&self) -> Option<&Plan> {
+        self.plan.as_ref()
+    }
+
     /// How it ended.
     pub fn outcome(&self) -> Option<&RunOutcome> {
         self.outcome.as_ref()

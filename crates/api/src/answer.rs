@@ -1,5 +1,6 @@
 //! One model call over HTTP, whatever the dialect: read, recognise, translate, call, write back.
 
+use crate::agents::{self, AgentServices};
 use crate::batches::accept;
 use crate::failure::{Failure, Shape};
 use crate::problem::Problem;
@@ -81,6 +82,9 @@ async fn try_answer<D: Inbound>(
 ) -> Result<Response, Failure> {
     let headers = request.headers().clone();
     let (asked, echo, context) = admit::<D>(state, request, id, lang).await?;
+    if let Some(services) = state.parts.agents.as_ref().filter(|_| agents::is_agent(&asked.model)) {
+        return by_agent::<D>(state, services, &headers, (asked, echo, context), lang).await;
+    }
     let (asked, context) = match accept(state, &headers, (asked, context), lang).await? {
         Ok(accepted) => return Ok(accepted),
         Err(now) => now,
@@ -91,6 +95,24 @@ async fn try_answer<D: Inbound>(
     let created = state.parts.clock.now().as_second();
     let head = Head { request: id, created, model: reply.info.model.clone(), lang };
     if stream { Ok(streamed::<D>(state, head, echo, reply)) } else { collected::<D>(head, echo, reply).await }
+}
+
+/// Serves one call by a run of an agent.
+async fn by_agent<D: Inbound>(
+    state: &ApiState,
+    services: &AgentServices,
+    headers: &HeaderMap,
+    (asked, echo, context): (ModelRequest, D::Echo, CallContext),
+    lang: Lang,
+) -> Result<Response, Failure> {
+    let (stream, request) = (asked.stream, context.request);
+    let (reply, run) = agents::reply(state, services, headers, (asked, context), lang).await?;
+    let created = state.parts.clock.now().as_second();
+    let head = Head { request, created, model: reply.info.model.clone(), lang };
+    let mut response =
+        if stream { streamed::<D>(state, head, echo, reply) } else { collected::<D>(head, echo, reply).await? };
+    headers::name_run(response.headers_mut(), run);
+    Ok(response)
 }
 
 /// Everything before the call: key, headers, body, in this order, so that strangers cannot make us read.

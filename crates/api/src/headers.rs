@@ -1,7 +1,7 @@
 //! Response headers that say what happened to a call.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
-use nunchi_core::{Amount, BudgetState, CallSummary, NanoUsd, ReplyInfo, RequestId};
+use nunchi_core::{Amount, BudgetState, CallSummary, NanoUsd, ReplyInfo, RequestId, RunId};
 use std::fmt::Write;
 
 /// Longest text put into a header, in bytes.
@@ -13,6 +13,11 @@ pub(crate) fn name_request(headers: &mut HeaderMap, request: RequestId, callers:
         headers.insert(HeaderName::from_static("x-request-id"), callers.unwrap_or_else(|| value.clone()));
         headers.insert(HeaderName::from_static("x-nunchi-request-id"), value);
     }
+}
+
+/// Names the run that answers.
+pub(crate) fn name_run(headers: &mut HeaderMap, run: RunId) {
+    put(headers, "x-nunchi-run", &run.to_string());
 }
 
 /// What is known before the first event: model, tier, cache, reason, notes, the tightest budget.

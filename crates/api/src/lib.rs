@@ -1,6 +1,7 @@
 //! The HTTP surface: the OpenAI and Anthropic dialects inbound, health, metrics, and the description of it all.
 
 mod admin;
+mod agents;
 mod answer;
 mod anthropic;
 mod batches;
@@ -24,6 +25,7 @@ mod state;
 mod wire;
 mod write_timeout;
 
+pub use agents::AgentServices;
 pub use batches::BatchServices;
 pub use console::{ConsoleParts, Currency, Stopping, with_console};
 pub use openapi::openapi_document;

@@ -138,6 +138,28 @@ const ADMIN: [(&str, &str, &str); 30] = [
     ("post", "/api/keys/{id}/rotate", "Give a virtual key a new secret"),
 ];
 
+/// Runs of agents: method, address, summary. A key sees its own runs only, one with the admin role all.
+const AGENTS: [(&str, &str, &str); 18] = [
+    ("get", "/api/runs", "Runs, the newest first, by status, mode, session, text"),
+    ("post", "/api/runs", "Have an agent do something; `wait` answers once it has ended or waits for people"),
+    ("get", "/api/runs/metrics", "Mean steps, use of tools, failures by kind of work, tokens by day"),
+    ("get", "/api/runs/{id}", "A run with its steps, plan, open questions and sub-agents"),
+    ("get", "/api/runs/{id}/events", "A run as it happens (server-sent events); first what it did so far"),
+    ("get", "/api/runs/{id}/ws", "The same over a WebSocket"),
+    ("post", "/api/runs/{id}/cancel", "Stop a run and its sub-agents"),
+    ("post", "/api/runs/{id}/resume", "Take up a run that stopped as it was"),
+    ("post", "/api/runs/{id}/undo", "Take back what a run or one of its steps did; `dry_run` only tells"),
+    ("get", "/api/approvals", "What runs ask people"),
+    ("post", "/api/approvals", "One answer to many questions"),
+    ("get", "/api/approvals/{id}", "One question"),
+    ("post", "/api/approvals/{id}", "Approve, deny or reply; perhaps grant a rule for good"),
+    ("get", "/api/permissions", "The rules about tools in force; admin"),
+    ("post", "/api/permissions", "Add a rule; admin"),
+    ("post", "/api/permissions/explain", "Which rule would decide a call, and how; admin"),
+    ("get", "/api/sessions", "Conversations with their runs"),
+    ("get", "/api/sessions/{id}", "What was said in a conversation"),
+];
+
 /// The headers that a call understands.
 const HEADERS: [(&str, &str); 13] = [
     ("x-nunchi-session", "The conversation the call belongs to."),
@@ -174,6 +196,11 @@ pub(crate) fn document() -> Value {
         let entry = paths.entry(path).or_insert_with(|| json!({}));
         let has_body = matches!(method, "put" | "post") && !path.ends_with("/rotate");
         entry[method] = plain("admin", (path, summary), has_body);
+    }
+    for (method, path, summary) in AGENTS {
+        let entry = paths.entry(path).or_insert_with(|| json!({}));
+        let bare = path.ends_with("/cancel") || path.ends_with("/resume");
+        entry[method] = plain("agents", (path, summary), method == "post" && !bare);
     }
     for (method, path, summary) in BATCHES {
         let entry = paths.entry(path).or_insert_with(|| json!({}));

@@ -4,7 +4,7 @@ use crate::failure::{Failure, Shape};
 use crate::headers::name_request;
 use crate::problem::Problem;
 use crate::state::ApiState;
-use crate::{admin, anthropic, batches, health, openai, openapi};
+use crate::{admin, agents, anthropic, batches, health, openai, openapi};
 use axum::Router;
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::{Next, from_fn_with_state};
@@ -17,7 +17,7 @@ use std::time::Duration;
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
 /// Our headers that scripts of other origins may read.
-const EXPOSED: [&str; 18] = [
+const EXPOSED: [&str; 19] = [
     "request-id",
     "retry-after",
     "x-nunchi-budget",
@@ -33,6 +33,7 @@ const EXPOSED: [&str; 18] = [
     "x-nunchi-notes",
     "x-nunchi-reason",
     "x-nunchi-request-id",
+    "x-nunchi-run",
     "x-nunchi-saved-usd",
     "x-nunchi-tier",
     "x-request-id",
@@ -42,6 +43,7 @@ const EXPOSED: [&str; 18] = [
 pub fn router(state: ApiState) -> Router {
     let router = dialects()
         .merge(admin::routes())
+        .merge(agents::routes())
         .merge(batches::routes())
         .fallback(no_route)
         .method_not_allowed_fallback(no_method)

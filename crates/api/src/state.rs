@@ -1,5 +1,6 @@
 //! What the HTTP surface is built from, shared by every handler.
 
+use crate::agents::AgentServices;
 use crate::batches::BatchServices;
 use jiff::Timestamp;
 use nunchi_core::{
@@ -104,6 +105,8 @@ pub struct ApiParts {
     pub admin: Option<AdminServices>,
     /// Files, batches and jobs.
     pub batches: Option<BatchServices>,
+    /// Runs of agents.
+    pub agents: Option<AgentServices>,
     /// The metrics page.
     pub metrics: MetricsPage,
     /// Readiness checks.

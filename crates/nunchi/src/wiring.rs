@@ -308,6 +308,7 @@ fn surface(gateway: &Arc<Gateway>, storage: &Storage, config: &Config, outside: 
         gateway: gateway.clone(),
         ledger: storage.reader.clone(),
         budgets: storage.budgets.clone(),
+        agents: None,
         clock: Arc::clone(&outside.clock),
         ids: Arc::clone(&outside.ids),
         time_zone: config.time_zone.clone(),
@@ -346,6 +347,7 @@ fn api_parts(gateway: &Arc<Gateway>, storage: &Storage, config: &Config, outside
             files: storage.files.clone(),
             max_file_bytes: config.max_file,
         }),
+        agents: None,
         metrics: crate::metrics::page(),
         ready,
         settings: ApiSettings {

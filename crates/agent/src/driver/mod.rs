@@ -150,6 +150,24 @@ impl Agent {
         self.wake(run, Some(Event::Cancel(by.to_owned()))).await
     }
 
+    /// Takes up a run that nobody drives: it stopped as it was, or something it waits for may have changed. A run that is at
+    /// work is told to look; one that has ended stays as it is.
+    ///
+    /// # Errors
+    /// When the run cannot be read.
+    pub async fn resume(&self, run: RunId) -> Result<(), AgentError> {
+        self.wake(run, Some(Event::Tick)).await
+    }
+
+    /// A run as it is stored: as lists show it, and its state.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub async fn stored(&self, run: RunId) -> Result<Option<(RunRecord, RunState)>, AgentError> {
+        let Some((record, bytes)) = self.parts.runs.load(run).await? else { return Ok(None) };
+        Ok(Some((record, state_of(run, &bytes)?)))
+    }
+
     /// Waits until a run has ended or waits for people.
     ///
     /// # Errors
@@ -195,8 +213,7 @@ impl Agent {
             if record.status.is_final() {
                 return Ok(());
             }
-            let state: RunState = serde_json::from_slice(&bytes)
-                .map_err(|error| StorageError::Damaged(format!("state of run {run}: {error}")))?;
+            let state = state_of(run, &bytes)?;
             let rules = self.parts.approvals.rules().await?;
             if self.spawn_run(state, [Event::Resumed(rules)].into_iter().chain(event.clone())) {
                 return Ok(());
@@ -283,4 +300,9 @@ impl Agent {
         }
         Ok(events)
     }
+}
+
+fn state_of(run: RunId, bytes: &[u8]) -> Result<RunState, AgentError> {
+    let damaged = |error| StorageError::Damaged(format!("state of run {run}: {error}"));
+    Ok(serde_json::from_slice(bytes).map_err(damaged)?)
 }

@@ -66,8 +66,10 @@ impl Agent {
                 Box::pin(async move { Ok(Some(Event::FateKnown(id, self.fate(call).await))) })
             }
             Work::Ask(approval) => Box::pin(async move {
-                self.tell(run, RunEvent::Asked(Arc::new((*approval).clone())));
-                Ok(self.answers(vec![(id, *approval)]).await?.pop())
+                let answered = self.answers(vec![(id, (*approval).clone())]).await?.pop();
+                // Told once it is stored, so that whoever hears of it can answer it.
+                self.tell(run, RunEvent::Asked(Arc::new(*approval)));
+                Ok(answered)
             }),
             Work::Delegate(order) => Box::pin(async move {
                 let result = self.delegate(*order).await?;

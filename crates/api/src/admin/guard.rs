@@ -33,6 +33,16 @@ impl Refused {
     pub(crate) fn of(failure: Failure) -> Self {
         Self(Box::new(failure))
     }
+
+    /// The key may not do this, as it does not administer.
+    pub(crate) fn not_admin(lang: Lang) -> Self {
+        Self::of(Failure::new(403, &NotAdmin, lang))
+    }
+
+    /// What failed.
+    pub(crate) fn failure(&self) -> &Failure {
+        &self.0
+    }
 }
 
 impl IntoResponse for Refused {
@@ -92,7 +102,7 @@ impl FromRequestParts<ApiState> for Admin {
     async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, Refused> {
         let Caller { services, principal, lang } = Caller::from_request_parts(parts, state).await?;
         if principal.role != AccessRole::Admin {
-            return Err(Refused(Box::new(Failure::new(403, &NotAdmin, lang))));
+            return Err(Refused::not_admin(lang));
         }
         Ok(Self { services, lang })
     }

@@ -13,7 +13,8 @@ mod prices;
 mod read;
 mod route;
 
-pub(crate) use read::Body;
+pub(crate) use guard::Refused;
+pub(crate) use read::{Body, Path, Query};
 
 use crate::state::ApiState;
 use axum::Router;

@@ -1,6 +1,7 @@
 //! Whole Anthropic messages, and the pieces that streams share with them.
 
 use crate::answer::Head;
+use crate::openai::usage::with_cost;
 use crate::wire::json_of;
 use nunchi_core::{Citation, Json, Part, ReplyBody, StopReason, Usage};
 use serde::Serialize;
@@ -74,6 +75,7 @@ pub(super) fn whole(head: &Head, reply: &ReplyBody) -> Vec<u8> {
         citations.extend(reply.citations.iter().map(citation));
     }
     let stop = choice.stop.as_ref().unwrap_or(&StopReason::EndTurn);
+    answer.usage = with_cost(answer.usage, reply.reported_cost);
     answer.stop_reason = Some(stop_reason(stop));
     answer.stop_sequence = stop_sequence(stop);
     serde_json::to_vec(&answer).unwrap_or_default()

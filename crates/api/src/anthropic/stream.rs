@@ -4,11 +4,12 @@ use super::messages::Messages;
 use super::render::{Answer, Block, citation, input, stop_reason, stop_sequence, usage};
 use crate::answer::Head;
 use crate::failure::{Failure, Shape};
+use crate::openai::usage::with_cost;
 use crate::relay::{Piece, Relay, put_named};
 use crate::sequence::Sequence;
 use crate::sse::{Writer, put_event, put_json};
 use bytes::BytesMut;
-use nunchi_core::{Citation, Frame, ModelError, ModelErrorKind, ReplyEvent, StopReason, Usage};
+use nunchi_core::{Citation, Frame, ModelError, ModelErrorKind, NanoUsd, ReplyEvent, StopReason, Usage};
 use serde_json::{Value, json};
 
 /// The kind of block that is open.
@@ -32,6 +33,8 @@ pub(crate) struct MessageStream {
     /// Sources that wait for a text block.
     sources: Vec<Citation>,
     usage: Option<Usage>,
+    /// What the answer cost, where whoever gave it said so.
+    cost: Option<NanoUsd>,
     stop: Option<StopReason>,
     /// Whether what comes belongs to an alternative that this dialect cannot say.
     muted: bool,
@@ -49,6 +52,7 @@ impl MessageStream {
             sequence: Sequence::default(),
             sources: Vec::new(),
             usage: None,
+            cost: None,
             stop: None,
             muted: false,
         }
@@ -58,7 +62,9 @@ impl MessageStream {
         match event {
             ReplyEvent::Start { model, .. } => self.upstream_model.clone_from(model),
             ReplyEvent::Choice(index) => self.muted = *index != 0,
-            ReplyEvent::Usage { usage, .. } => self.usage = Some(*usage),
+            ReplyEvent::Usage { usage, reported_cost } => {
+                (self.usage, self.cost) = (Some(*usage), *reported_cost);
+            }
             ReplyEvent::Settled(summary) => self.usage = self.usage.or(Some(summary.usage)),
             ReplyEvent::End(stop) if !self.muted => self.stop = Some(stop.clone()),
             content if !self.muted => {
@@ -203,7 +209,7 @@ impl Writer for MessageStream {
         }
         self.close(out);
         let delta = json!({"stop_reason": stop_reason(&stop), "stop_sequence": stop_sequence(&stop)});
-        let counts = usage(&self.usage.unwrap_or_default());
+        let counts = with_cost(usage(&self.usage.unwrap_or_default()), self.cost);
         put_json(
             out,
             Some("message_delta"),

@@ -16,6 +16,7 @@ mod sign_in;
 mod spend;
 mod words;
 
+use crate::agents::AgentServices;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::middleware::{Next, from_fn};
@@ -51,6 +52,8 @@ pub struct ConsoleParts {
     pub ledger: Arc<dyn LedgerReader>,
     /// Budgets.
     pub budgets: Arc<dyn BudgetStore>,
+    /// Runs of agents; without them their pages say that there are none.
+    pub agents: Option<AgentServices>,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Ids of new budgets.

@@ -1,5 +1,6 @@
 //! `GET /v1/models` and `GET /v1/models/{id}`, in OpenAI's shape or, for clients that send `anthropic-version`, Anthropic's.
 
+use crate::agents;
 use crate::answer::request_id;
 use crate::door;
 use crate::failure::{Failure, Shape};
@@ -88,7 +89,9 @@ fn shape(headers: &HeaderMap) -> Shape {
 fn listed(state: &ApiState, request: &Request) -> Result<Vec<Listed>, Failure> {
     let lang = state.lang(request.headers());
     let principal = door::principal(state, request.headers(), lang)?;
-    let auto = AUTO.iter().map(|id| Listed { id: (*id).to_owned(), owner: "nunchi".to_owned() });
+    let agents = if state.parts.agents.is_some() { &agents::MODELS[..] } else { &[] };
+    let own = AUTO.iter().chain(agents);
+    let auto = own.map(|id| Listed { id: (*id).to_owned(), owner: "nunchi".to_owned() });
     let cards = state.parts.catalog.cards().into_iter();
     let cards =
         cards.map(|card| Listed { id: format!("{}/{}", card.provider, card.model), owner: card.provider });

@@ -1,6 +1,6 @@
 //! Token counts as OpenAI's two dialects write them: prompt tokens include cached ones, completions include reasoning.
 
-use nunchi_core::Usage;
+use nunchi_core::{NanoUsd, Usage};
 use serde_json::{Value, json};
 
 /// `usage` of chat completions.
@@ -31,4 +31,12 @@ pub(crate) fn responses_usage(usage: &Usage) -> Value {
         "output_tokens_details": {"reasoning_tokens": usage.reasoning},
         "total_tokens": usage.total_tokens(),
     })
+}
+
+/// Counts with what the answer cost, where whoever gave it says so: a field of ours, exact dollars as text.
+pub(crate) fn with_cost(mut counts: Value, cost: Option<NanoUsd>) -> Value {
+    if let Some(cost) = cost {
+        counts["cost_usd"] = cost.to_string().into();
+    }
+    counts
 }

@@ -141,6 +141,7 @@ impl World {
             clock: fixed,
             admin: None,
             batches: None,
+            agents: None,
             metrics: Arc::new(|| "nunchi_calls_total 3\n".into()),
             ready: Arc::new(move || Box::pin(async move { checks() })),
             settings,

@@ -167,7 +167,8 @@ impl<'a> RunLog<'a> {
 }
 
 impl<'a> LogStep<'a> {
-    fn of(step: &'a StepRecord) -> Self {
+    /// A step of a log.
+    pub fn of(step: &'a StepRecord) -> Self {
         Self {
             step: step.number,
             at: step.at,

@@ -1,7 +1,7 @@
 //! Whole chat completions, and the pieces that streams share with them.
 
 use crate::answer::Head;
-use crate::openai::usage::chat_usage;
+use crate::openai::usage::{chat_usage, with_cost};
 use nunchi_core::{Choice, Citation, Part, ReplyBody, StopReason};
 use serde_json::{Map, Value, json};
 
@@ -22,7 +22,7 @@ pub(super) fn whole(head: &Head, reply: &ReplyBody) -> Vec<u8> {
         .collect();
     let mut body = json!({
         "id": id(head), "object": "chat.completion", "created": head.created, "model": model(head, &reply.model),
-        "choices": choices, "usage": chat_usage(&reply.usage),
+        "choices": choices, "usage": with_cost(chat_usage(&reply.usage), reply.reported_cost),
     });
     if !reply.citations.is_empty() {
         body["citations"] = urls(&reply.citations);

@@ -4,11 +4,11 @@ use super::Chat;
 use super::render::{annotation, finish, id, model, urls};
 use crate::answer::Head;
 use crate::failure::{Failure, Shape};
-use crate::openai::usage::chat_usage;
+use crate::openai::usage::{chat_usage, with_cost};
 use crate::relay::{Piece, Relay};
 use crate::sse::{Writer, put_event, put_value};
 use bytes::BytesMut;
-use nunchi_core::{Citation, Frame, ModelError, ModelErrorKind, ReplyEvent, StopReason, Usage};
+use nunchi_core::{Citation, Frame, ModelError, ModelErrorKind, NanoUsd, ReplyEvent, StopReason, Usage};
 use serde_json::{Value, json};
 
 /// Writes a stream of chunks.
@@ -31,6 +31,8 @@ pub(crate) struct ChatStream {
     /// Whether the next chunk lists the sources: after each new one, and at the end.
     list_sources: bool,
     usage: Option<Usage>,
+    /// What the answer cost, where whoever gave it said so.
+    cost: Option<NanoUsd>,
     usage_sent: bool,
     ended: bool,
 }
@@ -51,6 +53,7 @@ impl ChatStream {
             sources: Vec::new(),
             list_sources: false,
             usage: None,
+            cost: None,
             usage_sent: false,
             ended: false,
         }
@@ -121,7 +124,9 @@ impl ChatStream {
                 annotation["index"] = (self.sources.len() - 1).into();
                 self.chunk(&json!({"annotations": [annotation]}), None, out);
             }
-            ReplyEvent::Usage { usage, .. } => self.usage = Some(*usage),
+            ReplyEvent::Usage { usage, reported_cost } => {
+                (self.usage, self.cost) = (Some(*usage), *reported_cost);
+            }
             ReplyEvent::End(stop) => {
                 self.ended = true;
                 self.chunk(&json!({}), Some(stop), out);
@@ -234,7 +239,7 @@ impl Writer for ChatStream {
         if let Some(usage) = self.usage.filter(|_| self.include_usage && !self.usage_sent) {
             self.put_prefix(out);
             out.extend_from_slice(b"\"choices\":[],\"usage\":");
-            put_json_tail(out, &chat_usage(&usage));
+            put_json_tail(out, &with_cost(chat_usage(&usage), self.cost));
         }
         put_event(out, None, b"[DONE]");
     }

@@ -105,7 +105,7 @@ pub(super) struct Response<'a> {
     top_logprobs: u32,
     top_p: Option<f64>,
     truncation: Value,
-    usage: Option<Value>,
+    pub(super) usage: Option<Value>,
     user: Option<&'a str>,
     metadata: Value,
 }

@@ -4,6 +4,7 @@ use super::echo::{Echo, Response};
 use super::items::REDACTED;
 use super::output::{Content, Item, Summary, annotation, status};
 use crate::answer::Head;
+use crate::openai::usage::with_cost;
 use nunchi_core::{Part, ReplyBody, StopReason};
 
 /// A whole answer.
@@ -20,6 +21,7 @@ pub(super) fn whole(head: &Head, echo: &Echo, reply: &ReplyBody) -> Vec<u8> {
         last.set_status(status);
     }
     let mut response = Response::new(head, echo, &reply.model, &output, Some(&reply.usage));
+    response.usage = response.usage.map(|counts| with_cost(counts, reply.reported_cost));
     response.status = status;
     response.incomplete_details = details;
     serde_json::to_vec(&response).unwrap_or_default()

@@ -7,11 +7,12 @@ use super::output::{Content, Item, Summary, annotation, status};
 use super::render::item_id;
 use crate::answer::Head;
 use crate::failure::Failure;
+use crate::openai::usage::with_cost;
 use crate::relay::{Piece, Relay, put_named};
 use crate::sequence::Sequence;
 use crate::sse::{Writer, put_json};
 use bytes::BytesMut;
-use nunchi_core::{Citation, Frame, ModelError, ModelErrorKind, ReplyEvent, StopReason, Usage};
+use nunchi_core::{Citation, Frame, ModelError, ModelErrorKind, NanoUsd, ReplyEvent, StopReason, Usage};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -30,6 +31,8 @@ pub(crate) struct ResponseStream {
     /// Sources that wait for a text.
     sources: Vec<Citation>,
     usage: Option<Usage>,
+    /// What the answer cost, where whoever gave it said so.
+    cost: Option<NanoUsd>,
     stop: Option<StopReason>,
     /// Whether what comes belongs to an alternative that this dialect cannot say.
     muted: bool,
@@ -49,6 +52,7 @@ impl ResponseStream {
             sequence: Sequence::default(),
             sources: Vec::new(),
             usage: None,
+            cost: None,
             stop: None,
             muted: false,
         }
@@ -61,7 +65,9 @@ impl ResponseStream {
                 self.start(out);
             }
             ReplyEvent::Choice(index) => self.muted = *index != 0,
-            ReplyEvent::Usage { usage, .. } => self.usage = Some(*usage),
+            ReplyEvent::Usage { usage, reported_cost } => {
+                (self.usage, self.cost) = (Some(*usage), *reported_cost);
+            }
             ReplyEvent::Settled(summary) => self.usage = self.usage.or(Some(summary.usage)),
             ReplyEvent::End(stop) if !self.muted => self.stop = Some(stop.clone()),
             content if !self.muted => {
@@ -312,6 +318,7 @@ impl ResponseStream {
         let usage = self.usage.unwrap_or_default();
         let counts = failed.is_none().then_some(&usage);
         let mut response = Response::new(&self.head, &self.echo, &self.upstream_model, &self.output, counts);
+        response.usage = response.usage.map(|counts| with_cost(counts, self.cost));
         response.status = status;
         response.incomplete_details = details;
         response.error = failed;

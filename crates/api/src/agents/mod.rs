@@ -1,0 +1,64 @@
+//! Runs of agents over HTTP: begun, watched, stopped, undone; what they ask people; and the model name `nunchi`.
+
+mod activity;
+mod answering;
+mod approvals;
+mod caller;
+mod events;
+mod history;
+mod model;
+mod parked;
+mod permissions;
+mod reply;
+mod runs;
+mod sessions;
+mod task_class;
+mod watch;
+mod wire;
+
+pub(crate) use activity::{Activity, Group};
+pub(crate) use answering::{Said, gone};
+pub(crate) use model::{MODELS, is_agent, reply};
+pub(crate) use runs::{New, listed, request};
+pub(crate) use watch::{RunWatch, Told};
+
+use crate::state::ApiState;
+use axum::Router;
+use axum::routing::{get, post};
+use nunchi_agent::{Agent, OrderDesk};
+use nunchi_core::{ApprovalStore, RunStore, UndoRuns};
+use std::sync::Arc;
+
+/// What runs of agents need; without it they answer 404.
+#[derive(Clone)]
+pub struct AgentServices {
+    /// Runs orders.
+    pub agent: Arc<Agent>,
+    /// Makes orders.
+    pub desk: Arc<OrderDesk>,
+    /// What runs did.
+    pub runs: Arc<dyn RunStore>,
+    /// What runs ask people.
+    pub approvals: Arc<dyn ApprovalStore>,
+    /// Takes back what runs did.
+    pub undo: Arc<dyn UndoRuns>,
+}
+
+/// All routes.
+pub(crate) fn routes() -> Router<ApiState> {
+    Router::new()
+        .route("/api/runs", get(runs::list).post(runs::create))
+        .route("/api/runs/metrics", get(activity::metrics))
+        .route("/api/runs/{id}", get(runs::show))
+        .route("/api/runs/{id}/events", get(events::sse))
+        .route("/api/runs/{id}/ws", get(events::web_socket))
+        .route("/api/runs/{id}/cancel", post(runs::cancel))
+        .route("/api/runs/{id}/resume", post(runs::resume))
+        .route("/api/runs/{id}/undo", post(runs::undo))
+        .route("/api/approvals", get(approvals::list).post(approvals::answer_many))
+        .route("/api/approvals/{id}", get(approvals::show).post(approvals::answer))
+        .route("/api/permissions", get(permissions::list).post(permissions::put))
+        .route("/api/permissions/explain", post(permissions::explain))
+        .route("/api/sessions", get(sessions::list))
+        .route("/api/sessions/{id}", get(sessions::show))
+}
