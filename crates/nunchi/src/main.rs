@@ -17,6 +17,7 @@ mod render;
 mod runtime;
 mod serve;
 mod storage;
+mod toolbox;
 mod weights;
 mod wiring;
 mod workload;

@@ -11,16 +11,15 @@ use crate::runtime::{SystemClock, Tasks, UuidIds};
 use crate::storage::{Storage, open_storage};
 use axum::Router;
 use nunchi_api::{
-    AdminServices, ApiParts, ApiSettings, ApiState, BatchServices, ConsoleParts, ReadyCheck, Stopping,
-    router, with_console,
+    AdminServices, AgentServices, ApiParts, ApiSettings, ApiState, BatchServices, ConsoleParts, ReadyCheck,
+    Stopping, router, with_console,
 };
 use nunchi_core::{
     AccessRole, Amount, Budget, BudgetId, BudgetScope, BudgetWindow, Clock, Dialect, Explain, Ids, Lang,
-    NanoUsd, Spawn, TierRules,
+    NanoUsd, Spawn, TierRules, UndoRuns,
 };
 use nunchi_gateway::{BatchParts, Gateway, NewKey, Parts, ProviderEntry, Settings, TierModels};
 use nunchi_providers::{Provider, ProviderConfig, ProviderDeps, ProviderKind, Timeouts, Tls};
-use nunchi_tools::ToolChest;
 use std::sync::Arc;
 use zeroize::Zeroizing;
 
@@ -80,12 +79,13 @@ impl Service {
             clock: Arc::clone(&clock),
             ids: Arc::clone(&ids),
             spawn,
-            tools: Arc::new(ToolChest::new()),
+            tools: crate::toolbox::fill(home, config)?,
             context: Vec::new(),
         };
         let agents = Agents::new(&gateway, &storage, config, outfit);
         let outside = Outside { lang, clock, ids, stopping };
-        let router = surface(&gateway, &storage, config, &outside);
+        let router =
+            surface(&Built { gateway: &gateway, storage: &storage, agents: &agents }, config, &outside);
         Ok(Self { gateway, storage, agents, router, tasks, local, admin_key, discovery })
     }
 
@@ -294,6 +294,14 @@ async fn admin_key(home: &Home, gateway: &Gateway) -> Result<Zeroizing<String>, 
     Ok(Zeroizing::new(secret.reveal().to_owned()))
 }
 
+/// The product's own parts.
+#[derive(Clone, Copy)]
+struct Built<'a> {
+    gateway: &'a Arc<Gateway>,
+    storage: &'a Storage,
+    agents: &'a Agents,
+}
+
 /// What the HTTP surface needs besides the product's own parts.
 struct Outside {
     lang: Lang,
@@ -303,12 +311,20 @@ struct Outside {
 }
 
 /// The HTTP surface over the parts: the API, and the console before it.
-fn surface(gateway: &Arc<Gateway>, storage: &Storage, config: &Config, outside: &Outside) -> Router {
+fn surface(parts: &Built<'_>, config: &Config, outside: &Outside) -> Router {
+    let Built { gateway, storage, agents } = *parts;
+    let services = AgentServices {
+        agent: Arc::clone(&agents.agent),
+        desk: Arc::clone(&agents.desk),
+        runs: storage.runs.clone(),
+        approvals: Arc::clone(&agents.approvals),
+        undo: Arc::clone(&agents.agent) as Arc<dyn UndoRuns>,
+    };
     let console = ConsoleParts {
         gateway: gateway.clone(),
         ledger: storage.reader.clone(),
         budgets: storage.budgets.clone(),
-        agents: None,
+        agents: Some(services.clone()),
         clock: Arc::clone(&outside.clock),
         ids: Arc::clone(&outside.ids),
         time_zone: config.time_zone.clone(),
@@ -316,7 +332,8 @@ fn surface(gateway: &Arc<Gateway>, storage: &Storage, config: &Config, outside: 
         lang: outside.lang,
         stopping: Arc::clone(&outside.stopping),
     };
-    with_console(router(ApiState::new(api_parts(gateway, storage, config, outside))), console)
+    let parts = ApiParts { agents: Some(services), ..api_parts(gateway, storage, config, outside) };
+    with_console(router(ApiState::new(parts)), console)
 }
 
 fn api_parts(gateway: &Arc<Gateway>, storage: &Storage, config: &Config, outside: &Outside) -> ApiParts {

@@ -5,4 +5,4 @@ mod chest;
 mod files;
 
 pub use chest::{ToolChest, ToolSource};
-pub use files::{FileCaps, FileRoot};
+pub use files::{FileCaps, FileRoot, open_files};

@@ -39,7 +39,7 @@ const fn field(
 }
 
 /// All settings of the plain sections.
-pub(super) const FIELDS: [Field; 87] = [
+pub(super) const FIELDS: [Field; 89] = [
     field("server", "listen", Kind::Text, "127.0.0.1:8484", "Address and port the server listens on."),
     field("server", "body_limit_mb", Kind::Count, "32", "Largest request body, in MB."),
     field("server", "cors_origins", Kind::Texts, "[]", "Web origins that may call from a browser."),
@@ -397,6 +397,14 @@ pub(super) const FIELDS: [Field; 87] = [
     ),
     field("agent", "patience", Kind::Time, "24h", "How long a run waits for your answer."),
     field("agent", "max_output", Kind::Count, "4096", "Most tokens of one answer of a model."),
+    field(
+        "files",
+        "roots",
+        Kind::Texts,
+        "[\"work\"]",
+        "Folders that agents may read and change files in; relative ones lie in the home folder. The first is where plain paths lead; files of the others are written `@name/…`.",
+    ),
+    field("files", "read_only", Kind::Texts, "[]", "Folders that agents may only read."),
 ];
 
 /// Keys of a `[[providers]]` table, with their meaning.

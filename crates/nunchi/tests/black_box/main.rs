@@ -13,6 +13,7 @@ mod prices;
 mod reference;
 mod replay;
 mod saving;
+mod scenarios;
 mod server;
 mod stopping;
 mod support;

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Longest time that a run may take, kills and all.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(30);
 /// Pause between two looks at a run.
 const LOOK: Duration = Duration::from_millis(10);
 
@@ -54,7 +54,12 @@ impl Talk {
 
     /// The names of the tools on offer.
     pub(crate) fn tools(&self) -> Vec<&str> {
-        self.body["tools"].as_array().into_iter().flatten().filter_map(|tool| tool["function"]["name"].as_str()).collect()
+        self.body["tools"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|tool| tool["function"]["name"].as_str())
+            .collect()
     }
 }
 
@@ -78,6 +83,7 @@ type Script = Arc<dyn Fn(&Talk) -> Turn + Send + Sync>;
 type Person = Box<dyn Fn(&Value) -> Option<Value>>;
 type Check = Box<dyn Fn(&Ended)>;
 type Meanwhile = Box<dyn Fn(&Home)>;
+type Then = Box<dyn Fn(&Stage, &str)>;
 
 /// A story with one run.
 pub(crate) struct Scenario {
@@ -87,13 +93,18 @@ pub(crate) struct Scenario {
     script: Script,
     person: Person,
     prepare: Meanwhile,
+    then: Then,
     check: Check,
 }
 
 impl Scenario {
     /// Somebody asks for this, in this mode; the model follows the script: the same conversation gets the same answer, also when
     /// a killed process asks again.
-    pub(crate) fn new(goal: &str, mode: &str, script: impl Fn(&Talk) -> Turn + Send + Sync + 'static) -> Self {
+    pub(crate) fn new(
+        goal: &str,
+        mode: &str,
+        script: impl Fn(&Talk) -> Turn + Send + Sync + 'static,
+    ) -> Self {
         Self {
             files: Vec::new(),
             config: String::new(),
@@ -101,6 +112,7 @@ impl Scenario {
             script: Arc::new(script),
             person: Box::new(|_| None),
             prepare: Box::new(|_| {}),
+            then: Box::new(|_, _| {}),
             check: Box::new(|_| {}),
         }
     }
@@ -136,6 +148,12 @@ impl Scenario {
         self
     }
 
+    /// What the owner does once the run has stopped.
+    pub(crate) fn then(mut self, then: impl Fn(&Stage, &str) + 'static) -> Self {
+        self.then = Box::new(then);
+        self
+    }
+
     /// What must be so at the end, however often the process was killed.
     pub(crate) fn check(mut self, check: impl Fn(&Ended) + 'static) -> Self {
         self.check = Box::new(check);
@@ -143,7 +161,12 @@ impl Scenario {
     }
 
     /// Plays the story undisturbed, then with kills.
-    pub(crate) async fn plays(self) {
+    pub(crate) fn plays(self) {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+        runtime.expect("a runtime").block_on(self.plays_on());
+    }
+
+    async fn plays_on(self) {
         let took = self.play(&mut Kills::none()).await;
         let rounds = std::env::var("NUNCHI_KILLS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(1);
         for round in 1..=rounds {
@@ -177,6 +200,7 @@ impl Scenario {
         let id = made.json()["run_id"].as_str().expect("an id").to_owned();
         let run = self.until_it_stops(&mut stage, &id, begun, kills);
         let took = begun.elapsed();
+        (self.then)(&stage, &id);
         let ended = stage.close(run, &id, upstream).await;
         verify_steps(&ended.steps).expect("the chain holds");
         (self.check)(&ended);
@@ -227,14 +251,16 @@ impl Kills {
         let mut mixed = self.seed;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        let share = f64::from(u32::try_from((mixed ^ (mixed >> 31)) >> 32).expect("32 bits")) / f64::from(u32::MAX);
+        let share =
+            f64::from(u32::try_from((mixed ^ (mixed >> 31)) >> 32).expect("32 bits")) / f64::from(u32::MAX);
         Some(now + self.within.mul_f64(share))
     }
 }
 
-struct Stage {
+/// A home folder with a running server.
+pub(crate) struct Stage {
     server: Option<Server>,
-    home: Home,
+    pub(crate) home: Home,
     key: String,
 }
 
@@ -243,7 +269,24 @@ impl Stage {
         self.server.as_ref().expect("a server")
     }
 
-    fn run(&self, id: &str) -> Value {
+    /// `POST` by the owner; what was answered must be a success.
+    pub(crate) fn post(&self, path: &str, body: &Value) -> Value {
+        let got = self.server().post(path, &self.key, body);
+        assert!((200..300).contains(&got.status), "{path}: {}", got.body);
+        got.json()
+    }
+
+    /// The text of a file in the folder that agents work in.
+    pub(crate) fn file(&self, name: &str) -> Option<String> {
+        std::fs::read_to_string(self.home.path("work").join(name)).ok()
+    }
+
+    /// Somebody else writes a file there.
+    pub(crate) fn write(&self, name: &str, text: &str) {
+        std::fs::write(self.home.path("work").join(name), text).expect("a file");
+    }
+
+    pub(crate) fn run(&self, id: &str) -> Value {
         let got = self.server().get(&format!("/api/runs/{id}"), &self.key);
         assert_eq!(got.status, 200, "{}", got.body);
         got.json()
