@@ -70,7 +70,10 @@ impl Machine {
         for part in &message.parts {
             let Part::ToolCall { id, name, arguments, .. } = part else { continue };
             let text = if arguments.trim().is_empty() { "{}" } else { arguments };
-            let parsed = serde_json::from_str::<Value>(text);
+            let mut parsed = serde_json::from_str::<Value>(text);
+            if let Ok(arguments) = &mut parsed {
+                self.state.masks.fill(arguments, offered(&self.state, name).as_ref());
+            }
             let mut call = CallState {
                 id: id.clone(),
                 tool: name.clone(),
@@ -360,7 +363,8 @@ impl Machine {
         }
         let label = output.label.map_or(spec.output, |label| label.max(spec.output));
         self.state.stranger |= label == Label::Stranger;
-        let text = cut(&output.text, spec.max_output_bytes);
+        let text = self.state.masks.hide(&output.text);
+        let text = cut(&text, spec.max_output_bytes);
         let text = if text.is_empty() { "ok".to_owned() } else { text };
         self.state.calls[at].stage = Stage::Ended(text, None);
     }
@@ -429,7 +433,7 @@ impl Machine {
                     reading,
                 });
             }
-            let content = vec![Part::Text(text)];
+            let content = vec![Part::Text(self.state.masks.hide(&text))];
             let result = Part::ToolResult { call_id: call.id, content, is_error: error.is_some() };
             self.state.thread.push(Message { role: Role::Tool, parts: vec![result], name: None });
         }

@@ -11,6 +11,7 @@ impl Machine {
     /// Ends with an answer.
     pub(crate) fn finish_done(&mut self, text: String) {
         let lang = self.state.order.lang;
+        let text = self.state.masks.show(&text);
         let mut told = text.clone();
         for (title, lines) in [
             (lang.pick("Not reached", "이루지 못한 것"), &self.state.unmet),

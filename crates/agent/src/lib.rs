@@ -9,6 +9,7 @@ mod effect;
 mod ending;
 mod guards;
 mod machine;
+mod masks;
 mod modes;
 mod offers;
 mod order;

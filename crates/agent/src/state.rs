@@ -3,6 +3,7 @@
 use crate::calls::CallState;
 use crate::effect::{EffectId, Work};
 use crate::guards::LoopWindow;
+use crate::masks::Masks;
 use crate::order::RunOrder;
 use crate::waves::Branch;
 use jiff::Timestamp;
@@ -97,6 +98,9 @@ pub struct RunState {
     pub(crate) receipts: Vec<Receipt>,
     pub(crate) owner_texts: Vec<String>,
     pub(crate) stranger: bool,
+    /// What the model sees under another name.
+    #[serde(default)]
+    pub(crate) masks: Masks,
     /// Calls that a person has refused; they are not asked about again.
     pub(crate) refused: BTreeSet<ContentHash>,
     pub(crate) chances: Chances,
@@ -140,6 +144,7 @@ impl RunState {
             seen: BTreeMap::new(),
             receipts: Vec::new(),
             owner_texts,
+            masks: Masks::default(),
             stranger: order.stranger || order.asked_by == Label::Stranger,
             refused: BTreeSet::new(),
             chances: Chances { corrections: 1, repairs: 1, interviews: 1, claims: 1, failures: 1 },

@@ -36,7 +36,8 @@ impl Machine {
 
     /// The beginning of the conversation: who the model is, then what is asked. Nothing in it changes later.
     pub(crate) fn begin_thread(&mut self) {
-        let order = &self.state.order;
+        let order = self.state.order.clone();
+        let masks = &mut self.state.masks;
         let language = prompts::language(order.lang);
         let turns = order.limits.turns.to_string();
         let system = if order.is_sub_agent() { prompts::SUB_AGENT } else { prompts::SYSTEM };
@@ -47,7 +48,7 @@ impl Machine {
         }
         if !order.context.is_empty() {
             system.push_str("\n\n");
-            system.push_str(&order.context);
+            system.push_str(&masks.hide(&order.context));
         }
         let user = match &order.brief {
             Some(brief) => {
@@ -56,13 +57,21 @@ impl Machine {
             None => order.goal.clone(),
         };
         let mut thread = vec![Message::text(Role::System, system)];
-        thread.extend(order.history.iter().cloned());
-        thread.push(Message::text(Role::User, user));
+        thread.extend(order.history.into_iter().map(|mut turn| {
+            for part in &mut turn.parts {
+                if let Part::Text(text) = part {
+                    *text = masks.hide(text);
+                }
+            }
+            turn
+        }));
+        thread.push(Message::text(Role::User, masks.hide(&user)));
         self.state.thread = thread;
     }
 
     /// Adds the machine's own words to the conversation.
     pub(crate) fn say_to_model(&mut self, text: impl Into<String>) {
+        let text = self.state.masks.hide(&text.into());
         self.state.thread.push(Message::text(Role::User, text));
     }
 

@@ -8,9 +8,9 @@ use crate::record::Draft;
 use crate::state::RunState;
 use futures_util::FutureExt;
 use nunchi_core::{
-    BoxFuture, EffectClass, Message, Role, RunFilter, RunId, RunStatus, RunStore, StepKind, StepRecord,
-    StepStatus, StorageError, ToolError, UndoCall, UndoOrder, UndoRefused, UndoReport, UndoRuns, UndoStatus,
-    Undone, UndoneStep,
+    BoxFuture, EffectClass, RunFilter, RunId, RunStatus, RunStore, StepKind, StepRecord, StepStatus,
+    StorageError, ToolError, UndoCall, UndoOrder, UndoRefused, UndoReport, UndoRuns, UndoStatus, Undone,
+    UndoneStep,
 };
 use serde_json::{Value, json};
 use std::panic::AssertUnwindSafe;
@@ -227,7 +227,7 @@ impl Machine {
         // Between a call and its result nothing else may be said to a model.
         if !self.state.status.is_final() && self.state.calls.is_empty() {
             let text = format!("[The owner: {} of step {}] {}", record.why, step.number, record.output);
-            self.state.thread.push(Message::text(Role::User, text));
+            self.say_to_model(text);
         }
     }
 }

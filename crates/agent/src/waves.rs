@@ -151,7 +151,8 @@ impl Machine {
         let chosen = |spec: &&ToolSpec| wish.tools.as_ref().is_none_or(|tools| tools.contains(&spec.name));
         let tools = allowed_tools(&self.state).filter(chosen).cloned().collect();
         let mut order = self.child(wish.goal, tools, self.share(2));
-        order.brief = Some(Brief { done: wish.done, data: wish.data });
+        let masks = &self.state.masks;
+        order.brief = Some(Brief { done: masks.show(&wish.done), data: masks.show(&wish.data) });
         order.output_schema = wish.output_schema;
         let id = self.delegate(order);
         self.state.calls[at].stage = Stage::Running(id);
@@ -185,7 +186,7 @@ impl Machine {
             parent: Some(own.id),
             root: own.root,
             depth: own.depth + 1,
-            goal,
+            goal: self.state.masks.show(&goal),
             // The model wrote the goal, so nothing in it is the owner's word but what the owner said.
             asked_by: Label::Tool,
             owner_texts: self.state.owner_texts.clone(),

@@ -49,7 +49,7 @@ async fn an_errand() {
     let kinds: Vec<_> = steps.iter().map(|step| step.kind).collect();
     use StepKind::{Message, Model, Tool};
     assert_eq!(kinds, [Message, Model, Tool, Model, Tool, Tool, Model, Message]);
-    assert_eq!(steps[4].undo, Some(json!({"before": "old"})));
+    assert_eq!(steps[4].undo, Some(json!({"path": "a.md", "before": "old", "after": "new"})));
     process.spawn.finish().await;
 
     let log = serde_json::to_value(RunLog::new(&record, &steps)).unwrap();

@@ -22,12 +22,16 @@ static SECRETS: LazyLock<Option<Regex>> =
 
 /// The text with keys, tokens, e-mail addresses, resident numbers, card and phone numbers replaced by `[kind]`.
 pub fn mask_secrets(text: &str) -> Cow<'_, str> {
+    mask_with(text, |kind, _| format!("[{kind}]"))
+}
+
+/// The text with each secret or personal datum replaced by what `name` makes of its kind and itself.
+pub fn mask_with<'a>(text: &'a str, mut name: impl FnMut(&'static str, &str) -> String) -> Cow<'a, str> {
     let Some(pattern) = SECRETS.as_ref() else { return Cow::Borrowed("[unmaskable]") };
     pattern.replace_all(text, |found: &Captures<'_>| {
-        let kind = ["key", "token", "email", "resident", "card", "phone"];
-        kind.iter()
-            .find(|kind| found.name(kind).is_some())
-            .map_or_else(String::new, |kind| format!("[{kind}]"))
+        let kinds = ["key", "token", "email", "resident", "card", "phone"];
+        let kind = kinds.into_iter().find_map(|kind| Some((kind, found.name(kind)?.as_str())));
+        kind.map_or_else(String::new, |(kind, value)| name(kind, value))
     })
 }
 

@@ -26,7 +26,7 @@ pub use exact_key::{CacheScope, Kinship, exact_key, kinship};
 pub use human_text::{human_text, in_tool_loop};
 pub use label::label_of;
 pub use live_question::live_word;
-pub use mask::mask_secrets;
+pub use mask::{mask_secrets, mask_with};
 pub use model_pattern::pattern_matches;
 pub use original_key::original_key;
 pub use permission::{decide_permission, never_allowed, offer_grant};

@@ -77,7 +77,7 @@ fn a_run_out_of_money_asks_and_goes_on_with_more() {
         Some(json!({ "answer": "approve" }))
     };
     let mut scenario = Scenario::new("Are 0.txt to 3.txt empty?", "reflexive", script)
-        .with("money", json!("0.0095"))
+        .with("money", json!("0.0018"))
         .person(asked)
         .check(|ended| {
             assert_eq!((ended.status(), ended.answer()), ("done", "All four files are empty."));
