@@ -19,7 +19,6 @@ pub use desk::FileCaps;
 pub use place::FileRoot;
 
 pub(crate) use desk::FileDesk;
-pub(crate) use diff::unified;
 
 use looking::{ListFiles, SearchFiles};
 use nunchi_core::Tool;
