@@ -3,6 +3,7 @@
 use crate::calculator::Calculator;
 use crate::files::{FileCaps, FileDesk, FileRoot, file_tools};
 use crate::notify::Notify;
+use crate::sql::{DatabaseSettings, SqlCaps, sql_tools};
 use crate::time::TimeTool;
 use jiff::tz::TimeZone;
 use nunchi_core::{Clock, Explain, Lang, Notifier, PermissionRule, Tool, Verdict};
@@ -21,6 +22,10 @@ pub struct BuiltinSettings {
     pub undo_folder: PathBuf,
     /// Limits of the tools on files.
     pub file_caps: FileCaps,
+    /// Databases, each under a name of its own.
+    pub databases: Vec<DatabaseSettings>,
+    /// Limits of the tools on databases.
+    pub sql_caps: SqlCaps,
     /// The zone that times are told in.
     pub zone: TimeZone,
 }
@@ -81,6 +86,9 @@ pub fn builtin_tools(
     if !settings.roots.is_empty() {
         let desk = FileDesk::open(settings.roots, settings.closed, &settings.undo_folder, settings.file_caps);
         tools.extend(file_tools(&Arc::new(desk.map_err(BuiltinError::Files)?)));
+    }
+    if !settings.databases.is_empty() {
+        tools.extend(sql_tools(settings.databases, settings.sql_caps));
     }
     tools.push(Arc::new(Calculator));
     tools.push(Arc::new(TimeTool { clock: ports.clock, zone: settings.zone }));

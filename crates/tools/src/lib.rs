@@ -6,8 +6,10 @@ mod calculator;
 mod chest;
 mod files;
 mod notify;
+mod sql;
 mod time;
 
 pub use builtin::{BuiltinError, BuiltinPorts, BuiltinSettings, builtin_rules, builtin_tools};
 pub use chest::{ToolChest, ToolSource};
 pub use files::{FileCaps, FileRoot};
+pub use sql::{DatabasePlace, DatabaseSettings, SqlCaps, TableAccess};

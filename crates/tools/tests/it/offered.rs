@@ -5,7 +5,10 @@ use nunchi_core::{
     ToolFate, ToolOutput, Verdict,
 };
 use nunchi_testkit::ManualClock;
-use nunchi_tools::{BuiltinPorts, BuiltinSettings, FileCaps, FileRoot, builtin_rules, builtin_tools};
+use nunchi_tools::{
+    BuiltinPorts, BuiltinSettings, DatabasePlace, DatabaseSettings, FileCaps, FileRoot, SqlCaps, TableAccess,
+    builtin_rules, builtin_tools,
+};
 use serde_json::json;
 use std::sync::{Arc, Mutex};
 
@@ -35,6 +38,13 @@ fn all(folder: &std::path::Path, told: &Arc<Told>) -> Vec<Arc<dyn Tool>> {
         closed: Vec::new(),
         undo_folder: folder.join("undo"),
         file_caps: FileCaps::default(),
+        databases: vec![DatabaseSettings {
+            name: "shop".into(),
+            place: DatabasePlace::Sqlite(folder.join("shop.db")),
+            tables: [("orders".to_owned(), TableAccess::Write)].into(),
+            label: Label::Tool,
+        }],
+        sql_caps: SqlCaps::default(),
         zone: jiff::tz::TimeZone::UTC,
     };
     let clock = Arc::new(ManualClock::at("2026-11-21T00:00:00Z"));
