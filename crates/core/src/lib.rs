@@ -20,9 +20,10 @@ pub use ports::{
     CacheKey, CacheStats, CacheStore, CallFilter, Clock, ContextQuery, ContextSource, ContextText, Embedder,
     Event, EventSink, FeedbackStore, FileStore, Grouping, HoldError, HoldRequest, Ids, Job, JobAnswer,
     JobCounts, JobHead, JobPlace, JobResult, JobState, JobStore, KeyStore, Ledger, LedgerReader, Model,
-    ModelCard, ModelError, ModelErrorKind, ModelList, Original, OriginalStore, QuestionStore, Refusal,
-    RunChange, RunFilter, RunStore, Settlement, Spawn, StorageError, StoredBatch, StoredFile, StoredJob,
-    StoredQuestion, TaskName, Tool, ToolBox, Total, UndoOrder, UndoRefused, UndoRuns, Weights,
+    ModelCard, ModelError, ModelErrorKind, ModelList, Notifier, Original, OriginalStore, OwnerMessage,
+    QuestionStore, Refusal, RunChange, RunFilter, RunStore, Settlement, Spawn, StorageError, StoredBatch,
+    StoredFile, StoredJob, StoredQuestion, TaskName, Tool, ToolBox, Total, UndoOrder, UndoRefused, UndoRuns,
+    Weights,
 };
 pub use rules::{
     Account, Admission, AnswerError, Booked, BudgetBook, CacheScope, ChainBreak, Charge, Decision, Kinship,

@@ -11,6 +11,7 @@ mod keys;
 mod ledger;
 mod model;
 mod model_error;
+mod notifier;
 mod originals;
 mod questions;
 mod runs;
@@ -38,6 +39,7 @@ pub use ledger::{
 };
 pub use model::{Embedder, Model, ModelCard, ModelList};
 pub use model_error::{ModelError, ModelErrorKind};
+pub use notifier::{Notifier, OwnerMessage};
 pub use originals::{Original, OriginalStore};
 pub use questions::{QuestionStore, StoredQuestion};
 pub use runs::{ApprovalStore, RunChange, RunFilter, RunStore};

@@ -26,19 +26,6 @@ use reading::ReadFile;
 use std::sync::Arc;
 use writing::{ChangeFile, Kind};
 
-/// Opens the folders that agents may work in; gives the tools on their files. `closed` are folders that tools never enter.
-///
-/// # Errors
-/// When a folder or the store of what is kept for undoing cannot be opened.
-pub fn open_files(
-    roots: Vec<FileRoot>,
-    closed: Vec<std::path::PathBuf>,
-    undo_folder: &std::path::Path,
-    caps: FileCaps,
-) -> std::io::Result<Vec<Arc<dyn Tool>>> {
-    Ok(file_tools(&Arc::new(FileDesk::open(roots, closed, undo_folder, caps)?)))
-}
-
 /// The tools on files.
 pub(crate) fn file_tools(desk: &Arc<FileDesk>) -> Vec<Arc<dyn Tool>> {
     let change = |kind| -> Arc<dyn Tool> { Arc::new(ChangeFile { desk: Arc::clone(desk), kind }) };

@@ -1,0 +1,92 @@
+//! What the database tools share: the databases by name, calls under way, and what was shown of changes before they were made.
+
+use super::rows::Cell;
+use super::settings::{DatabaseSettings, SqlCaps};
+use crate::arguments::{Attempts, lock};
+use nunchi_core::{ContentHash, RunId, ToolError};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+/// Most changes that are remembered as shown.
+const MOST_SHOWN: usize = 1_000;
+
+pub(super) struct SqlDesk {
+    pub(super) databases: Vec<Arc<DatabaseSettings>>,
+    pub(super) caps: SqlCaps,
+    pub(super) attempts: Attempts,
+    /// One change at a time; held as well by whoever asks what became of one.
+    pub(super) writing: Mutex<()>,
+    shown: Mutex<BTreeMap<(RunId, ContentHash), String>>,
+}
+
+impl SqlDesk {
+    pub(super) fn new(databases: Vec<DatabaseSettings>, caps: SqlCaps) -> Self {
+        Self {
+            databases: databases.into_iter().map(Arc::new).collect(),
+            caps,
+            attempts: Attempts::default(),
+            writing: Mutex::default(),
+            shown: Mutex::default(),
+        }
+    }
+
+    /// The database of this name, or the only one.
+    pub(super) fn database(&self, name: Option<&str>) -> Result<&Arc<DatabaseSettings>, ToolError> {
+        let found = match name {
+            None if self.databases.len() == 1 => self.databases.first(),
+            None => None,
+            Some(name) => self.databases.iter().find(|database| database.name == name),
+        };
+        found.ok_or_else(|| {
+            let names: Vec<_> = self.databases.iter().map(|database| database.name.as_str()).collect();
+            ToolError::new("sql.database", "There is no such database.")
+                .hint(format!("Name one of: {}.", names.join(", ")))
+        })
+    }
+
+    /// Remembers the version of the rows that a preview has shown.
+    pub(super) fn show(&self, run: RunId, arguments: &Value, version: String) {
+        let mut shown = lock(&self.shown);
+        if shown.len() >= MOST_SHOWN {
+            shown.pop_first();
+        }
+        shown.insert((run, hash(arguments)), version);
+    }
+
+    /// The version of the rows that was shown of this very change, once.
+    pub(super) fn take_shown(&self, run: RunId, arguments: &Value) -> Option<String> {
+        lock(&self.shown).remove(&(run, hash(arguments)))
+    }
+
+    /// The schema of the argument that names the database.
+    pub(super) fn names(&self) -> Option<Value> {
+        let names: Vec<_> = self.databases.iter().map(|database| database.name.as_str()).collect();
+        (names.len() > 1).then(|| serde_json::json!({ "enum": names }))
+    }
+}
+
+fn hash(arguments: &Value) -> ContentHash {
+    nunchi_core::call_hash("sql_modify", arguments)
+}
+
+/// Parameters as they are bound.
+pub(super) fn cells(values: &[Value]) -> Result<Vec<Cell>, ToolError> {
+    let cell = |value: &Value| {
+        Ok(match value {
+            Value::Null => Cell::Null,
+            Value::Bool(value) => Cell::Integer(i64::from(*value)),
+            Value::String(text) => Cell::Text(text.clone()),
+            Value::Number(number) => match (number.as_i64(), number.as_f64()) {
+                (Some(whole), _) => Cell::Integer(whole),
+                (None, Some(real)) => Cell::Real(real.to_bits()),
+                (None, None) => Cell::Null,
+            },
+            Value::Array(_) | Value::Object(_) => {
+                return Err(ToolError::new("sql.parameters", "A parameter is a list or an object.")
+                    .hint("Give texts, numbers or null."));
+            }
+        })
+    };
+    values.iter().map(cell).collect()
+}

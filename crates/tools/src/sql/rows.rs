@@ -1,0 +1,148 @@
+//! Rows: how they are kept, compared and shown.
+
+use crate::arguments::cut;
+use nunchi_core::ContentHash;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// Longest value shown, in bytes.
+const LONGEST_VALUE: usize = 300;
+/// Most changed rows shown.
+const MOST_SHOWN: usize = 40;
+
+/// A value, kept exactly.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Cell {
+    Null,
+    Integer(i64),
+    /// Its bits: decimal notation on the way through JSON could lose the last one.
+    Real(u64),
+    Text(String),
+    Blob(Vec<u8>),
+}
+
+/// The values of a row.
+pub(super) type Row = Vec<Cell>;
+
+/// What happened to a row.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct RowChange {
+    pub(super) table: String,
+    pub(super) columns: Vec<String>,
+    /// What names the row, before and after.
+    pub(super) key: Vec<(String, Cell)>,
+    pub(super) before: Option<Row>,
+    pub(super) after: Option<Row>,
+}
+
+/// What a call changed, kept with the step so that it can be taken back.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct SqlChange {
+    pub(super) database: String,
+    /// In the order in which they were changed.
+    pub(super) rows: Vec<RowChange>,
+}
+
+impl fmt::Display for Cell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Null => f.write_str("NULL"),
+            Self::Integer(value) => value.fmt(f),
+            Self::Real(bits) => write!(f, "{:?}", f64::from_bits(*bits)),
+            Self::Text(text) => {
+                let (head, was_cut) = cut(text, LONGEST_VALUE);
+                f.write_str(&head.replace('\\', "\\\\").replace('\n', "\\n").replace('|', "\\|"))?;
+                if was_cut { f.write_str("…") } else { Ok(()) }
+            }
+            Self::Blob(bytes) => write!(f, "<{} bytes>", bytes.len()),
+        }
+    }
+}
+
+impl RowChange {
+    /// The row's name for people: `products id=17`.
+    pub(super) fn name(&self) -> String {
+        let key: Vec<_> = self.key.iter().map(|(column, value)| format!("{column}={value}")).collect();
+        format!("{} {}", self.table, key.join(" "))
+    }
+
+    /// The same change the other way round.
+    pub(super) fn reversed(&self) -> Self {
+        let (before, after) = (self.after.clone(), self.before.clone());
+        Self { before, after, ..self.clone() }
+    }
+
+    fn shown(&self) -> String {
+        let pairs = |row: &Row| {
+            let pair = |(column, value): (&String, &Cell)| format!("{column}={value}");
+            self.columns.iter().zip(row).map(pair).collect::<Vec<_>>().join(", ")
+        };
+        match (&self.before, &self.after) {
+            (None, Some(row)) => format!("+ {}: {}", self.table, pairs(row)),
+            (Some(row), None) => format!("- {}: {}", self.table, pairs(row)),
+            (Some(before), Some(after)) => {
+                let columns = self.columns.iter().zip(before.iter().zip(after));
+                let differs = columns.filter(|(_, (before, after))| before != after);
+                let pair = |(column, (before, after)): (&String, (&Cell, &Cell))| {
+                    format!("{column} {before} → {after}")
+                };
+                format!("~ {}: {}", self.name(), differs.map(pair).collect::<Vec<_>>().join(", "))
+            }
+            (None, None) => String::new(),
+        }
+    }
+}
+
+/// The changes, one a line.
+pub(super) fn diff(rows: &[RowChange]) -> String {
+    let mut lines: Vec<_> = rows.iter().take(MOST_SHOWN).map(RowChange::shown).collect();
+    if rows.len() > MOST_SHOWN {
+        lines.push(format!("… and {} rows more", rows.len() - MOST_SHOWN));
+    }
+    lines.join("\n")
+}
+
+/// A version of what the rows were before.
+pub(super) fn version(rows: &[RowChange]) -> String {
+    let before: Vec<_> = rows.iter().map(|row| (&row.table, &row.key, &row.before)).collect();
+    ContentHash::of(serde_json::to_vec(&before).unwrap_or_default()).to_string()
+}
+
+/// A table as text: names, then rows, up to a cap.
+pub(super) struct Shown {
+    text: String,
+    rows: usize,
+    most_rows: usize,
+    most_bytes: usize,
+    full: bool,
+}
+
+impl Shown {
+    pub(super) fn new(columns: &[String], most_rows: usize, most_bytes: usize) -> Self {
+        let text = columns.join(" | ");
+        Self { text, rows: 0, most_rows, most_bytes, full: false }
+    }
+
+    /// Adds a row; whether there is room for more.
+    pub(super) fn add(&mut self, row: &[Cell]) -> bool {
+        let line = row.iter().map(Cell::to_string).collect::<Vec<_>>().join(" | ");
+        if self.rows >= self.most_rows || self.text.len() + line.len() > self.most_bytes {
+            self.full = true;
+            return false;
+        }
+        self.text.push('\n');
+        self.text.push_str(&line);
+        self.rows += 1;
+        true
+    }
+
+    pub(super) fn told(mut self) -> String {
+        if self.full {
+            self.text.push_str(&format!("\n[the first {} rows; go on with LIMIT and OFFSET]", self.rows));
+        } else {
+            self.text.push_str(&format!("\n[{} rows]", self.rows));
+        }
+        self.text
+    }
+}

@@ -1,0 +1,3 @@
+//! The built-in tools as the product offers them.
+
+mod offered;
