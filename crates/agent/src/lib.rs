@@ -20,6 +20,7 @@ mod state;
 mod thinking;
 mod verifying;
 mod waves;
+mod workflow;
 
 pub use desk::{DeskParts, OrderDesk, PriceOf, RunRequest};
 pub use driver::{Agent, AgentError, AgentParts, RunEvent};
@@ -29,3 +30,8 @@ pub use modes::choose_mode;
 pub use order::{Brief, RunOrder};
 pub use state::{Phase, RunState};
 pub use thinking::request_for;
+pub use workflow::{
+    Baseline, Earlier, Edge, Node, NodeProgress, NodeResult, NodeStage, NodeWork, OrderError, Param,
+    ParamKind, Progress, PromptWork, When, Workflow, WorkflowErrors, WorkflowOrder, WorkflowProblem,
+    WorkflowSource, draw_workflow, parse_workflow,
+};

@@ -5,6 +5,7 @@ use crate::effect::{EffectId, Work};
 use crate::guards::LoopWindow;
 use crate::order::RunOrder;
 use crate::waves::Branch;
+use crate::workflow::Progress;
 use jiff::Timestamp;
 use nunchi_core::{
     ContentHash, Label, LimitKind, Message, Mode, NanoUsd, Plan, Receipt, RunLimits, RunOutcome, RunRecord,
@@ -83,6 +84,9 @@ pub struct RunState {
     pub(crate) thread: Vec<Message>,
     pub(crate) plan: Option<Plan>,
     pub(crate) branches: Vec<Branch>,
+    /// How far the order's workflow has come.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) flow: Option<Progress>,
     /// The tool calls of the turn under way.
     pub(crate) calls: Vec<CallState>,
     pub(crate) pending: BTreeMap<EffectId, Work>,
@@ -130,6 +134,7 @@ impl RunState {
             thread: Vec::new(),
             plan: None,
             branches: Vec::new(),
+            flow: None,
             calls: Vec::new(),
             pending: BTreeMap::new(),
             next_effect: 1,
@@ -170,6 +175,11 @@ impl RunState {
     /// The conversation with the model.
     pub fn thread(&self) -> &[Message] {
         &self.thread
+    }
+
+    /// How far its workflow has come; `None` for a run without one, or before it begins.
+    pub fn workflow_progress(&self) -> Option<&Progress> {
+        self.flow.as_ref()
     }
 
     /// How it ended.

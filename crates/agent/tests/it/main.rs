@@ -6,4 +6,6 @@ mod driver;
 mod field;
 mod machine;
 mod support;
+mod workflow_files;
+mod workflows;
 mod worlds;
