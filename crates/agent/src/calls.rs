@@ -3,7 +3,7 @@
 use crate::effect::{EffectId, Work};
 use crate::guards::{Circle, Turned, check_schema};
 use crate::machine::Machine;
-use crate::offers::{ASK_USER, DELEGATE, offered};
+use crate::offers::{APPROVE, ASK_USER, DELEGATE, offered};
 use crate::prompts::{self, fill};
 use crate::record::{Draft, cut};
 use nunchi_core::{
@@ -127,6 +127,9 @@ impl Machine {
         });
         if !moving && stage(|stage| *stage == Stage::NeedsApproval) {
             self.ask_for_calls();
+        }
+        if self.state.flow.is_some() {
+            return self.collect_flow_calls();
         }
         if self.state.calls.iter().all(|call| matches!(call.stage, Stage::Ended(..))) {
             self.end_turn();
@@ -258,6 +261,9 @@ impl Machine {
 
     fn run_call(&mut self, at: usize) {
         let call = self.state.calls[at].clone();
+        if call.tool == APPROVE {
+            return self.call_succeeded(at, ToolOutput::text("approved"), 0);
+        }
         let fee = self.spec_of(&call.tool).fee;
         if self.state.totals.tool_calls >= self.state.limits.tool_calls {
             let used = format!("The run may make {} tool calls.", self.state.limits.tool_calls);

@@ -1,6 +1,7 @@
 //! Makes orders of requests: the owner's defaults filled in, what is remembered looked up.
 
 use crate::order::RunOrder;
+use crate::workflow::WorkflowOrder;
 use nunchi_core::{
     ContextQuery, ContextSource, Ids, Label, Lang, Message, Mode, ModelPrice, NanoUsd, Part, Principal, Role,
     RunId, RunLimits, StorageError, ToolBox,
@@ -95,6 +96,27 @@ impl OrderDesk {
     /// The tools there are.
     pub fn tools(&self) -> &Arc<dyn ToolBox> {
         &self.parts.tools
+    }
+
+    /// The order of a workflow. Its goal is the workflow's name with its parameters; the request says everything else.
+    ///
+    /// # Errors
+    /// As [`OrderDesk::order`].
+    pub async fn workflow(
+        &self,
+        mut workflow: WorkflowOrder,
+        request: RunRequest,
+    ) -> Result<RunOrder, StorageError> {
+        let goal = workflow.goal();
+        let tools = workflow.workflow.tools().into_iter().map(str::to_owned).collect();
+        let mut order = self.order(RunRequest { goal, tools: Some(tools), ..request }).await?;
+        for model in workflow.workflow.models() {
+            if let Some(price) = (self.parts.price_of)(model) {
+                workflow.prices.insert(model.to_owned(), price);
+            }
+        }
+        order.workflow = Some(Box::new(workflow));
+        Ok(order)
     }
 
     /// The order of a request.

@@ -128,6 +128,9 @@ pub struct ChildResult {
     pub sources: Vec<String>,
     /// What it cost.
     pub cost: NanoUsd,
+    /// The code of why there is no answer.
+    #[serde(default)]
+    pub code: Option<String>,
     /// Calls of which nobody knows whether they happened.
     pub uncertain: Vec<String>,
     /// Whether it read a stranger's text.

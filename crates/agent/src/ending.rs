@@ -21,7 +21,8 @@ impl Machine {
                 told.push_str(&format!("\n\n{title}:\n- {}", lines.join("\n- ")));
             }
         }
-        let output = self.state.order.output_schema.as_ref().and_then(|_| parse_json(&text).ok());
+        let written = || self.state.order.output_schema.as_ref().and_then(|_| parse_json(&text).ok());
+        let output = self.flow_output().or_else(written);
         let unbacked = unbacked_claims(&text, &self.state.receipts, asks_for_deed(&self.state.order.goal));
         self.end(RunStatus::Done, RunOutcome { text: told, output, unbacked, ..RunOutcome::default() });
     }

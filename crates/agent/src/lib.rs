@@ -22,6 +22,7 @@ mod thinking;
 mod undo;
 mod verifying;
 mod waves;
+mod workflow;
 
 pub use desk::{DeskParts, OrderDesk, PriceOf, RunRequest};
 pub use driver::{Agent, AgentError, AgentParts, RunEvent};
@@ -31,3 +32,8 @@ pub use modes::choose_mode;
 pub use order::{Brief, RunOrder};
 pub use state::{Phase, RunState};
 pub use thinking::request_for;
+pub use workflow::{
+    Baseline, Earlier, Edge, Node, NodeProgress, NodeResult, NodeStage, NodeWork, OrderError, Param,
+    ParamKind, Progress, PromptWork, When, Workflow, WorkflowErrors, WorkflowOrder, WorkflowProblem,
+    WorkflowSource, draw_workflow, parse_workflow,
+};

@@ -8,7 +8,7 @@ use crate::modes::choose_mode;
 use crate::record::Draft;
 use crate::state::{Phase, RunState};
 use jiff::Timestamp;
-use nunchi_core::{PermissionRule, RunStatus, StepKind, StepRecord};
+use nunchi_core::{Mode, PermissionRule, RunStatus, StepKind, StepRecord};
 use sha2::{Digest, Sha256};
 use uuid::{Builder, Uuid};
 
@@ -27,7 +27,7 @@ pub struct Transition {
 pub fn step(state: RunState, event: Event, at: Timestamp) -> Transition {
     // A clock that was set back must not make time at work negative or steps unordered.
     let at = at.max(state.updated);
-    let mut machine = Machine { state, at, effects: Vec::new(), steps: Vec::new() };
+    let mut machine = Machine::at(state, at);
     if !machine.state.status.is_final() {
         machine.take(event);
         machine.settle();
@@ -43,9 +43,16 @@ pub(crate) struct Machine {
     pub(crate) at: Timestamp,
     pub(crate) effects: Vec<Effect>,
     pub(crate) steps: Vec<StepRecord>,
+    /// Whether the nodes of a workflow are just being begun, one after the other.
+    pub(crate) walking: bool,
 }
 
 impl Machine {
+    /// A machine that has done nothing yet.
+    pub(crate) fn at(state: RunState, at: Timestamp) -> Self {
+        Self { state, at, effects: Vec::new(), steps: Vec::new(), walking: false }
+    }
+
     fn take(&mut self, event: Event) {
         match event {
             Event::Started => self.begin(),
@@ -134,9 +141,13 @@ impl Machine {
         if self.state.phase != Phase::New {
             return;
         }
-        self.state.mode = choose_mode(&self.state.order);
+        let workflow = self.state.order.workflow.clone();
+        self.state.mode = if workflow.is_some() { Mode::Reflexive } else { choose_mode(&self.state.order) };
         let goal = self.state.order.goal.clone();
         self.record(Draft::new(StepKind::Message, "asked").input(goal));
+        if let Some(workflow) = workflow {
+            return self.begin_flow(&workflow);
+        }
         self.begin_thread();
         let estimate = self.estimate();
         self.tell(Notice::Estimate(estimate));

@@ -3,11 +3,14 @@
 use crate::modes::policy;
 use crate::order::MAX_DEPTH;
 use crate::state::RunState;
+use crate::workflow::approval_spec;
 use nunchi_core::{Mode, ToolDefinition, ToolSpec, never_allowed};
 use serde_json::{Value, json, value::to_raw_value};
 
 /// Asks the owner a question.
 pub(crate) const ASK_USER: &str = "ask_user";
+/// Asks the owner whether a workflow may go on.
+pub(crate) const APPROVE: &str = "approve";
 /// Gives a part of the work to a sub-agent.
 pub(crate) const DELEGATE: &str = "delegate";
 
@@ -29,6 +32,12 @@ pub(crate) fn allowed_tools(state: &RunState) -> impl Iterator<Item = &ToolSpec>
 
 fn specs(state: &RunState) -> Vec<ToolSpec> {
     let mut specs: Vec<_> = allowed_tools(state).cloned().collect();
+    // A workflow shows no model its tools, but its nodes ask people.
+    if state.order.workflow.is_some() {
+        specs.push(ToolSpec::new(ASK_USER, "Asks the owner.", question()));
+        specs.push(approval_spec());
+        return specs;
+    }
     // Without tools a run only answers: a question is then an answer, too.
     if specs.is_empty() {
         return specs;

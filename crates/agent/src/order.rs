@@ -1,5 +1,6 @@
 //! The order of a run: everything it is told before it begins.
 
+use crate::workflow::WorkflowOrder;
 use nunchi_core::{
     Label, Lang, Message, Mode, ModelPrice, PermissionRule, Principal, RunId, RunLimits, ToolSpec,
 };
@@ -62,6 +63,9 @@ pub struct RunOrder {
     pub rules: Vec<PermissionRule>,
     /// JSON Schema of the answer.
     pub output_schema: Option<Value>,
+    /// The declared graph that is carried out instead of what a model decides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workflow: Option<Box<WorkflowOrder>>,
 }
 
 /// What a sub-agent is told besides its goal.
@@ -102,6 +106,7 @@ impl RunOrder {
             tools: Vec::new(),
             rules: Vec::new(),
             output_schema: None,
+            workflow: None,
         }
     }
 

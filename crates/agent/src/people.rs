@@ -185,6 +185,9 @@ impl Machine {
             // The owner has changed the budget, or wants it tried again.
             LimitKind::Budget => {}
         }
+        if self.state.flow.is_some() {
+            return self.advance_flow();
+        }
         self.call_model();
     }
 

@@ -6,6 +6,7 @@ use crate::guards::LoopWindow;
 use crate::masks::Masks;
 use crate::order::RunOrder;
 use crate::waves::Branch;
+use crate::workflow::Progress;
 use jiff::Timestamp;
 use nunchi_core::{
     ContentHash, Label, LimitKind, Message, Mode, NanoUsd, Plan, Receipt, RunLimits, RunOutcome, RunRecord,
@@ -84,6 +85,9 @@ pub struct RunState {
     pub(crate) thread: Vec<Message>,
     pub(crate) plan: Option<Plan>,
     pub(crate) branches: Vec<Branch>,
+    /// How far the order's workflow has come.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) flow: Option<Progress>,
     /// The tool calls of the turn under way.
     pub(crate) calls: Vec<CallState>,
     pub(crate) pending: BTreeMap<EffectId, Work>,
@@ -134,6 +138,7 @@ impl RunState {
             thread: Vec::new(),
             plan: None,
             branches: Vec::new(),
+            flow: None,
             calls: Vec::new(),
             pending: BTreeMap::new(),
             next_effect: 1,
@@ -180,6 +185,11 @@ impl RunState {
     /// The plan, once there is one.
     pub fn plan(&self) -> Option<&Plan> {
         self.plan.as_ref()
+    }
+
+    /// How far its workflow has come; `None` for a run without one, or before it begins.
+    pub fn workflow_progress(&self) -> Option<&Progress> {
+        self.flow.as_ref()
     }
 
     /// How it ended.

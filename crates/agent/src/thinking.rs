@@ -112,7 +112,7 @@ impl Machine {
         self.state.money_left().is_some_and(|left| amount > left)
     }
 
-    fn limit_reached(&self) -> Option<LimitKind> {
+    pub(crate) fn limit_reached(&self) -> Option<LimitKind> {
         let (state, limits) = (&self.state, &self.state.limits);
         let overtime = state.at_work_ms(self.at) >= u64::from(limits.seconds) * 1_000;
         let broke = state.money_left().is_some_and(|left| left == NanoUsd::ZERO);

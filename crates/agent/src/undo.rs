@@ -190,7 +190,7 @@ impl Agent {
         let state: RunState = serde_json::from_slice(&bytes)
             .map_err(|error| StorageError::Damaged(format!("state of run {}: {error}", step.run)))?;
         let at = self.parts().clock.now().max(state.updated);
-        let mut machine = Machine { state, at, effects: Vec::new(), steps: Vec::new() };
+        let mut machine = Machine::at(state, at);
         machine.undone(order, step, result);
         machine.state.version += 1;
         machine.state.updated = at;

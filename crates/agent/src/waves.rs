@@ -8,6 +8,7 @@ use crate::order::{Brief, RunOrder};
 use crate::prompts::{self, fill};
 use crate::record::{Draft, cut};
 use crate::state::Phase;
+use crate::workflow::ChildEnd;
 use nunchi_core::{
     ContentHash, EffectClass, Label, Mode, NanoUsd, PlanNode, Receipt, RunId, RunLimits, StepKind,
     StepStatus, ToolError, ToolSpec,
@@ -173,7 +174,7 @@ impl Machine {
     }
 
     /// A sub-agent's order: the least it needs, and never more rights than its parent has.
-    fn child(&self, goal: String, tools: Vec<ToolSpec>, money: Option<NanoUsd>) -> RunOrder {
+    pub(crate) fn child(&self, goal: String, tools: Vec<ToolSpec>, money: Option<NanoUsd>) -> RunOrder {
         let own = &self.state.order;
         let id = RunId(self.derived_id(&format!("child {}", self.state.next_effect)));
         let limits = RunLimits {
@@ -198,18 +199,19 @@ impl Machine {
             limits,
             tools,
             output_schema: None,
+            workflow: None,
             model: self.state.model.clone(),
             ..own.clone()
         }
     }
 
     /// An equal share of the money that is left.
-    fn share(&self, among: usize) -> Option<NanoUsd> {
+    pub(crate) fn share(&self, among: usize) -> Option<NanoUsd> {
         let among = i64::try_from(among.max(1)).unwrap_or(i64::MAX);
         self.state.money_left().map(|left| NanoUsd(left.0 / among))
     }
 
-    fn delegate(&mut self, order: RunOrder) -> EffectId {
+    pub(crate) fn delegate(&mut self, order: RunOrder) -> EffectId {
         let money = order.limits.money.unwrap_or_default();
         let id = self.perform(Work::Delegate(Box::new(order)));
         self.state.held.insert(id, money);
@@ -234,6 +236,7 @@ impl Machine {
         let repeatable = effect == EffectClass::ReadOnly && result.uncertain.is_empty();
         self.state.uncertain.extend(result.uncertain);
         self.state.receipts.extend(result.receipts);
+        let output = result.output.clone();
         let text = result.output.map_or(result.text, |output| output.to_string());
         let text = cut(&text, MOST_RESULT);
         if result.ok {
@@ -253,6 +256,10 @@ impl Machine {
             let code = (!result.ok).then(|| "sub_agent.failed".to_owned());
             self.state.calls[at].stage = Stage::Ended(text, code);
             return self.advance_calls();
+        }
+        if self.state.flow.is_some() {
+            let code = result.code;
+            return self.flow_child_ended(id, ChildEnd { ok: result.ok, text, output, code, repeatable });
         }
         if let Some(branch) =
             self.state.branches.iter_mut().find(|branch| branch.stage == BranchStage::Running(id))

@@ -27,10 +27,11 @@ pub use ports::{
 };
 pub use rules::{
     Account, Admission, AnswerError, Booked, BudgetBook, CacheScope, ChainBreak, Charge, Decision, Kinship,
-    RateState, SpendWish, Ticket, TierChoice, TierRule, TierRules, admit_rate, answer_approval, call_hash,
-    canonical_json, cost, dearest, decide_permission, exact_key, human_text, in_tool_loop, kinship, label_of,
-    live_word, mask_secrets, mask_with, never_allowed, offer_grant, original_key, pattern_matches,
-    plain_cost, prompt_token_bound, seal_step, upper_bound, verify_steps, window_end, window_start,
+    Located, LocatedEntry, LocatedValue, Position, RateState, SpendWish, SyntaxError, Ticket, TierChoice,
+    TierRule, TierRules, admit_rate, answer_approval, call_hash, canonical_json, cost, dearest,
+    decide_permission, exact_key, human_text, in_tool_loop, kinship, label_of, live_word, mask_secrets,
+    mask_with, never_allowed, offer_grant, original_key, pattern_matches, plain_cost, prompt_token_bound,
+    read_toml, read_yaml, seal_step, upper_bound, verify_steps, window_end, window_start,
 };
 pub use words::{
     AccessRole, Amount, Answer, Approval, ApprovalId, ApprovalState, ApprovalSubject, BatchId, Budget,

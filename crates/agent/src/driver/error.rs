@@ -1,5 +1,6 @@
 //! What can go wrong around a run.
 
+use crate::workflow::OrderError;
 use nunchi_core::{AnswerError, Explain, Lang, RetryClass, RunId, StorageError};
 
 /// A failure of the driver. No effect was performed that is not stored.
@@ -11,6 +12,9 @@ pub enum AgentError {
     /// The answer does not count.
     #[error(transparent)]
     Answer(#[from] AnswerError),
+    /// A workflow cannot be carried out so.
+    #[error(transparent)]
+    Workflow(#[from] OrderError),
     /// The run could not be stored and stopped as it was.
     #[error("run {0} stopped")]
     Stopped(RunId),
@@ -30,6 +34,7 @@ impl Explain for AgentError {
         match self {
             Self::Storage(error) => error.code(),
             Self::Answer(error) => error.code(),
+            Self::Workflow(error) => error.code(),
             Self::Stopped(_) => "run.stopped",
             Self::Busy(_) => "run.busy",
             Self::AtWork(_) => "run.at_work",
@@ -41,6 +46,7 @@ impl Explain for AgentError {
         match (self, lang) {
             (Self::Storage(error), _) => error.message(lang),
             (Self::Answer(error), _) => error.message(lang),
+            (Self::Workflow(error), _) => error.message(lang),
             (_, Lang::En) => self.to_string(),
             (Self::AtWork(run), Lang::Ko) => format!("실행 {run}이(가) 아직 일하고 있습니다"),
             (Self::NothingToUndo(run, step), Lang::Ko) => {
@@ -55,6 +61,7 @@ impl Explain for AgentError {
         let (en, ko) = match self {
             Self::Storage(error) => return error.hint(lang),
             Self::Answer(error) => return error.hint(lang),
+            Self::Workflow(error) => return error.hint(lang),
             Self::Stopped(_) => {
                 ("It goes on once the store can be written.", "저장소를 쓸 수 있게 되면 이어집니다.")
             }
@@ -73,7 +80,7 @@ impl Explain for AgentError {
     fn retry_class(&self) -> RetryClass {
         match self {
             Self::Storage(error) => error.retry_class(),
-            Self::Answer(_) | Self::NothingToUndo(..) => RetryClass::Stop,
+            Self::Answer(_) | Self::NothingToUndo(..) | Self::Workflow(_) => RetryClass::Stop,
             Self::AtWork(_) | Self::Stopped(_) | Self::Busy(_) => RetryClass::Again,
         }
     }

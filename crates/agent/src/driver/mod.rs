@@ -168,6 +168,27 @@ impl Agent {
         Ok(Some((record, state_of(run, &bytes)?)))
     }
 
+    /// Goes on with an ended run's workflow at a node, as a new run; the ended one stays as it is.
+    ///
+    /// # Errors
+    /// When the run cannot be read, is no workflow, has not ended, or never came to that node.
+    pub async fn resume_at(&self, run: RunId, node: &str) -> Result<RunId, AgentError> {
+        let state = self.state_of(run).await?;
+        let order = state.resumed_at(RunId(self.parts.ids.new_id()), node)?;
+        self.start(order).await
+    }
+
+    /// The last stored state of a run.
+    ///
+    /// # Errors
+    /// When there is none, or it cannot be read.
+    pub async fn state_of(&self, run: RunId) -> Result<RunState, AgentError> {
+        match self.stored(run).await? {
+            Some((_, state)) => Ok(state),
+            None => Err(StorageError::NotFound(format!("run {run}")).into()),
+        }
+    }
+
     /// Waits until a run has ended or waits for people.
     ///
     /// # Errors
@@ -283,6 +304,7 @@ impl Agent {
             output: outcome.output,
             receipts: outcome.receipts,
             sources: outcome.sources,
+            code: outcome.code,
             uncertain: outcome.uncertain,
             cost: state.as_ref().map_or(record.totals.cost, RunState::committed),
             stranger: state.is_none_or(|state| state.has_stranger()),

@@ -7,4 +7,6 @@ mod field;
 mod machine;
 mod support;
 mod undo;
+mod workflow_files;
+mod workflows;
 mod worlds;
