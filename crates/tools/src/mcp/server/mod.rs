@@ -1,0 +1,1 @@
+//! The server: our tools, skills and memory for the agents of others.
