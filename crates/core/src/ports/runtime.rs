@@ -50,6 +50,8 @@ pub enum TaskName {
     PriceRefresh,
     /// One run of an agent. Safe to cancel at any point: its state is stored before its effects run.
     AgentRun,
+    /// One tool call of an MCP client. It goes on when the client leaves, and is dropped at shutdown.
+    McpCall,
     /// Looks for Ollama and lists providers' models; safe to cancel.
     ModelDiscovery,
     /// Fetches the embedded models' weights; safe to cancel, a later fetch goes on.
@@ -84,6 +86,7 @@ impl TaskName {
             Self::OriginalWriter => "original_writer",
             Self::PriceRefresh => "price_refresh",
             Self::AgentRun => "agent_run",
+            Self::McpCall => "mcp_call",
             Self::ModelDiscovery => "model_discovery",
             Self::WeightFetch => "weight_fetch",
             Self::KeyUse => "key_use",
