@@ -1,11 +1,14 @@
 //! The command line as written: commands, flags and their help.
 
 mod data;
+mod mcp;
 
 pub(crate) use data::{
     BatchCommand, BudgetCommand, CacheCommand, CompressCommand, KeysCommand, ModelsCommand, PricesCommand,
     RatingArg, RouteCommand, TierArg,
 };
+
+pub(crate) use mcp::McpCommand;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::net::SocketAddr;
@@ -79,6 +82,11 @@ pub(crate) enum Command {
     Keys {
         #[command(subcommand)]
         command: KeysCommand,
+    },
+    /// MCP: servers whose tools you use, and serving yours.
+    Mcp {
+        #[command(subcommand)]
+        command: McpCommand,
     },
     /// Models: list, and the weights of the embedded ones.
     Models {

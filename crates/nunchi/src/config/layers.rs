@@ -1,11 +1,11 @@
 //! The layers a setting may come from, last wins: files, environment, flags. Each value remembers where it was written.
 
-use super::fields::{FIELDS, PROVIDER_KEYS, nearest};
+use super::fields::{FIELDS, MCP_KEYS, PROVIDER_KEYS, nearest};
 use nunchi_core::{Explain, Lang};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use toml_edit::{Document, Item, Value};
+use toml_edit::{ArrayOfTables, Document, Item, Value};
 
 /// Where a value was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,6 +104,8 @@ pub(crate) struct Layers {
     pub(super) values: BTreeMap<String, (Value, Origin)>,
     /// `[[providers]]`, in order.
     pub(super) providers: Vec<(Written, Origin)>,
+    /// `[[mcp]]`, in order.
+    pub(super) mcp: Vec<(Written, Origin)>,
     /// `[aliases]` and `[fallbacks]`.
     pub(super) maps: BTreeMap<String, (Value, Origin)>,
     pub(super) problems: Vec<ConfigProblem>,
@@ -186,24 +188,12 @@ impl Layers {
     ) {
         match (section, item) {
             ("providers", Item::ArrayOfTables(tables)) => {
-                for table in tables {
-                    let mut provider = BTreeMap::new();
-                    for (key, item) in table {
-                        let origin = place(item.span());
-                        match item.clone().into_value() {
-                            Ok(value) if PROVIDER_KEYS.iter().any(|(known, _)| *known == key) => {
-                                provider.insert(key.to_owned(), (value, origin));
-                            }
-                            _ => self.unknown(
-                                &origin,
-                                &format!("providers.{key}"),
-                                key,
-                                PROVIDER_KEYS.iter().map(|(k, _)| *k),
-                            ),
-                        }
-                    }
-                    self.providers.push((provider, place(table.span())));
-                }
+                let read = self.tables("providers", &PROVIDER_KEYS, tables, place);
+                self.providers.extend(read);
+            }
+            ("mcp", Item::ArrayOfTables(tables)) => {
+                let read = self.tables("mcp", &MCP_KEYS, tables, place);
+                self.mcp.extend(read);
             }
             ("aliases" | "fallbacks", Item::Table(table)) => {
                 for (key, item) in table {
@@ -230,10 +220,35 @@ impl Layers {
             }
             _ => {
                 let sections =
-                    FIELDS.iter().map(|field| field.section).chain(["providers", "aliases", "fallbacks"]);
+                    FIELDS.iter().map(|field| field.section).chain(["providers", "mcp", "aliases", "fallbacks"]);
                 self.unknown(origin, section, section, sections);
             }
         }
+    }
+
+    /// The tables of a list, each with the place it was written.
+    fn tables(
+        &mut self,
+        section: &str,
+        keys: &'static [(&'static str, &'static str)],
+        tables: &ArrayOfTables,
+        place: &dyn Fn(Option<std::ops::Range<usize>>) -> Origin,
+    ) -> Vec<(Written, Origin)> {
+        let mut all = Vec::new();
+        for table in tables {
+            let mut written = Written::new();
+            for (key, item) in table {
+                let origin = place(item.span());
+                match item.clone().into_value() {
+                    Ok(value) if keys.iter().any(|(known, _)| *known == key) => {
+                        written.insert(key.to_owned(), (value, origin));
+                    }
+                    _ => self.unknown(&origin, &format!("{section}.{key}"), key, keys.iter().map(|(k, _)| *k)),
+                }
+            }
+            all.push((written, place(table.span())));
+        }
+        all
     }
 
     fn unknown<'a>(

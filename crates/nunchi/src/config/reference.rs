@@ -1,6 +1,6 @@
 //! The reference page of all settings, written from the same table that reads them.
 
-use super::fields::{FIELDS, Kind, PROVIDER_KEYS};
+use super::fields::{FIELDS, Kind, MCP_KEYS, PROVIDER_KEYS};
 use std::fmt::Write;
 
 /// The page, as Markdown.
@@ -21,6 +21,10 @@ pub(crate) fn reference() -> String {
     }
     page.push_str("\n## [[providers]]\n\n| key | meaning |\n|---|---|\n");
     for (key, meaning) in PROVIDER_KEYS {
+        let _infallible = writeln!(page, "| `{key}` | {meaning} |");
+    }
+    page.push_str("\n## [[mcp]]\n\n| key | meaning |\n|---|---|\n");
+    for (key, meaning) in MCP_KEYS {
         let _infallible = writeln!(page, "| `{key}` | {meaning} |");
     }
     page.push_str(

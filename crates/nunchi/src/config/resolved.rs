@@ -1,6 +1,7 @@
 //! The configuration, resolved: every value has its type and its meaning.
 
 use super::layers::{ConfigError, Layers};
+use super::mcp::McpServing;
 use super::provider::ProviderEntryConfig;
 use super::reading::{plain, texts_of};
 use jiff::tz::TimeZone;
@@ -10,6 +11,7 @@ use nunchi_gateway::{
     BatchSettings, BreakerSettings, CacheSettings, CascadeCheck, CompressSettings, LimitSettings, OnLimit,
     RetrySettings, SemanticSettings, TierModels,
 };
+use nunchi_tools::McpServerConfig;
 use regex::Regex;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -108,6 +110,8 @@ pub(crate) struct Config {
     pub(crate) log_format: LogFormat,
     pub(crate) log_level: String,
     pub(crate) providers: Vec<ProviderEntryConfig>,
+    pub(crate) mcp: Vec<McpServerConfig>,
+    pub(crate) mcp_server: McpServing,
     pub(crate) aliases: BTreeMap<String, String>,
     pub(crate) fallbacks: BTreeMap<String, Vec<String>>,
 }
@@ -169,6 +173,8 @@ impl Config {
             log_format: if layers.text("log.format") == "json" { LogFormat::Json } else { LogFormat::Text },
             log_level: layers.text("log.level"),
             providers,
+            mcp: layers.read_mcp(variables),
+            mcp_server: layers.mcp_server(),
             aliases: layers
                 .map("aliases")
                 .into_iter()

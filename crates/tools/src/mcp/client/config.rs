@@ -1,6 +1,7 @@
 //! What the owner says of an MCP server: where it is, what it is for, how far it is trusted.
 
 use nunchi_core::Label;
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 use zeroize::Zeroizing;
@@ -8,6 +9,12 @@ use zeroize::Zeroizing;
 /// A value that cannot print itself.
 #[derive(Clone, PartialEq, Eq)]
 pub struct McpSecret(Zeroizing<String>);
+
+impl fmt::Debug for McpSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("McpSecret(…)")
+    }
+}
 
 impl McpSecret {
     /// Takes a secret in.
@@ -22,7 +29,7 @@ impl McpSecret {
 }
 
 /// How a server is reached.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum McpTransport {
     /// A program on this machine that speaks over its standard input and output.
     Stdio {
@@ -49,7 +56,7 @@ pub enum McpTransport {
 }
 
 /// How we present ourselves to a server's authorization server.
-#[derive(Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct McpOauth {
     /// A client id that was registered before.
     pub client_id: Option<String>,
@@ -84,7 +91,7 @@ pub enum ElicitationPolicy {
 }
 
 /// One server, as the owner configured it.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct McpServerConfig {
     /// Its name: lower-case letters, digits and `-`, at most 32. Its tools are called `name__tool`.
     pub name: String,

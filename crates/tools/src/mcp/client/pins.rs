@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::SystemTime;
 
 /// Largest file that is read, in bytes.
 const MAX_FILE: u64 = 64 * 1024 * 1024;
@@ -45,33 +46,45 @@ struct Document {
     servers: BTreeMap<String, Pins>,
 }
 
-/// The file, and what it holds.
+/// When the file was written, and its length: what shows that somebody else has written it.
+type Mark = Option<(SystemTime, u64)>;
+
+#[derive(Clone, Default)]
+struct Held {
+    servers: Arc<BTreeMap<String, Pins>>,
+    mark: Mark,
+}
+
+/// The file, and what it holds. What another process accepts is noticed at the next look.
 pub(crate) struct PinFile {
     path: PathBuf,
-    held: RwLock<Arc<BTreeMap<String, Pins>>>,
+    held: RwLock<Held>,
 }
 
 impl PinFile {
     /// Reads the file; one that is not there holds nothing.
     pub(crate) fn open(path: &Path) -> Result<Self, McpError> {
-        let store = |error: String| McpError::Store(format!("{}: {error}", path.display()));
-        let servers = match std::fs::metadata(path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => BTreeMap::new(),
-            Err(error) => return Err(store(error.to_string())),
-            Ok(about) if about.len() > MAX_FILE => return Err(store("it is too large".into())),
-            Ok(_) => {
-                let text = std::fs::read_to_string(path).map_err(|error| store(error.to_string()))?;
-                let document: Document =
-                    serde_json::from_str(&text).map_err(|error| store(error.to_string()))?;
-                document.servers
-            }
-        };
-        Ok(Self { path: path.to_owned(), held: RwLock::new(Arc::new(servers)) })
+        let held = read(path).map_err(|error| McpError::Store(format!("{}: {error}", path.display())))?;
+        Ok(Self { path: path.to_owned(), held: RwLock::new(held) })
     }
 
     /// All that was accepted.
     pub(crate) fn all(&self) -> Arc<BTreeMap<String, Pins>> {
-        Arc::clone(&self.held.read().unwrap_or_else(PoisonError::into_inner))
+        let held = self.held.read().unwrap_or_else(PoisonError::into_inner).clone();
+        if mark(&self.path) == held.mark {
+            return held.servers;
+        }
+        match read(&self.path) {
+            Ok(anew) => {
+                let servers = Arc::clone(&anew.servers);
+                *self.held.write().unwrap_or_else(PoisonError::into_inner) = anew;
+                servers
+            }
+            Err(error) => {
+                tracing::warn!(error = %error, "the accepted MCP tools cannot be read anew");
+                held.servers
+            }
+        }
     }
 
     /// What was accepted of a server.
@@ -81,15 +94,15 @@ impl PinFile {
 
     /// Accepts these tools of a server, and no others; `None` forgets the server.
     pub(crate) fn put(&self, server: &str, pins: Option<Pins>) -> Result<(), McpError> {
+        let mut servers = (*self.all()).clone();
         let mut held = self.held.write().unwrap_or_else(PoisonError::into_inner);
-        let mut servers = (**held).clone();
         match pins {
             Some(pins) => servers.insert(server.to_owned(), pins),
             None => servers.remove(server),
         };
         let document = Document { version: 1, servers };
         self.write(&document).map_err(|error| McpError::Store(error.to_string()))?;
-        *held = Arc::new(document.servers);
+        *held = Held { servers: Arc::new(document.servers), mark: mark(&self.path) };
         Ok(())
     }
 
@@ -101,6 +114,24 @@ impl PinFile {
         file.sync_all()?;
         std::fs::rename(&draft, &self.path)
     }
+}
+
+fn mark(path: &Path) -> Mark {
+    let about = std::fs::metadata(path).ok()?;
+    Some((about.modified().ok()?, about.len()))
+}
+
+fn read(path: &Path) -> std::io::Result<Held> {
+    let mark = mark(path);
+    if mark.is_some_and(|(_, length)| length > MAX_FILE) {
+        return Err(std::io::Error::other("it is too large"));
+    }
+    let text = match std::fs::read_to_string(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Held::default()),
+        other => other?,
+    };
+    let document: Document = serde_json::from_str(&text)?;
+    Ok(Held { servers: Arc::new(document.servers), mark })
 }
 
 #[cfg(test)]
@@ -123,7 +154,9 @@ mod tests {
         let pins = Pins::from([("a".to_owned(), tool)]);
         let file = PinFile::open(&path).unwrap();
         assert!(file.of("s").is_empty());
+        let other = PinFile::open(&path).unwrap();
         file.put("s", Some(pins.clone())).unwrap();
+        assert_eq!(other.of("s"), pins, "another process accepted it");
         assert_eq!(PinFile::open(&path).unwrap().of("s"), pins);
         file.put("s", None).unwrap();
         assert!(PinFile::open(&path).unwrap().all().is_empty());
