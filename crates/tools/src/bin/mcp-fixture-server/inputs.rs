@@ -59,8 +59,10 @@ pub(crate) fn call(call: &OfferedCall, link: &dyn McpLink) -> Result<McpAnswer, 
 fn several(call: &OfferedCall) -> Result<McpAnswer, McpFault> {
     let state = call.state.as_deref().map(opened).transpose()?;
     let names = ["user_name", "greeting", "client_roots"];
-    let given = |name: &&str| call.inputs.as_ref().is_some_and(|answers| answers.get(**name).is_some_and(Value::is_object));
-    if state.is_some() && names.iter().all(|name| given(&name)) {
+    let given = |name: &str| {
+        call.inputs.as_ref().and_then(|answers| answers.get(name)).is_some_and(Value::is_object)
+    };
+    if state.is_some() && names.into_iter().all(given) {
         return Ok(McpAnswer::text("All inputs received"));
     }
     let questions = [
