@@ -5,13 +5,14 @@ use super::connect::whole_reason;
 use nunchi_core::BoxFuture;
 use rmcp::transport::AuthorizationManager;
 use rmcp::transport::auth::{
-    AuthError, AuthorizationRequest, CredentialStore, OAuthState, StoredCredentials,
+    AuthError, AuthorizationRequest, CredentialStore, OAuthState, StoredCredentials, WWWAuthenticateParams,
 };
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
+use url::Url;
 
 /// Lets a person consent in a browser.
 pub trait McpConsent: Send + Sync {
@@ -68,9 +69,15 @@ impl Tokens {
         consent: &dyn McpConsent,
     ) -> Result<(), String> {
         let mut manager = AuthorizationManager::new(url).await.map_err(|error| whole_reason(&error))?;
-        manager.set_credential_store(ServerTokens { tokens: self.clone(), server: server.to_owned() });
+        let store = ServerTokens { tokens: self.clone(), server: server.to_owned() };
+        let mut wanted = request(oauth, challenge, consent);
+        if let Some(more) = challenge.and_then(|challenge| more_scopes(challenge, url)) {
+            let had = store.change(|_| ()).ok().and_then(|mut document| document.remove(server));
+            let had = had.map(|had| had.granted_scopes).unwrap_or_default();
+            wanted = wanted.with_scopes(union(had, more));
+        }
+        manager.set_credential_store(store);
         let mut state = OAuthState::Unauthorized(manager);
-        let wanted = request(oauth, challenge, consent);
         state.start_authorization(wanted).await.map_err(|error| whole_reason(&error))?;
         let address = state.get_authorization_url().await.map_err(|error| whole_reason(&error))?;
         let arrived = consent.visit(&address).await?;
@@ -113,6 +120,23 @@ fn request(oauth: &McpOauth, challenge: Option<&str>, consent: &dyn McpConsent) 
         Some(challenge) => request.with_challenge(challenge),
         None => request,
     }
+}
+
+/// The scopes that a server misses in the token it was sent; `None` when it misses the token itself.
+fn more_scopes(challenge: &str, url: &str) -> Option<Vec<String>> {
+    let said = WWWAuthenticateParams::parse(challenge, &Url::parse(url).ok()?);
+    let scopes = said.scope.as_deref().filter(|_| said.is_insufficient_scope())?;
+    Some(scopes.split_whitespace().map(str::to_owned).collect())
+}
+
+/// What was granted before is asked for again with what is missing, so that nothing is lost on the way.
+fn union(mut had: Vec<String>, more: Vec<String>) -> Vec<String> {
+    for scope in more {
+        if !had.contains(&scope) {
+            had.push(scope);
+        }
+    }
+    had
 }
 
 /// A file for its owner alone, whole or not at all.
@@ -169,5 +193,19 @@ impl CredentialStore for ServerTokens {
     {
         let gone = self.change(|document| drop(document.remove(&self.server)));
         Box::pin(std::future::ready(gone.map(drop)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scopes_grow() {
+        let url = "https://example.com/mcp";
+        let missing = r#"Bearer error="insufficient_scope", scope="write read""#;
+        let more = more_scopes(missing, url).unwrap();
+        assert_eq!(union(vec!["read".into(), "list".into()], more), ["read", "list", "write"]);
+        assert_eq!(more_scopes(r#"Bearer scope="read""#, url), None);
     }
 }

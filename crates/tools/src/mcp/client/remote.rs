@@ -55,6 +55,13 @@ struct State {
     detail: String,
 }
 
+/// Why a list of tools could not be read.
+struct Unlisted {
+    error: McpError,
+    /// What the server said when it wants somebody to sign in.
+    challenge: Option<String>,
+}
+
 struct Live {
     line: Arc<Line>,
     ear: Ear,
@@ -150,30 +157,35 @@ impl RemoteServer {
     async fn connect(&self) -> Result<Live, McpError> {
         let ear = Ear::new(self.config.elicitation);
         let mut consents = 0;
-        let line = loop {
-            match self.dial(&ear).await {
-                Ok(line) => break Arc::new(line),
-                Err(ConnectError { challenge: Some(challenge), .. }) => {
-                    if consents == MOST_CONSENTS {
-                        return Err(McpError::LoginNeeded(self.name()));
+        loop {
+            let challenge = match self.dial(&ear).await {
+                Err(ConnectError { challenge: None, detail }) => {
+                    return Err(McpError::Unreachable { server: self.name(), detail });
+                }
+                Err(ConnectError { challenge: Some(challenge), .. }) => challenge,
+                Ok(line) => match self.list(&line).await {
+                    Ok(listing) => {
+                        self.keep(listing);
+                        let listed = self.shared.clock.monotonic();
+                        return Ok(Live { line: Arc::new(line), ear, listed });
                     }
-                    consents += 1;
-                    self.sign_in(Some(&challenge)).await?;
-                }
-                Err(error) => {
-                    return Err(McpError::Unreachable { server: self.name(), detail: error.detail });
-                }
+                    // Some servers let everybody in and ask for a token at the first real request.
+                    Err(Unlisted { challenge: Some(challenge), .. }) => {
+                        end(Arc::new(line)).await;
+                        challenge
+                    }
+                    Err(Unlisted { error, .. }) => {
+                        end(Arc::new(line)).await;
+                        return Err(error);
+                    }
+                },
+            };
+            if consents == MOST_CONSENTS {
+                return Err(McpError::LoginNeeded(self.name()));
             }
-        };
-        match self.list(&line).await {
-            Ok(listing) => self.keep(listing),
-            Err(error) => {
-                end(line).await;
-                return Err(error);
-            }
+            consents += 1;
+            self.sign_in(Some(&challenge)).await?;
         }
-        let listed = self.shared.clock.monotonic();
-        Ok(Live { line, ear, listed })
     }
 
     async fn dial(&self, ear: &Ear) -> Result<Line, ConnectError> {
@@ -184,16 +196,21 @@ impl RemoteServer {
         })
     }
 
-    async fn list(&self, line: &Line) -> Result<Listing, McpError> {
+    async fn list(&self, line: &Line) -> Result<Listing, Unlisted> {
         let server = self.name();
+        let unreachable = |detail: String| McpError::Unreachable { server: self.name(), detail };
         match tokio::time::timeout(self.config.connect_timeout, list_tools(line.peer())).await {
             Ok(Ok(listing)) => Ok(listing),
-            Ok(Err(ListError::Hostile(detail))) => Err(McpError::Hostile { server, detail }),
-            Ok(Err(ListError::Failed(error))) => {
-                Err(McpError::Unreachable { server, detail: whole_reason(&error) })
+            Ok(Err(ListError::Hostile(detail))) => {
+                Err(Unlisted { error: McpError::Hostile { server, detail }, challenge: None })
             }
+            Ok(Err(ListError::Failed(error))) => Err(Unlisted {
+                error: unreachable(whole_reason(&error)),
+                challenge: auth_challenge(&error),
+            }),
             Err(_) => {
-                Err(McpError::Unreachable { server, detail: "it did not list its tools in time".into() })
+                let error = unreachable("it did not list its tools in time".into());
+                Err(Unlisted { error, challenge: None })
             }
         }
     }
@@ -234,7 +251,7 @@ impl RemoteServer {
                         Ok(ToolOutput::text(text))
                     }
                 }
-                Ok(Err(error)) => match scope_challenge(&error) {
+                Ok(Err(error)) => match auth_challenge(&error) {
                     Some(challenge) if consents < MOST_CONSENTS && self.shared.consent.is_some() => {
                         consents += 1;
                         self.sign_in(Some(&challenge)).await.map_err(|error| error.refusal())?;
@@ -306,8 +323,8 @@ fn causes<'a>(error: &'a ServiceError) -> impl Iterator<Item = &'a (dyn std::err
     std::iter::successors(first, |error| error.source())
 }
 
-/// What a server said that wants more rights than were granted.
-fn scope_challenge(error: &ServiceError) -> Option<String> {
+/// What a server said that wants a token, or more rights than were granted.
+fn auth_challenge(error: &ServiceError) -> Option<String> {
     causes(error).find_map(|cause| {
         let missing = cause.downcast_ref::<InsufficientScopeError>();
         let required = cause.downcast_ref::<AuthRequiredError>();
