@@ -1,6 +1,7 @@
 //! The project's own tools: the architecture test, the test runner, the reference pages and the benches.
 
 mod bench;
+mod conformance;
 mod docs;
 mod learn;
 mod peers;

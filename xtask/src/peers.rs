@@ -25,11 +25,20 @@ const DEBIAN: [(&str, Sign); 9] = [
 ];
 
 /// PyPI packages of the black-box tests.
-const PYPI: [&str; 5] =
-    ["anthropic==2.11.0", "openai==3.52.0", "pydantic>=2", "pytest>=8", "litellm[proxy]==1.*"];
+const PYPI: [&str; 6] =
+    ["anthropic==2.11.0", "mcp", "openai==3.52.0", "pydantic>=2", "pytest>=8", "litellm[proxy]==1.*"];
 
 /// npm packages of the black-box tests.
-const NPM: [&str; 2] = ["openai@6", "playwright-core@1"];
+const NPM: [&str; 7] = [
+    "@modelcontextprotocol/conformance@0.2.0-alpha.12",
+    "@modelcontextprotocol/inspector",
+    "@modelcontextprotocol/server-everything",
+    "@modelcontextprotocol/server-filesystem",
+    // What the conformance suite runs on.
+    "node@22",
+    "openai@6",
+    "playwright-core@1",
+];
 
 /// Where the peers were put.
 pub(crate) struct Peers {

@@ -3,7 +3,7 @@
 use crate::peers::{self, Peers, run as shell};
 use crate::{docs, tidy};
 use anyhow::{Result, bail};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
@@ -15,7 +15,7 @@ struct Step {
     run: fn(&Path, Option<&Peers>) -> Result<()>,
 }
 
-const STEPS: [Step; 10] = [
+const STEPS: [Step; 11] = [
     Step {
         name: "format",
         peers: false,
@@ -28,12 +28,14 @@ const STEPS: [Step; 10] = [
     Step { name: "docs", peers: false, run: |root, _| docs::run(root, true) },
     Step { name: "python-sdks", peers: true, run: |root, peers| python(root, peers) },
     Step { name: "js-sdks", peers: true, run: |root, peers| node(root, peers, "tests/sdk") },
+    Step { name: "conformance", peers: true, run: conformance },
     Step { name: "console", peers: true, run: |root, peers| node(root, peers, "tests/console") },
     Step { name: "metrics", peers: true, run: |root, _| metrics(root) },
 ];
 
 const LINT: [&str; 6] = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
-const BUILD: [&str; 5] = ["build", "--package", "nunchi", "--package", "nunchi-testkit"];
+const BUILD: [&str; 7] =
+    ["build", "--package", "nunchi", "--package", "nunchi-testkit", "--package", "nunchi-tools"];
 
 /// Runs all steps, or one.
 pub(crate) fn run(root: &Path, only: Option<&str>) -> Result<()> {
@@ -76,12 +78,22 @@ fn rust(root: &Path) -> Result<()> {
     }
 }
 
+/// Where the binaries are.
+fn built(root: &Path) -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), Into::into).join("debug")
+}
+
+fn conformance(root: &Path, peers: Option<&Peers>) -> Result<()> {
+    let Some(peers) = peers else { bail!("the peers are not installed") };
+    crate::conformance::run(root, peers, &built(root))
+}
+
 /// Environment that tells black-box tests where the binaries and peers are.
 fn black_box(command: &mut Command, root: &Path) {
-    let built =
-        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), Into::into).join("debug");
+    let built = built(root);
     command
         .current_dir(root)
+        .env("MCP_FIXTURE_SERVER_BIN", built.join("mcp-fixture-server"))
         .env("NUNCHI_BIN", built.join("nunchi"))
         .env("SCRIPTED_UPSTREAM_BIN", built.join("scripted-upstream"));
 }

@@ -4,7 +4,7 @@ use crate::order::RunOrder;
 use crate::workflow::WorkflowOrder;
 use nunchi_core::{
     ContextQuery, ContextSource, Ids, Label, Lang, Message, Mode, ModelPrice, NanoUsd, Part, Principal, Role,
-    RunId, RunLimits, StorageError, ToolBox,
+    RunId, RunLimits, StorageError, ToolBox, ToolSpec,
 };
 use serde_json::Value;
 use std::sync::Arc;
@@ -64,10 +64,15 @@ impl RunRequest {
 /// The dearest price that a model name may lead to; `None` when it has none.
 pub type PriceOf = Arc<dyn Fn(&str) -> Option<ModelPrice> + Send + Sync>;
 
+/// The tools that a run with this goal is offered.
+pub type OfferedTools = Arc<dyn Fn(&str) -> Vec<ToolSpec> + Send + Sync>;
+
 /// What orders are made of.
 pub struct DeskParts {
     /// The tools there are.
     pub tools: Arc<dyn ToolBox>,
+    /// Those of them that a goal needs.
+    pub offered: OfferedTools,
     /// What runs are told besides their goal, in this order.
     pub context: Vec<Arc<dyn ContextSource>>,
     /// Ids.
@@ -149,10 +154,14 @@ impl OrderDesk {
         order.limits = parts.limits;
         order.limits.money = request.money.or(parts.limits.money);
         order.limits.turns = request.turns.unwrap_or(parts.limits.turns);
-        order.tools = parts.tools.specs();
-        if let Some(wanted) = request.tools {
-            order.tools.retain(|spec| wanted.contains(&spec.name));
-        }
+        order.tools = match request.tools {
+            None => (parts.offered)(&order.goal),
+            Some(wanted) => {
+                let mut named = parts.tools.specs();
+                named.retain(|spec| wanted.contains(&spec.name));
+                named
+            }
+        };
         order.output_schema = request.output_schema;
         Ok(order)
     }

@@ -24,7 +24,7 @@ mod verifying;
 mod waves;
 mod workflow;
 
-pub use desk::{DeskParts, OrderDesk, PriceOf, RunRequest};
+pub use desk::{DeskParts, OfferedTools, OrderDesk, PriceOf, RunRequest};
 pub use driver::{Agent, AgentError, AgentParts, RunEvent};
 pub use effect::{ChildResult, Effect, EffectId, Event, ModelAsk, ModelFailure, ModelReply, Notice, Work};
 pub use machine::{Transition, step};

@@ -2,13 +2,13 @@
 
 use crate::config::{AgentConfig, Config};
 use crate::storage::Storage;
+use crate::toolbox::Toolbox;
 use nunchi_agent::{Agent, AgentParts, DeskParts, OrderDesk};
 use nunchi_core::{
     Answer, AnswerError, Approval, ApprovalId, ApprovalStore, BoxFuture, Clock, ContextSource, Ids,
-    PermissionRule, Principal, RunId, Spawn, StorageError, ToolBox, Verdict, pattern_matches,
+    PermissionRule, Principal, RunId, Spawn, StorageError, Verdict, pattern_matches,
 };
 use nunchi_gateway::Gateway;
-use nunchi_tools::ToolChest;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,7 +32,7 @@ pub(crate) struct Outfit {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) ids: Arc<dyn Ids>,
     pub(crate) spawn: Arc<dyn Spawn>,
-    pub(crate) tools: Arc<ToolChest>,
+    pub(crate) tools: Toolbox,
     pub(crate) context: Vec<Arc<dyn ContextSource>>,
 }
 
@@ -42,10 +42,9 @@ impl Agents {
         let Outfit { clock, ids, spawn, tools, context } = outfit;
         let approvals: Arc<dyn ApprovalStore> =
             Arc::new(OwnersQueue { rules: rules_in_force(&config.agent), queue: storage.approvals.clone() });
-        let tools: Arc<dyn ToolBox> = tools;
         let agent = Agent::new(AgentParts {
             model: gateway.clone(),
-            tools: Arc::clone(&tools),
+            tools: tools.all(),
             runs: storage.runs.clone(),
             approvals: Arc::clone(&approvals),
             clock,
@@ -55,7 +54,8 @@ impl Agents {
         });
         let priced = gateway.clone();
         let desk = Arc::new(OrderDesk::new(DeskParts {
-            tools,
+            tools: tools.all(),
+            offered: Arc::new(move |goal| tools.offered(goal)),
             context,
             ids,
             price_of: Arc::new(move |model| priced.dearest_price(model)),

@@ -10,6 +10,7 @@ mod failure;
 mod home;
 mod local_models;
 mod logging;
+mod mcp;
 mod metrics;
 mod owner;
 mod prices;
@@ -24,13 +25,14 @@ mod workload;
 
 use clap::Parser;
 use clap::error::ErrorKind;
-use cli::{Cli, Command, LangArg};
+use cli::{Cli, Command, LangArg, McpCommand};
 use client::Client;
 use commands::Desk;
 use config::{Config, Layers};
 use failure::Failure;
 use home::Home;
 use nunchi_core::Lang;
+use nunchi_tools::{McpSecret, bridge_stdio, serve_stdio};
 use owner::Owner;
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -93,6 +95,8 @@ async fn run(cli: Cli, home: Home, config: Config, lang: Lang) -> Result<(), Fai
     match &cli.command {
         Command::Up(flags) => serve::up(&home, &config, flags, (lang, cli.global.json)).await,
         Command::Restore { file } => commands::restore(&home, file, lang),
+        Command::Mcp { command: McpCommand::Serve } => serve_mcp(&home, &config, lang).await,
+        Command::Mcp { command } => commands::mcp(&home, &config, command, (lang, cli.global.json)).await,
         Command::Backup { file, salvage } => commands::backup(&home, file, *salvage, lang),
         _ => at_the_desk(cli, home, config, lang).await,
     }
@@ -132,6 +136,22 @@ fn calls_models(command: &Command) -> bool {
         Command::Approvals { command } => command.drives(),
         _ => false,
     }
+}
+
+/// Offers our tools over standard input and output: by the server that owns the home folder, or by ourselves.
+async fn serve_mcp(home: &Home, config: &Config, lang: Lang) -> Result<(), Failure> {
+    let (input, output) = (tokio::io::stdin(), tokio::io::stdout());
+    let _lock = match owner::find(home).await? {
+        Owner::Server(address, key) => {
+            let key = McpSecret::new(key.as_str());
+            return Ok(bridge_stdio(&format!("http://{address}/mcp"), &key, input, output).await?);
+        }
+        Owner::Me(lock) => lock,
+    };
+    let service = Service::build(home, config, lang).await?;
+    let outcome = serve_stdio(service.mcp_offers.clone(), input, output).await;
+    serve::close_quietly(service).await;
+    Ok(outcome?)
 }
 
 /// Looks for models on this machine; the embedded one is fetched where no other could answer.

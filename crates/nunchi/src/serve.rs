@@ -184,15 +184,17 @@ pub(crate) async fn close_quietly(service: Service) {
 
 /// Ends what is left, in order: calls settle, then the cache and the ledger write what they have.
 async fn close(service: Service, patience: Duration) {
-    let Service { gateway, storage, agents, router, tasks, local, .. } = service;
+    let Service { gateway, storage, agents, router, tasks, local, mcp, mcp_offers, .. } = service;
     // A run goes on where it was at the next start, so nobody waits for its end; what it has called still settles.
     tasks.stopping().cancel();
     tasks.finish(TaskName::AgentRun, SETTLE_PATIENCE).await;
     drop(agents);
+    drop(mcp_offers);
+    mcp.close().await;
     if !tasks.finish(TaskName::Call, patience).await {
         tracing::warn!("some calls did not end in time; they are settled at the next start");
     }
-    drop((router, gateway));
+    drop((router, gateway, mcp));
     tasks.finish(TaskName::CacheWriter, Duration::from_secs(5)).await;
     storage.close().await;
     if let Some(local) = local {

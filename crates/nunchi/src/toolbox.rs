@@ -3,19 +3,61 @@
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::home::Home;
-use nunchi_core::Label;
-use nunchi_tools::{FileCaps, FileRoot, ToolChest, open_files};
+use nunchi_core::{Clock, Label, Tool, ToolBox, ToolSpec};
+use nunchi_tools::{
+    BuiltinPorts, BuiltinSettings, FileCaps, FileRoot, McpHub, SqlCaps, ToolChest, ToolSource, builtin_tools,
+};
+use std::path::Path;
 use std::sync::Arc;
 
-/// Fills the box.
-pub(crate) fn fill(home: &Home, config: &Config) -> Result<Arc<ToolChest>, Failure> {
-    let roots = folders(home, config)?;
-    let undo = home.file("undo");
-    // The home folder holds keys and the ledger; a root inside it stays open.
-    let closed = vec![home.path().to_owned()];
-    let files = open_files(roots, closed, &undo, FileCaps::default())
-        .map_err(|error| Failure::system("the folders of agents", error))?;
-    Ok(Arc::new(ToolChest::new().with(Arc::new(files))))
+/// The tools of agents: what comes with the product, then those of MCP servers, which cannot shadow it.
+#[derive(Clone)]
+pub(crate) struct Toolbox {
+    own: Arc<Vec<Arc<dyn Tool>>>,
+    hub: Arc<McpHub>,
+}
+
+impl Toolbox {
+    /// Opens what the owner gave agents to work on.
+    pub(crate) fn open(
+        home: &Home,
+        config: &Config,
+        clock: Arc<dyn Clock>,
+        hub: Arc<McpHub>,
+    ) -> Result<Self, Failure> {
+        let settings = BuiltinSettings {
+            roots: folders(home, config)?,
+            closed: vec![home.path().to_owned()],
+            undo_folder: home.file("undo"),
+            file_caps: FileCaps::default(),
+            databases: Vec::new(),
+            sql_caps: SqlCaps::default(),
+            zone: config.time_zone.clone(),
+        };
+        let own = builtin_tools(settings, BuiltinPorts { clock, notifier: None })
+            .map_err(|error| Failure::Explained(Box::new(error)))?;
+        Ok(Self { own: Arc::new(own), hub })
+    }
+
+    /// Every tool there is.
+    pub(crate) fn all(&self) -> Arc<dyn ToolBox> {
+        self.with(Arc::new(self.hub.everything()))
+    }
+
+    /// The tools for a goal, or for these intents: servers that neither needs stay asleep and are not offered.
+    pub(crate) fn needed(&self, goal: &str, intents: &[&str]) -> Arc<dyn ToolBox> {
+        self.with(Arc::new(self.hub.needed(goal, intents)))
+    }
+
+    /// What is offered to a run with this goal.
+    pub(crate) fn offered(&self, goal: &str) -> Vec<ToolSpec> {
+        self.needed(goal, &[]).specs()
+    }
+
+    fn with(&self, mcp: Arc<dyn ToolSource>) -> Arc<dyn ToolBox> {
+        let own: Arc<dyn ToolSource> = Arc::new(self.own.as_ref().clone());
+        Arc::new(ToolChest::new().with(own).with(mcp))
+    }
 }
 
 /// The folders, each with a name of its own; those that are missing in the home folder are made.
@@ -37,7 +79,7 @@ fn folders(home: &Home, config: &Config) -> Result<Vec<FileRoot>, Failure> {
 }
 
 /// The folder's own name, with a number where another root has it.
-fn name_of(path: &std::path::Path, taken: &[FileRoot]) -> String {
+fn name_of(path: &Path, taken: &[FileRoot]) -> String {
     let own = path.file_name().map_or_else(|| "root".into(), |name| name.to_string_lossy().into_owned());
     let free = |name: &String| taken.iter().all(|root| root.name != *name);
     let numbered = (2..).map(|number| format!("{own}-{number}"));

@@ -6,9 +6,11 @@ use crate::discovery::{Discovery, Listed};
 use crate::failure::Failure;
 use crate::home::Home;
 use crate::local_models::LocalModels;
+use crate::mcp::{OfferParts, mcp_hub, mcp_offers, mcp_router};
 use crate::prices::{PriceFile, PriceRefresh, layered, read_prices};
 use crate::runtime::{SystemClock, Tasks, UuidIds};
 use crate::storage::{Storage, open_storage};
+use crate::toolbox::Toolbox;
 use axum::Router;
 use nunchi_api::{
     AdminServices, AgentServices, ApiParts, ApiSettings, ApiState, BatchServices, ConsoleParts, ReadyCheck,
@@ -20,6 +22,7 @@ use nunchi_core::{
 };
 use nunchi_gateway::{BatchParts, Gateway, NewKey, Parts, ProviderEntry, Settings, TierModels};
 use nunchi_providers::{Provider, ProviderConfig, ProviderDeps, ProviderKind, Timeouts, Tls};
+use nunchi_tools::{McpHub, McpOffers};
 use std::sync::Arc;
 use zeroize::Zeroizing;
 
@@ -35,6 +38,10 @@ pub(crate) struct Service {
     pub(crate) admin_key: Zeroizing<String>,
     /// Looks for models on this machine.
     pub(crate) discovery: Discovery,
+    /// Servers of others.
+    pub(crate) mcp: Arc<McpHub>,
+    /// What is offered to the agents of others.
+    pub(crate) mcp_offers: McpOffers,
 }
 
 impl Service {
@@ -65,28 +72,38 @@ impl Service {
             feedback: storage.feedback.clone(),
             clock: Arc::clone(&clock),
             ids: Arc::clone(&ids),
-            spawn,
+            spawn: Arc::clone(&spawn),
         };
-        let spawn = Arc::clone(&parts.spawn);
         let gateway = Gateway::new(parts, settings);
         gateway.keys().load().await?;
         gateway.load_learned().await;
         first_start(home, config, &storage, &*clock, &*ids).await?;
         let admin_key = admin_key(home, &gateway).await?;
+        let mcp = mcp_hub(home, config, Arc::clone(&clock), None)?;
+        let tools = Toolbox::open(home, config, Arc::clone(&clock), Arc::clone(&mcp))?;
         let token = tasks.stopping();
         let stopping: Stopping = Arc::new(move || Box::pin(token.clone().cancelled_owned()));
         let outfit = Outfit {
             clock: Arc::clone(&clock),
             ids: Arc::clone(&ids),
-            spawn,
-            tools: crate::toolbox::fill(home, config)?,
+            spawn: Arc::clone(&spawn),
+            tools: tools.clone(),
             context: Vec::new(),
         };
         let agents = Agents::new(&gateway, &storage, config, outfit);
+        let offered = OfferParts {
+            tools,
+            approvals: Arc::clone(&agents.approvals),
+            clock: Arc::clone(&clock),
+            ids: Arc::clone(&ids),
+            spawn,
+        };
+        let mcp_offers = mcp_offers(config, offered);
         let outside = Outside { lang, clock, ids, stopping };
         let router =
             surface(&Built { gateway: &gateway, storage: &storage, agents: &agents }, config, &outside);
-        Ok(Self { gateway, storage, agents, router, tasks, local, admin_key, discovery })
+        let router = router.merge(mcp_router(config, mcp_offers.clone(), &gateway, tasks.stopping()));
+        Ok(Self { gateway, storage, agents, router, tasks, local, admin_key, discovery, mcp, mcp_offers })
     }
 
     /// The key for clients, made by the first server that finds none; its secret is known only now.

@@ -5,6 +5,7 @@ mod builtin;
 mod calculator;
 mod chest;
 mod files;
+mod mcp;
 mod notify;
 mod sql;
 mod time;
@@ -12,4 +13,11 @@ mod time;
 pub use builtin::{BuiltinError, BuiltinPorts, BuiltinSettings, builtin_rules, builtin_tools};
 pub use chest::{ToolChest, ToolSource};
 pub use files::{FileCaps, FileRoot};
+pub use mcp::{
+    ElicitationPolicy, GuardParts, GuardedTools, McpAnswer, McpAuth, McpCaller, McpChange, McpConsent,
+    McpEra, McpError, McpFault, McpHttp, McpHttpSettings, McpHub, McpHubParts, McpInventory, McpLink,
+    McpOauth, McpOffers, McpSecret, McpServerConfig, McpSource, McpStatus, McpTransport, OfferPrompts,
+    OfferResources, OfferTools, OfferedCall, OfferedPrompt, OfferedPromptCall, OfferedResource, OfferedTool,
+    PinnedTool, PromptAnswer, PromptArgument, ToolChange, bridge_stdio, serve_stdio,
+};
 pub use sql::{DatabasePlace, DatabaseSettings, SqlCaps, TableAccess};

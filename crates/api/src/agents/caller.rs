@@ -99,7 +99,7 @@ pub(crate) fn status_of(error: &AgentError) -> u16 {
     match error {
         AgentError::Storage(StorageError::NotFound(_)) => 404,
         AgentError::Storage(StorageError::DiskFull) => 507,
-        AgentError::Answer(AnswerError::Unfit) => 400,
+        AgentError::Answer(AnswerError::Unfit) | AgentError::Workflow(_) => 400,
         AgentError::Answer(_) => 409,
         AgentError::AtWork(_) | AgentError::NothingToUndo(..) => 409,
         AgentError::Busy(_) => 429,

@@ -52,6 +52,8 @@ pub enum TaskName {
     AgentRun,
     /// Tells the time to runs whose questions expire; safe to cancel.
     AgentClock,
+    /// One tool call of an MCP client. It goes on when the client leaves, and is dropped at shutdown.
+    McpCall,
     /// Looks for Ollama and lists providers' models; safe to cancel.
     ModelDiscovery,
     /// Fetches the embedded models' weights; safe to cancel, a later fetch goes on.
@@ -87,6 +89,7 @@ impl TaskName {
             Self::PriceRefresh => "price_refresh",
             Self::AgentRun => "agent_run",
             Self::AgentClock => "agent_clock",
+            Self::McpCall => "mcp_call",
             Self::ModelDiscovery => "model_discovery",
             Self::WeightFetch => "weight_fetch",
             Self::KeyUse => "key_use",

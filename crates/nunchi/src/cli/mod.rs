@@ -2,12 +2,15 @@
 
 mod agents;
 mod data;
+mod mcp;
 
 pub(crate) use agents::{ApprovalsCommand, ExplainPermission, ModeArg, RunsCommand};
 pub(crate) use data::{
     BatchCommand, BudgetCommand, CacheCommand, CompressCommand, KeysCommand, ModelsCommand, PricesCommand,
     RatingArg, RouteCommand, TierArg,
 };
+
+pub(crate) use mcp::McpCommand;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::net::SocketAddr;
@@ -93,6 +96,11 @@ pub(crate) enum Command {
     Keys {
         #[command(subcommand)]
         command: KeysCommand,
+    },
+    /// MCP: servers whose tools you use, and serving yours.
+    Mcp {
+        #[command(subcommand)]
+        command: McpCommand,
     },
     /// Models: list, and the weights of the embedded ones.
     Models {

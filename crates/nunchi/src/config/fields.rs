@@ -39,7 +39,7 @@ const fn field(
 }
 
 /// All settings of the plain sections.
-pub(super) const FIELDS: [Field; 89] = [
+pub(super) const FIELDS: [Field; 93] = [
     field("server", "listen", Kind::Text, "127.0.0.1:8484", "Address and port the server listens on."),
     field("server", "body_limit_mb", Kind::Count, "32", "Largest request body, in MB."),
     field("server", "cors_origins", Kind::Texts, "[]", "Web origins that may call from a browser."),
@@ -405,6 +405,34 @@ pub(super) const FIELDS: [Field; 89] = [
         "Folders that agents may read and change files in; relative ones lie in the home folder. The first is where plain paths lead; files of the others are written `@name/…`.",
     ),
     field("files", "read_only", Kind::Texts, "[]", "Folders that agents may only read."),
+    field(
+        "mcp_server",
+        "keys",
+        Kind::Texts,
+        "[]",
+        "Names of keys that may use `/mcp` besides the administrators'.",
+    ),
+    field(
+        "mcp_server",
+        "hosts",
+        Kind::Texts,
+        "[]",
+        "Names under which `/mcp` may be called; empty means this machine's own, or any where the server listens for others.",
+    ),
+    field(
+        "mcp_server",
+        "authorization_servers",
+        Kind::Texts,
+        "[]",
+        "Issuers named in the metadata of `/mcp` for clients that sign in by OAuth at a proxy in front.",
+    ),
+    field(
+        "mcp_server",
+        "wait",
+        Kind::Time,
+        "20s",
+        "How long a call over `/mcp` waits for your approval before the client is told to come back.",
+    ),
 ];
 
 /// Keys of a `[[providers]]` table, with their meaning.
@@ -425,6 +453,54 @@ const PROVIDER_KEYS: [(&str, &str); 11] = [
     ("timeout", "Time until it begins to answer."),
 ];
 
+/// Keys of a `[[mcp]]` table, with their meaning.
+const MCP_KEYS: [(&str, &str); 26] = [
+    ("name", "Name: lower-case letters, digits and `-`; its tools are called `name__tool`."),
+    ("url", "Address of a server that speaks Streamable HTTP."),
+    ("command", "Program of a server that speaks over standard input and output."),
+    ("args", "Arguments of the program."),
+    (
+        "env",
+        "Environment of the program, as a table; a value `env:NAME` is taken from ours. It inherits no other.",
+    ),
+    ("folder", "Folder the program starts in."),
+    (
+        "trusted",
+        "Whether the program may run: it runs with your own rights, and does not start without this.",
+    ),
+    ("enabled", "Whether the server is used."),
+    ("headers", "Headers of every request, as a table; a value `env:NAME` is taken from the environment."),
+    ("token_env", "Environment variable that holds a bearer token."),
+    ("oauth", "Whether you sign in by OAuth (`nunchi mcp login`)."),
+    ("client_id", "Client id that was registered with the authorization server before."),
+    ("client_secret_env", "Environment variable that holds the secret of that client."),
+    (
+        "client_metadata_url",
+        "Address of a client metadata document, for authorization servers that read one.",
+    ),
+    ("scopes", "Scopes asked for; empty means those that the server names."),
+    ("trust_hints", "Whether `readOnlyHint` and `destructiveHint` are believed."),
+    ("read_only", "Tools that you know to change nothing, as patterns with `*`."),
+    (
+        "output",
+        "Whose words its answers are: `stranger` (default), or `tool` where nobody else can write them.",
+    ),
+    ("tools", "Tools that are offered, as patterns with `*`; empty means all."),
+    ("intents", "Intents that need it."),
+    (
+        "keywords",
+        "Words in a goal that show that it is needed; with neither intents nor keywords it is always offered.",
+    ),
+    ("protocol", "auto, 2025-11-25 or 2026-07-28."),
+    (
+        "elicitation",
+        "What it hears when it asks its user: `decline` (default), or `defaults` for those it proposes.",
+    ),
+    ("connect_timeout", "Time to connect and to list its tools."),
+    ("timeout", "Time for one call."),
+    ("max_output_kb", "Longest answer given to the model, in KB."),
+];
+
 /// Keys of a `[[permissions]]` table, with their meaning.
 const PERMISSION_KEYS: [(&str, &str); 4] = [
     ("name", "Name, shown with what the rule decided; its tool and verdict if left out."),
@@ -437,8 +513,9 @@ const PERMISSION_KEYS: [(&str, &str); 4] = [
 pub(super) type List = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
 
 /// All lists of tables.
-pub(super) const LISTS: [List; 2] = [
+pub(super) const LISTS: [List; 3] = [
     ("providers", "Where models are.", &PROVIDER_KEYS),
+    ("mcp", "Servers whose tools agents may use (Model Context Protocol).", &MCP_KEYS),
     (
         "permissions",
         "What agents may do. What no rule fits runs if it stays inside and can be taken back, and asks otherwise.",

@@ -3,6 +3,7 @@
 mod agent;
 mod fields;
 mod layers;
+mod mcp;
 mod provider;
 mod reading;
 mod reference;
@@ -10,6 +11,7 @@ mod resolved;
 
 pub(crate) use agent::AgentConfig;
 pub(crate) use layers::{ConfigError, Layers};
+pub(crate) use mcp::McpServing;
 pub(crate) use provider::ProviderEntryConfig;
 pub(crate) use reading::{parse_time, shown_settings};
 pub(crate) use reference::reference;

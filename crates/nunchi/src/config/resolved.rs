@@ -2,6 +2,7 @@
 
 use super::agent::AgentConfig;
 use super::layers::{ConfigError, Layers};
+use super::mcp::McpServing;
 use super::provider::ProviderEntryConfig;
 use super::reading::{plain, texts_of};
 use jiff::tz::TimeZone;
@@ -11,6 +12,7 @@ use nunchi_gateway::{
     BatchSettings, BreakerSettings, CacheSettings, CascadeCheck, CompressSettings, LimitSettings, OnLimit,
     RetrySettings, SemanticSettings, TierModels,
 };
+use nunchi_tools::McpServerConfig;
 use regex::Regex;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -110,6 +112,8 @@ pub(crate) struct Config {
     pub(crate) log_format: LogFormat,
     pub(crate) log_level: String,
     pub(crate) providers: Vec<ProviderEntryConfig>,
+    pub(crate) mcp: Vec<McpServerConfig>,
+    pub(crate) mcp_server: McpServing,
     pub(crate) aliases: BTreeMap<String, String>,
     pub(crate) fallbacks: BTreeMap<String, Vec<String>>,
 }
@@ -172,6 +176,8 @@ impl Config {
             log_format: if layers.text("log.format") == "json" { LogFormat::Json } else { LogFormat::Text },
             log_level: layers.text("log.level"),
             providers,
+            mcp: layers.read_mcp(variables),
+            mcp_server: layers.mcp_server(),
             aliases: layers
                 .map("aliases")
                 .into_iter()

@@ -1,0 +1,82 @@
+"""The official Python MCP client against `/mcp` and `nunchi mcp serve`, with the tools of a server of others behind them."""
+
+import asyncio
+import os
+
+import pytest
+from conftest import NUNCHI, Server, clean_env
+from mcp import ClientSession, StdioServerParameters
+from mcp.client.stdio import stdio_client
+
+try:
+    from mcp.client.streamable_http import streamable_http_client
+except ImportError:
+    from mcp.client.streamable_http import streamablehttp_client as streamable_http_client
+
+CONFIG = f"""
+[[mcp]]
+name = "fix"
+command = "{os.environ['MCP_FIXTURE_SERVER_BIN']}"
+args = ["--stdio"]
+trusted = true
+trust_hints = true
+"""
+
+
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory):
+    home = tmp_path_factory.mktemp("mcp-home")
+    (home / "nunchi.toml").write_text(CONFIG)
+    running = Server(home, clean_env(), "--offline")
+    running.admin = running.cli("keys", "create", "mcp", "--admin")["key"]
+    running.cli("mcp", "accept", "fix")
+    yield running
+    running.stop()
+
+
+def text(result):
+    return result.content[0].text
+
+
+async def use(session):
+    """What every client does: begin, look, call."""
+    await session.initialize()
+    names = [tool.name for tool in (await session.list_tools()).tools]
+    assert "fix__add" in names, names
+    result = await session.call_tool("fix__add", {"a": 40, "b": 2})
+    return text(result)
+
+
+async def over_http(url, key):
+    import httpx
+
+    async with httpx.AsyncClient(headers={"Authorization": f"Bearer {key}"}) as client:
+        async with streamable_http_client(url, http_client=client) as streams:
+            async with ClientSession(streams[0], streams[1]) as session:
+                return await use(session)
+
+
+def test_over_http(gateway):
+    assert asyncio.run(over_http(gateway.base + "/mcp", gateway.admin)) == "42"
+
+
+def test_a_key_that_may_not(gateway):
+    with pytest.raises(BaseException):
+        asyncio.run(over_http(gateway.base + "/mcp", gateway.key))
+
+
+async def over_stdio(home):
+    program = StdioServerParameters(command=NUNCHI, args=["mcp", "serve", "--home", str(home)], env=clean_env())
+    async with stdio_client(program) as (reading, writing):
+        async with ClientSession(reading, writing) as session:
+            return await use(session)
+
+
+def test_over_stdio_through_the_running_server(gateway):
+    assert asyncio.run(over_stdio(gateway.home)) == "42"
+
+
+def test_over_stdio_without_a_server(gateway, tmp_path):
+    (tmp_path / "nunchi.toml").write_text(CONFIG)
+    (tmp_path / "mcp.lock.json").write_text((gateway.home / "mcp.lock.json").read_text())
+    assert asyncio.run(over_stdio(tmp_path)) == "42"
