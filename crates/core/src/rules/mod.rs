@@ -8,6 +8,7 @@ mod human_text;
 mod label;
 mod live_question;
 mod mask;
+mod memory;
 mod model_pattern;
 mod normalise;
 mod original_key;
@@ -27,6 +28,10 @@ pub use human_text::{human_text, in_tool_loop};
 pub use label::label_of;
 pub use live_question::live_word;
 pub use mask::mask_secrets;
+pub use memory::{
+    FactVerdict, Fading, fact_lines, faded, fill_budget, holds_secret, holds_terms, judge_fact, rank_facts, retention,
+    rough_tokens, same_meaning, search_terms, worth_keeping,
+};
 pub use model_pattern::pattern_matches;
 pub use original_key::original_key;
 pub use permission::{decide_permission, never_allowed, offer_grant};
