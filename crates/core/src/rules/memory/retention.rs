@@ -157,6 +157,9 @@ mod tests {
         assert_eq!(ids(faded(all.clone(), MemoryBounds { facts: 2, ..wide }, later)), [2]);
         assert_eq!(ids(faded(all.clone(), MemoryBounds { bytes: 35, ..wide }, later)), [2, 4]);
         assert_eq!(ids(faded(all.clone(), wide, at + SignedDuration::from_hours(31 * 24))), [4]);
-        assert_eq!(ids(faded(all, MemoryBounds { facts: 0, history: 0, bytes: 0, turns: 0 }, later)), [2, 3, 1, 4, 6]);
+        assert_eq!(
+            ids(faded(all, MemoryBounds { facts: 0, history: 0, bytes: 0, turns: 0 }, later)),
+            [2, 3, 1, 4, 6]
+        );
     }
 }

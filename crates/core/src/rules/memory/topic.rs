@@ -67,7 +67,10 @@ pub(super) fn topic_of(text: &str) -> Option<String> {
 /// A topic as a model gave it, in the form in which topics are compared.
 pub(super) fn plain_topic(topic: &str) -> Option<String> {
     let (subject, attribute) = topic.split_once('/')?;
-    let [subject, attribute] = [subject, attribute].map(|part| search_terms(part).join(" "));
+    let owner = ["owner", "the owner", "user", "the user", "me", "i", "소유자", "사용자", "나"];
+    let is_owner = owner.contains(&subject.trim().to_lowercase().as_str());
+    let subject = if is_owner { "owner".to_owned() } else { search_terms(subject).join(" ") };
+    let attribute = search_terms(attribute).join(" ");
     (!subject.is_empty() && !attribute.is_empty()).then(|| format!("{subject}/{attribute}"))
 }
 

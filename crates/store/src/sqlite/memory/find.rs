@@ -21,10 +21,15 @@ pub(super) struct Known {
 }
 
 impl Shelf {
-    pub(super) fn find(&self, connection: &Connection, query: &FactQuery) -> Result<Candidates, StorageError> {
+    pub(super) fn find(
+        &self,
+        connection: &Connection,
+        query: &FactQuery,
+    ) -> Result<Candidates, StorageError> {
         let (total, last) = self.size(connection)?;
         let terms: Vec<String> = query.terms.iter().map(|term| self.term(term)).collect();
-        let holders = terms.iter().map(|term| self.holders(connection, term)).collect::<Result<Vec<_>, _>>()?;
+        let holders =
+            terms.iter().map(|term| self.holders(connection, term)).collect::<Result<Vec<_>, _>>()?;
         let mut places = Vec::new();
         let wanted = rarest(&terms, &holders);
         if !wanted.is_empty() {
@@ -85,7 +90,8 @@ impl Shelf {
 
     /// Reads the signs of all that holds, once.
     fn read_signs(&self, connection: &Connection) -> Result<Signs, StorageError> {
-        let sql = "SELECT place, id, kind, encoder, signs FROM memories WHERE state = 0 AND signs IS NOT NULL";
+        let sql =
+            "SELECT place, id, kind, encoder, signs FROM memories WHERE state = 0 AND signs IS NOT NULL";
         let mut select = connection.prepare(sql).map_err(failure)?;
         let mut rows = select.query(params![]).map_err(failure)?;
         let mut signs = Signs::default();

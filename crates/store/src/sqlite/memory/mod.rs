@@ -14,8 +14,8 @@ use nunchi_core::{
 };
 use rows::Rows;
 use rusqlite::{Connection, OptionalExtension, params};
-use signs::Signs;
 use sha2::{Digest, Sha256};
+use signs::Signs;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// What is remembered. Cheap to clone.

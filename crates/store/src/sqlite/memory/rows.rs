@@ -238,7 +238,8 @@ impl Rows<'_> {
 
     /// Vector, surroundings and fact in one sealed piece.
     fn sealed(&self, record: &FactRecord) -> Result<Vec<u8>, StorageError> {
-        let fact = serde_json::to_vec(&record.fact).map_err(|error| StorageError::Other(error.to_string()))?;
+        let fact =
+            serde_json::to_vec(&record.fact).map_err(|error| StorageError::Other(error.to_string()))?;
         let vector = record.vector.as_ref().map(|vector| vector.vector.to_bytes()).unwrap_or_default();
         let mut open = Vec::with_capacity(8 + vector.len() + record.around.len() + fact.len());
         for part in [vector.as_slice(), record.around.as_bytes()] {
@@ -278,7 +279,8 @@ pub(super) fn figures(connection: &Connection) -> Result<MemoryFigures, StorageE
     let mut select = connection.prepare_cached(sql).map_err(failure)?;
     let rows = select
         .query_map(params![], |row| {
-            let whole = |at: usize| Ok::<_, rusqlite::Error>(u64::try_from(row.get::<_, i64>(at)?).unwrap_or(0));
+            let whole =
+                |at: usize| Ok::<_, rusqlite::Error>(u64::try_from(row.get::<_, i64>(at)?).unwrap_or(0));
             Ok((state_of(row.get(0)?), row.get::<_, i64>(1)? == 0, whole(2)?, whole(3)?))
         })
         .map_err(failure)?;
