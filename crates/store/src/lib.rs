@@ -10,4 +10,6 @@ mod sqlite;
 pub use cache_options::CacheOptions;
 pub use home_lock::HomeLock;
 pub use redis::RedisCache;
-pub use sqlite::{LedgerOptions, OpenReport, SqliteCache, SqliteLedger, backup_to, move_to, salvage_to};
+pub use sqlite::{
+    LedgerOptions, OpenReport, SqliteCache, SqliteLedger, SqliteMemory, backup_to, move_to, salvage_to,
+};

@@ -17,9 +17,9 @@ mod wire;
 pub use batch::{BatchPace, BatchPhase, BatchSeen, Bill, Billed};
 pub use dialect::{Dialect, Endpoint};
 pub use fakes::{
-    Fuse, ManualClock, MemoryApprovals, MemoryCache, MemoryFeedback, MemoryJobs, MemoryKeys, MemoryLedger,
-    MemoryOriginals, MemoryRuns, RecordingEvents, ScriptedModel, ScriptedReply, SequentialIds, TokioClock,
-    TokioSpawn, owner_context,
+    Fuse, ManualClock, MemoryApprovals, MemoryCache, MemoryFacts, MemoryFeedback, MemoryJobs, MemoryKeys,
+    MemoryLedger, MemoryOriginals, MemoryRuns, RecordingEvents, ScriptedModel, ScriptedReply, SequentialIds,
+    TokioClock, TokioSpawn, owner_context,
 };
 pub use fixed::FixedAnswer;
 pub use redis_server::RedisServer;

@@ -9,6 +9,8 @@ mod files;
 mod jobs;
 mod keys;
 mod ledger;
+mod memory;
+mod memory_error;
 mod model;
 mod model_error;
 mod notifier;
@@ -37,6 +39,8 @@ pub use ledger::{
     BudgetStore, CallFilter, Grouping, HoldError, HoldRequest, Ledger, LedgerReader, Refusal, Settlement,
     Total,
 };
+pub use memory::{Candidates, FactFilter, FactQuery, Memory, MemoryChange, MemoryStore};
+pub use memory_error::MemoryError;
 pub use model::{Embedder, Model, ModelCard, ModelList};
 pub use model_error::{ModelError, ModelErrorKind};
 pub use notifier::{Notifier, OwnerMessage};

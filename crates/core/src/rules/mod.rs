@@ -9,6 +9,7 @@ mod label;
 mod live_question;
 mod located;
 mod mask;
+mod memory;
 mod model_pattern;
 mod normalise;
 mod original_key;
@@ -29,6 +30,10 @@ pub use label::label_of;
 pub use live_question::live_word;
 pub use located::{Located, LocatedEntry, LocatedValue, Position, SyntaxError, read_toml, read_yaml};
 pub use mask::{mask_secrets, mask_with};
+pub use memory::{
+    FactVerdict, Fading, fact_lines, faded, fill_budget, holds_secret, holds_terms, judge_fact, rank_facts,
+    retention, rough_tokens, same_meaning, search_terms, worth_keeping,
+};
 pub use model_pattern::pattern_matches;
 pub use original_key::original_key;
 pub use permission::{decide_permission, never_allowed, offer_grant};

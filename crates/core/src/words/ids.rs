@@ -48,4 +48,6 @@ id! {
     BatchId;
     /// A question to a person.
     ApprovalId;
+    /// Something remembered.
+    FactId;
 }

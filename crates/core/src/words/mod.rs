@@ -8,6 +8,7 @@ mod content_hash;
 mod feedback;
 mod ids;
 mod key;
+mod memory;
 mod money;
 mod permission;
 mod plan;
@@ -30,8 +31,14 @@ pub use call::{CallRecord, CallSummary, OWN_TASKS, Outcome};
 pub use compress::{CompressMode, ContextProposal, ContextUse};
 pub use content_hash::ContentHash;
 pub use feedback::{Feedback, Rating};
-pub use ids::{ApprovalId, BatchId, BudgetId, CallId, FileId, KeyId, RequestId, RunId, StepId, UserId};
+pub use ids::{
+    ApprovalId, BatchId, BudgetId, CallId, FactId, FileId, KeyId, RequestId, RunId, StepId, UserId,
+};
 pub use key::{KeyLimits, VirtualKey};
+pub use memory::{
+    Fact, FactKind, FactRecord, FactSource, FactState, FactVector, FactWish, MemoryBounds, MemoryFigures,
+    RankedFact, Remembered,
+};
 pub use money::{NanoUsd, ParseMoneyError};
 pub use permission::{Ground, PermissionDecision, PermissionRule, Verdict};
 pub use plan::{Plan, PlanNode};

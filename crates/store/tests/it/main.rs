@@ -7,6 +7,7 @@ mod feedback;
 mod jobs;
 mod journal;
 mod ledger;
+mod memory;
 mod originals;
 mod questions;
 mod runs;
