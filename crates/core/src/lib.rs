@@ -28,8 +28,8 @@ pub use ports::{
 pub use rules::{
     Account, Admission, AnswerError, Booked, BudgetBook, CacheScope, ChainBreak, Charge, Decision,
     FactVerdict, Fading, Kinship, RateState, SpendWish, Ticket, TierChoice, TierRule, TierRules, admit_rate,
-    answer_approval, call_hash, canonical_json, cost, decide_permission, exact_key, fact_lines, faded,
-    fill_budget, holds_secret, holds_terms, human_text, in_tool_loop, judge_fact, kinship, label_of,
+    answer_approval, call_hash, canonical_json, cost, decide_permission, exact_key, fact_lines, fact_topic,
+    faded, fill_budget, holds_secret, holds_terms, human_text, in_tool_loop, judge_fact, kinship, label_of,
     live_word, mask_secrets, never_allowed, offer_grant, original_key, pattern_matches, plain_cost,
     prompt_token_bound, rank_facts, retention, rough_tokens, same_meaning, seal_step, search_terms,
     upper_bound, verify_steps, window_end, window_start, worth_keeping,

@@ -5,10 +5,12 @@ use crate::discovery::{Discovery, Listed};
 use crate::failure::Failure;
 use crate::home::Home;
 use crate::local_models::LocalModels;
+use crate::memory::memory_keeper;
 use crate::prices::{PriceFile, PriceRefresh, layered, read_prices};
 use crate::runtime::{SystemClock, Tasks, UuidIds};
 use crate::storage::{Storage, open_storage};
 use axum::Router;
+use nunchi_agent::MemoryKeeper;
 use nunchi_api::{
     AdminServices, ApiParts, ApiSettings, ApiState, BatchServices, ConsoleParts, ReadyCheck, Stopping,
     router, with_console,
@@ -29,6 +31,9 @@ pub(crate) struct Service {
     pub(crate) router: Router,
     pub(crate) tasks: Arc<Tasks>,
     pub(crate) local: Option<LocalModels>,
+    /// What is remembered, for whoever wires agents.
+    #[expect(dead_code, reason = "agents are wired next")]
+    pub(crate) memory: Arc<MemoryKeeper>,
     /// The administration's own key.
     pub(crate) admin_key: Zeroizing<String>,
     /// Looks for models on this machine.
@@ -72,9 +77,10 @@ impl Service {
         let admin_key = admin_key(home, &gateway).await?;
         let token = tasks.stopping();
         let stopping: Stopping = Arc::new(move || Box::pin(token.clone().cancelled_owned()));
-        let outside = Outside { lang, clock, ids, stopping };
+        let memory = memory_keeper(&storage, local.as_ref(), Arc::clone(&clock), Arc::clone(&ids));
+        let outside = Outside { lang, clock, ids, stopping, memory: Arc::clone(&memory) };
         let router = surface(&gateway, &storage, config, &outside);
-        Ok(Self { gateway, storage, router, tasks, local, admin_key, discovery })
+        Ok(Self { gateway, storage, router, tasks, local, memory, admin_key, discovery })
     }
 
     /// The key for clients, made by the first server that finds none; its secret is known only now.
@@ -288,6 +294,7 @@ struct Outside {
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
     stopping: Stopping,
+    memory: Arc<MemoryKeeper>,
 }
 
 /// The HTTP surface over the parts: the API, and the console before it.
@@ -327,6 +334,7 @@ fn api_parts(gateway: &Arc<Gateway>, storage: &Storage, config: &Config, outside
             gateway: gateway.clone(),
             ledger: storage.reader.clone(),
             budgets: storage.budgets.clone(),
+            memory: outside.memory.clone(),
         }),
         batches: Some(BatchServices {
             gateway: gateway.clone(),

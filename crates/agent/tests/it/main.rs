@@ -5,5 +5,6 @@ mod approvals;
 mod driver;
 mod field;
 mod machine;
+mod memory;
 mod support;
 mod worlds;

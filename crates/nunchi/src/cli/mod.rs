@@ -1,11 +1,13 @@
 //! The command line as written: commands, flags and their help.
 
 mod data;
+mod memory;
 
 pub(crate) use data::{
     BatchCommand, BudgetCommand, CacheCommand, CompressCommand, KeysCommand, ModelsCommand, PricesCommand,
     RatingArg, RouteCommand, TierArg,
 };
+pub(crate) use memory::{FactKindArg, FactStateArg, MemoryCommand};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::net::SocketAddr;
@@ -79,6 +81,11 @@ pub(crate) enum Command {
     Keys {
         #[command(subcommand)]
         command: KeysCommand,
+    },
+    /// What is remembered: list, search, show, add, edit, forget, veto, export.
+    Memory {
+        #[command(subcommand)]
+        command: MemoryCommand,
     },
     /// Models: list, and the weights of the embedded ones.
     Models {
