@@ -10,6 +10,7 @@ mod ending;
 mod guards;
 mod machine;
 mod masks;
+mod memory;
 mod modes;
 mod offers;
 mod order;
@@ -28,6 +29,9 @@ pub use desk::{DeskParts, OfferedTools, OrderDesk, PriceOf, RunRequest};
 pub use driver::{Agent, AgentError, AgentParts, RunEvent};
 pub use effect::{ChildResult, Effect, EffectId, Event, ModelAsk, ModelFailure, ModelReply, Notice, Work};
 pub use machine::{Transition, step};
+pub use memory::{
+    Conversation, LearnReport, MemoryEncoder, MemoryKeeper, MemoryParts, MemorySettings, SaidTurn,
+};
 pub use modes::choose_mode;
 pub use order::{Brief, RunOrder};
 pub use state::{Phase, RunState};

@@ -28,6 +28,10 @@ prompts! {
     REPAIR = "repair";
     /// Make one answer of many.
     MERGE = "merge";
+    /// Propose what to remember.
+    MEMORY = "memory";
+    /// What is remembered.
+    REMEMBERED = "remembered";
     /// Leave a loop.
     NUDGE = "nudge";
     /// Take back a claim, or make it true.

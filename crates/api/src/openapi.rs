@@ -105,7 +105,7 @@ const BATCHES: [(&str, &str, &str); 11] = [
 ];
 
 /// The administration: method, address, summary. Keys with the admin role only.
-const ADMIN: [(&str, &str, &str); 30] = [
+const ADMIN: [(&str, &str, &str); 40] = [
     ("get", "/api/overview", "What is going on: spend, calls, health"),
     ("get", "/api/models", "Models and how they are doing"),
     ("get", "/api/calls", "Ledger rows, the newest first"),
@@ -130,6 +130,16 @@ const ADMIN: [(&str, &str, &str); 30] = [
     ("get", "/api/cache/stats", "Figures of the answer cache"),
     ("get", "/api/cache/{key}", "Show one stored answer"),
     ("delete", "/api/cache/{key}", "Remove one stored answer"),
+    ("get", "/api/memory", "What is remembered, learned last first"),
+    ("post", "/api/memory", "Remember a fact as the owner's word"),
+    ("get", "/api/memory/export", "Everything that is remembered, one JSON object a line"),
+    ("get", "/api/memory/search", "What fits a question best"),
+    ("get", "/api/memory/stats", "How much is remembered"),
+    ("get", "/api/memory/{id}", "Show one fact"),
+    ("put", "/api/memory/{id}", "Put other words in place of a fact's"),
+    ("delete", "/api/memory/{id}", "Take a fact out; with ?erase=true for good"),
+    ("post", "/api/memory/{id}/veto", "Take a fact out and never learn it again"),
+    ("post", "/api/memory/{id}/restore", "Bring a fact back"),
     ("get", "/api/prices", "Prices in force"),
     ("put", "/api/prices", "Set a price"),
     ("get", "/api/keys", "Virtual keys, without their secrets"),
@@ -194,7 +204,8 @@ pub(crate) fn document() -> Value {
     }
     for (method, path, summary) in ADMIN {
         let entry = paths.entry(path).or_insert_with(|| json!({}));
-        let has_body = matches!(method, "put" | "post") && !path.ends_with("/rotate");
+        let has_body = matches!(method, "put" | "post")
+            && !["/restore", "/rotate", "/veto"].iter().any(|end| path.ends_with(end));
         entry[method] = plain("admin", (path, summary), has_body);
     }
     for (method, path, summary) in AGENTS {

@@ -4,7 +4,7 @@ use crate::agents::AgentServices;
 use crate::batches::BatchServices;
 use jiff::Timestamp;
 use nunchi_core::{
-    BoxFuture, BudgetStore, Clock, Embedder, Explain, Ids, Lang, LedgerReader, Model, ModelCard,
+    BoxFuture, BudgetStore, Clock, Embedder, Explain, Ids, Lang, LedgerReader, Memory, Model, ModelCard,
     ModelRequest, Principal, RequestId,
 };
 use nunchi_gateway::Gateway;
@@ -85,6 +85,8 @@ pub struct AdminServices {
     pub ledger: Arc<dyn LedgerReader>,
     /// Budgets.
     pub budgets: Arc<dyn BudgetStore>,
+    /// What is remembered.
+    pub memory: Arc<dyn Memory>,
 }
 
 /// Everything the HTTP surface needs.

@@ -4,6 +4,7 @@ use crate::config::LocalConfig;
 use crate::failure::Failure;
 use crate::runtime::Tasks;
 use crate::weights;
+use nunchi_agent::MemoryEncoder;
 use nunchi_core::{Dialect, Explain, Lang, QuestionStore, Spawn, TaskName};
 use nunchi_gateway::{ProviderEntry, SemanticParts};
 use nunchi_local::{
@@ -86,6 +87,11 @@ impl LocalModels {
     pub(crate) fn semantic(&self, questions: Arc<dyn QuestionStore>) -> SemanticParts {
         let encoder = self.encoder_weights.clone();
         SemanticParts { encoder, embedder: Arc::new(self.embedder()), questions }
+    }
+
+    /// What memory makes its meanings with.
+    pub(crate) fn memory_encoder(&self) -> MemoryEncoder {
+        MemoryEncoder { embedder: Arc::new(self.embedder()), name: self.encoder_weights.clone() }
     }
 
     /// Fetches missing weights while the server already answers; says what is missing where that fails.

@@ -11,6 +11,7 @@ mod home;
 mod local_models;
 mod logging;
 mod mcp;
+mod memory;
 mod metrics;
 mod owner;
 mod prices;
@@ -180,6 +181,7 @@ async fn command(desk: &Desk, command: &Command) -> Result<(), Failure> {
         Command::Cache { command } => commands::cache(desk, command).await,
         Command::Prices { command } => commands::prices(desk, command).await,
         Command::Keys { command } => commands::keys(desk, command).await,
+        Command::Memory { command } => commands::memory(desk, command).await,
         Command::Models { command } => commands::models(desk, command).await,
         Command::Doctor => commands::doctor(desk).await,
         Command::Top(flags) => commands::top(desk, flags).await,

@@ -5,9 +5,9 @@ use crate::failure::Failure;
 use crate::home::Home;
 use nunchi_core::{
     ApprovalStore, BudgetStore, CacheStore, Clock, FeedbackStore, FileStore, JobStore, KeyStore, Ledger,
-    LedgerReader, OriginalStore, QuestionStore, RunStore, Spawn,
+    LedgerReader, MemoryStore, OriginalStore, QuestionStore, RunStore, Spawn,
 };
-use nunchi_store::{CacheOptions, LedgerOptions, RedisCache, SqliteCache, SqliteLedger};
+use nunchi_store::{CacheOptions, LedgerOptions, RedisCache, SqliteCache, SqliteLedger, SqliteMemory};
 use std::sync::Arc;
 
 pub(crate) use nunchi_store::HomeLock;
@@ -28,6 +28,8 @@ pub(crate) struct Storage {
     pub(crate) originals: Arc<dyn OriginalStore>,
     pub(crate) runs: Arc<dyn RunStore>,
     pub(crate) approvals: Arc<dyn ApprovalStore>,
+    /// What is remembered across conversations.
+    pub(crate) memory: Arc<dyn MemoryStore>,
     database: SqliteLedger,
 }
 
@@ -48,9 +50,10 @@ impl Storage {
             originals,
             runs,
             approvals,
+            memory,
         } = self;
         drop((ledger, reader, budgets, keys, feedback, cache, questions, jobs, files, originals));
-        drop((runs, approvals));
+        drop((runs, approvals, memory));
         database.close().await;
     }
 }
@@ -78,12 +81,16 @@ pub(crate) async fn open_storage(
             Some(redis) => (redis, None, originals),
             None => (own.clone() as Arc<dyn CacheStore>, Some(own as Arc<dyn QuestionStore>), originals),
         };
-        Ok::<_, nunchi_core::StorageError>((ledger, report, cache))
+        let memory = SqliteMemory::open(&ledger)?;
+        Ok::<_, nunchi_core::StorageError>((ledger, report, cache, memory))
     });
-    let (database, report, (cache, questions, originals)) =
+    let (database, report, (cache, questions, originals), memory) =
         opened.await.map_err(|error| Failure::system("the store", error))??;
     if report.crashed_holds > 0 {
         tracing::warn!(calls = report.crashed_holds, cost = %report.crashed_cost, "calls of a crash were booked as estimated");
+    }
+    if memory.mend().await? {
+        tracing::info!("the index of memory's words was made anew");
     }
     let shared = Arc::new(database.clone());
     Ok(Storage {
@@ -99,6 +106,7 @@ pub(crate) async fn open_storage(
         cache,
         questions,
         originals,
+        memory: Arc::new(memory),
         database,
     })
 }

@@ -3,9 +3,10 @@
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::home::Home;
-use nunchi_core::{Clock, Label, Tool, ToolBox, ToolSpec};
+use nunchi_core::{Clock, Label, Memory, Tool, ToolBox, ToolSpec};
 use nunchi_tools::{
     BuiltinPorts, BuiltinSettings, FileCaps, FileRoot, McpHub, SqlCaps, ToolChest, ToolSource, builtin_tools,
+    memory_tools,
 };
 use std::path::Path;
 use std::sync::Arc;
@@ -17,13 +18,19 @@ pub(crate) struct Toolbox {
     hub: Arc<McpHub>,
 }
 
+/// What tools reach besides files and databases.
+pub(crate) struct Reach {
+    pub(crate) memory: Arc<dyn Memory>,
+    pub(crate) hub: Arc<McpHub>,
+}
+
 impl Toolbox {
     /// Opens what the owner gave agents to work on.
     pub(crate) fn open(
         home: &Home,
         config: &Config,
         clock: Arc<dyn Clock>,
-        hub: Arc<McpHub>,
+        reach: Reach,
     ) -> Result<Self, Failure> {
         let settings = BuiltinSettings {
             roots: folders(home, config)?,
@@ -34,9 +41,10 @@ impl Toolbox {
             sql_caps: SqlCaps::default(),
             zone: config.time_zone.clone(),
         };
-        let own = builtin_tools(settings, BuiltinPorts { clock, notifier: None })
+        let mut own = builtin_tools(settings, BuiltinPorts { clock, notifier: None })
             .map_err(|error| Failure::Explained(Box::new(error)))?;
-        Ok(Self { own: Arc::new(own), hub })
+        own.extend(memory_tools(&reach.memory));
+        Ok(Self { own: Arc::new(own), hub: reach.hub })
     }
 
     /// Every tool there is.

@@ -7,18 +7,20 @@ use crate::failure::Failure;
 use crate::home::Home;
 use crate::local_models::LocalModels;
 use crate::mcp::{OfferParts, mcp_hub, mcp_offers, mcp_router};
+use crate::memory::memory_keeper;
 use crate::prices::{PriceFile, PriceRefresh, layered, read_prices};
 use crate::runtime::{SystemClock, Tasks, UuidIds};
 use crate::storage::{Storage, open_storage};
-use crate::toolbox::Toolbox;
+use crate::toolbox::{Reach, Toolbox};
 use axum::Router;
+use nunchi_agent::MemoryKeeper;
 use nunchi_api::{
     AdminServices, AgentServices, ApiParts, ApiSettings, ApiState, BatchServices, ConsoleParts, ReadyCheck,
     Stopping, router, with_console,
 };
 use nunchi_core::{
-    AccessRole, Amount, Budget, BudgetId, BudgetScope, BudgetWindow, Clock, Dialect, Explain, Ids, Lang,
-    NanoUsd, Spawn, TierRules, UndoRuns,
+    AccessRole, Amount, Budget, BudgetId, BudgetScope, BudgetWindow, Clock, ContextSource, Dialect, Explain,
+    Ids, Lang, Memory, NanoUsd, Spawn, TierRules, UndoRuns,
 };
 use nunchi_gateway::{BatchParts, Gateway, NewKey, Parts, ProviderEntry, Settings, TierModels};
 use nunchi_providers::{Provider, ProviderConfig, ProviderDeps, ProviderKind, Timeouts, Tls};
@@ -80,7 +82,9 @@ impl Service {
         first_start(home, config, &storage, &*clock, &*ids).await?;
         let admin_key = admin_key(home, &gateway).await?;
         let mcp = mcp_hub(home, config, Arc::clone(&clock), None)?;
-        let tools = Toolbox::open(home, config, Arc::clone(&clock), Arc::clone(&mcp))?;
+        let memory = memory_keeper(&storage, local.as_ref(), Arc::clone(&clock), Arc::clone(&ids));
+        let reach = Reach { memory: Arc::clone(&memory) as Arc<dyn Memory>, hub: Arc::clone(&mcp) };
+        let tools = Toolbox::open(home, config, Arc::clone(&clock), reach)?;
         let token = tasks.stopping();
         let stopping: Stopping = Arc::new(move || Box::pin(token.clone().cancelled_owned()));
         let outfit = Outfit {
@@ -88,7 +92,7 @@ impl Service {
             ids: Arc::clone(&ids),
             spawn: Arc::clone(&spawn),
             tools: tools.clone(),
-            context: Vec::new(),
+            context: vec![Arc::clone(&memory) as Arc<dyn ContextSource>],
         };
         let agents = Agents::new(&gateway, &storage, config, outfit);
         let offered = OfferParts {
@@ -99,7 +103,7 @@ impl Service {
             spawn,
         };
         let mcp_offers = mcp_offers(config, offered);
-        let outside = Outside { lang, clock, ids, stopping };
+        let outside = Outside { lang, clock, ids, stopping, memory };
         let router =
             surface(&Built { gateway: &gateway, storage: &storage, agents: &agents }, config, &outside);
         let router = router.merge(mcp_router(config, mcp_offers.clone(), &gateway, tasks.stopping()));
@@ -325,6 +329,7 @@ struct Outside {
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
     stopping: Stopping,
+    memory: Arc<MemoryKeeper>,
 }
 
 /// The HTTP surface over the parts: the API, and the console before it.
@@ -374,6 +379,7 @@ fn api_parts(gateway: &Arc<Gateway>, storage: &Storage, config: &Config, outside
             gateway: gateway.clone(),
             ledger: storage.reader.clone(),
             budgets: storage.budgets.clone(),
+            memory: outside.memory.clone(),
         }),
         batches: Some(BatchServices {
             gateway: gateway.clone(),

@@ -6,6 +6,7 @@ mod calculator;
 mod chest;
 mod files;
 mod mcp;
+mod memory;
 mod notify;
 mod sql;
 mod time;
@@ -20,4 +21,5 @@ pub use mcp::{
     OfferResources, OfferTools, OfferedCall, OfferedPrompt, OfferedPromptCall, OfferedResource, OfferedTool,
     PinnedTool, PromptAnswer, PromptArgument, ToolChange, bridge_stdio, serve_stdio,
 };
+pub use memory::memory_tools;
 pub use sql::{DatabasePlace, DatabaseSettings, SqlCaps, TableAccess};

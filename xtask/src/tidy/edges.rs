@@ -101,8 +101,8 @@ fn objection(edges: &Edges, dependency: &str, dev: bool) -> Option<String> {
     }
     match dependency.strip_prefix("nunchi-") {
         Some("testkit") if dev => None,
-        // Its trainers and measurements read texts through the real encoder.
-        Some("local") if dev && edges.name == "saving" => None,
+        // Trainers and measurements read texts through the real encoder.
+        Some("local") if dev && matches!(edges.name, "saving" | "store") => None,
         Some(sibling) if dev && edges.name == "nunchi" => {
             (sibling == "xtask").then(|| "xtask is a tool".to_owned())
         }

@@ -5,6 +5,7 @@ mod approvals;
 mod driver;
 mod field;
 mod machine;
+mod memory;
 mod support;
 mod undo;
 mod workflow_files;

@@ -1,4 +1,4 @@
-//! The admin API under `/api`: what was spent, budgets, keys, cache, prices, models, health. For keys with the admin role, but
+//! The admin API under `/api`: what was spent, budgets, keys, cache, memory, prices, models, health. For keys with the admin role, but
 //! for feedback, which every key may give on its own requests.
 
 mod budgets;
@@ -8,6 +8,7 @@ mod feedback;
 mod guard;
 mod keys;
 mod ledger;
+mod memory;
 mod overview;
 mod prices;
 mod read;
@@ -42,6 +43,13 @@ pub(crate) fn routes() -> Router<ApiState> {
         .route("/api/cache/explain", post(cache::explain))
         .route("/api/cache/stats", get(cache::stats))
         .route("/api/cache/{key}", get(cache::show).delete(cache::remove))
+        .route("/api/memory", get(memory::list).post(memory::add))
+        .route("/api/memory/export", get(memory::export))
+        .route("/api/memory/search", get(memory::search))
+        .route("/api/memory/stats", get(memory::stats))
+        .route("/api/memory/{id}", get(memory::show).put(memory::edit).delete(memory::remove))
+        .route("/api/memory/{id}/restore", post(memory::restore))
+        .route("/api/memory/{id}/veto", post(memory::veto))
         .route("/api/prices", get(prices::list).put(prices::put))
         .route("/api/keys", get(keys::list).post(keys::create))
         .route("/api/keys/{id}", delete(keys::revoke))

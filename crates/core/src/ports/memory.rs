@@ -125,6 +125,8 @@ pub trait Memory: Send + Sync {
         kind: Option<FactKind>,
         limit: u32,
     ) -> BoxFuture<'a, Result<Vec<RankedFact>, MemoryError>>;
+    /// Facts that a search found were of use: they fade more slowly.
+    fn used(&self, ids: Vec<FactId>) -> BoxFuture<'_, Result<(), MemoryError>>;
     /// One fact.
     fn fact(&self, id: FactId) -> BoxFuture<'_, Result<Fact, MemoryError>>;
     /// Facts, those learned last first.

@@ -3,12 +3,14 @@
 mod agents;
 mod data;
 mod mcp;
+mod memory;
 
 pub(crate) use agents::{ApprovalsCommand, ExplainPermission, ModeArg, RunsCommand};
 pub(crate) use data::{
     BatchCommand, BudgetCommand, CacheCommand, CompressCommand, KeysCommand, ModelsCommand, PricesCommand,
     RatingArg, RouteCommand, TierArg,
 };
+pub(crate) use memory::{FactKindArg, FactStateArg, MemoryCommand};
 
 pub(crate) use mcp::McpCommand;
 
@@ -101,6 +103,11 @@ pub(crate) enum Command {
     Mcp {
         #[command(subcommand)]
         command: McpCommand,
+    },
+    /// What is remembered: list, search, show, add, edit, forget, veto, export.
+    Memory {
+        #[command(subcommand)]
+        command: MemoryCommand,
     },
     /// Models: list, and the weights of the embedded ones.
     Models {

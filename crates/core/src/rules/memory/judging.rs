@@ -2,7 +2,9 @@
 //! name or a "not" makes another fact.
 
 use super::terms::search_terms;
-use super::topic::{plain_topic, topic_of};
+use super::topic::fact_topic;
+#[cfg(test)]
+use super::topic::topic_of;
 use crate::words::{FactId, FactRecord, FactState, FactVector, Label};
 use std::collections::BTreeSet;
 
@@ -47,7 +49,7 @@ pub fn judge_fact(
     vector: Option<&FactVector>,
     known: &[FactRecord],
 ) -> FactVerdict {
-    let topic = topic.and_then(plain_topic).or_else(|| topic_of(text));
+    let topic = fact_topic(text, topic);
     let vetoed = known.iter().filter(|record| record.fact.state == FactState::Vetoed);
     if let Some(vetoed) = vetoed.into_iter().find(|record| resembles((text, vector), record)) {
         return FactVerdict::Vetoed(vetoed.fact.id);

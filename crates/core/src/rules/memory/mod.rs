@@ -13,4 +13,5 @@ pub use ranking::rank_facts;
 pub use retention::{Fading, faded, retention};
 pub use telling::{fact_lines, fill_budget, rough_tokens};
 pub use terms::{holds_terms, search_terms};
+pub use topic::fact_topic;
 pub use worth::{holds_secret, worth_keeping};

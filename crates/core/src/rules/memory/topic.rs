@@ -64,8 +64,13 @@ pub(super) fn topic_of(text: &str) -> Option<String> {
     })
 }
 
+/// The topic of a fact: the given one in the form in which topics are compared, else the one its text tells.
+pub fn fact_topic(text: &str, given: Option<&str>) -> Option<String> {
+    given.and_then(plain_topic).or_else(|| topic_of(text))
+}
+
 /// A topic as a model gave it, in the form in which topics are compared.
-pub(super) fn plain_topic(topic: &str) -> Option<String> {
+fn plain_topic(topic: &str) -> Option<String> {
     let (subject, attribute) = topic.split_once('/')?;
     let owner = ["owner", "the owner", "user", "the user", "me", "i", "소유자", "사용자", "나"];
     let is_owner = owner.contains(&subject.trim().to_lowercase().as_str());

@@ -127,7 +127,9 @@ mod tests {
         index.add("other", FactKind::Fact, 999, &signs(0));
         let far = |place: &i64| place * 37 % 250;
         let near: Vec<i64> = index.nearest("e", None, &signs(0), 5).iter().map(far).collect();
-        assert_eq!(near, [0, 0, 1, 1, 2]);
+        let mut all: Vec<i64> = (0..300).map(|place| far(&place)).collect();
+        all.sort_unstable();
+        assert_eq!(near, all[..5]);
         let facts = index.nearest("e", Some(FactKind::Fact), &signs(0), 4);
         assert!(facts.iter().all(|place| place % 3 == 0) && facts.len() == 4);
         for place in 0..299 {
