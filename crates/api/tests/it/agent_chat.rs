@@ -254,7 +254,7 @@ async fn failures_are_told_and_faults_are_refused() {
     let mut few = request("/v1/chat/completions", &chat(user("hi"), false), &[]);
     few.headers_mut().insert("x-api-key", HeaderValue::from_static("nk-few"));
     let got = world.send(few).await;
-    assert_eq!((got.status.as_u16(), got.json()["error"]["code"].as_str()), (403, Some("model.not_allowed")));
+    assert_eq!((got.status.as_u16(), got.json()["error"]["code"].as_str()), (403, Some("key.model_not_allowed")));
 }
 
 #[tokio::test]
