@@ -109,8 +109,11 @@ async fn by_agent<D: Inbound>(
     let (reply, run) = agents::reply(state, services, headers, (asked, context), lang).await?;
     let created = state.parts.clock.now().as_second();
     let head = Head { request, created, model: reply.info.model.clone(), lang };
-    let mut response =
-        if stream { streamed::<D>(state, head, echo, reply) } else { collected::<D>(head, echo, reply).await? };
+    let mut response = if stream {
+        streamed::<D>(state, head, echo, reply)
+    } else {
+        collected::<D>(head, echo, reply).await?
+    };
     headers::name_run(response.headers_mut(), run);
     Ok(response)
 }

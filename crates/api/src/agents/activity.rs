@@ -135,8 +135,7 @@ fn days(runs: &[RunRecord], zone: &TimeZone) -> Vec<Day> {
 
 fn count_tool(tools: &mut BTreeMap<String, ToolUse>, step: StepRecord) {
     let (StepKind::Tool, Some(tool)) = (step.kind, step.tool) else { return };
-    let used =
-        tools.entry(tool.clone()).or_insert_with(|| ToolUse { tool, ..ToolUse::default() });
+    let used = tools.entry(tool.clone()).or_insert_with(|| ToolUse { tool, ..ToolUse::default() });
     used.calls += 1;
     match step.status {
         StepStatus::Ok => {}

@@ -2,12 +2,12 @@
 
 use super::AgentServices;
 use super::caller::may_see;
+use jiff::Timestamp;
 use nunchi_agent::AgentError;
 use nunchi_core::{
     AccessRole, Answer, AnswerError, Approval, ApprovalState, ApprovalSubject, ContentHash, PermissionRule,
     Principal, StorageError,
 };
-use jiff::Timestamp;
 use serde::Deserialize;
 
 /// What a person says.

@@ -101,6 +101,7 @@ pub(crate) fn status_of(error: &AgentError) -> u16 {
         AgentError::Storage(StorageError::DiskFull) => 507,
         AgentError::Answer(AnswerError::Unfit) => 400,
         AgentError::Answer(_) => 409,
+        AgentError::AtWork(_) | AgentError::NothingToUndo(..) => 409,
         AgentError::Busy(_) => 429,
         AgentError::Storage(_) | AgentError::Stopped(_) => 503,
     }

@@ -4,8 +4,8 @@ use super::caller::Caller;
 use super::watch::{RunWatch, Told};
 use super::wire::RunObject;
 use crate::admin::{Path, Query, Refused};
-use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::extract::FromRequestParts;
+use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream::unfold;
@@ -42,7 +42,9 @@ pub(super) fn written(told: &Told, lang: Lang) -> Written {
     match told {
         Told::Standing(run) => Written::new("run", json!(RunObject::from(&**run))),
         Told::Text(text) => Written::new("text", json!({ "text": text })),
-        Told::Step(step) => Written { step: Some(step.number), ..Written::new("step", json!(LogStep::of(step))) },
+        Told::Step(step) => {
+            Written { step: Some(step.number), ..Written::new("step", json!(LogStep::of(step))) }
+        }
         Told::Asked(approval) => Written::new("asked", json!(approval)),
         Told::Notice(notice) => match &**notice {
             Notice::Estimate(estimate) => Written::new("estimate", json!(estimate)),

@@ -68,22 +68,13 @@ pub(crate) async fn reply(
     let notes = left_out(&asked, &context, headers);
     let streams = asked.stream;
     let request = context.request;
-    let conversation =
-        take_apart(&asked.messages).map_err(|problem| Failure::of_problem(&problem, lang))?;
+    let conversation = take_apart(&asked.messages).map_err(|problem| Failure::of_problem(&problem, lang))?;
     let found = begin(state, services, headers, (asked, conversation), &context).await;
     let (run, after) = found.map_err(|error| Failure::new(status_of(&error), &error, lang))?;
-    let served = Served {
-        request,
-        cache: CacheVerdict::Bypass,
-        reason: format!("run {run}"),
-        budgets: Vec::new(),
-    };
-    let info = ReplyInfo {
-        model: NAME.to_owned(),
-        notes,
-        served: Some(Arc::new(served)),
-        ..ReplyInfo::default()
-    };
+    let served =
+        Served { request, cache: CacheVerdict::Bypass, reason: format!("run {run}"), budgets: Vec::new() };
+    let info =
+        ReplyInfo { model: NAME.to_owned(), notes, served: Some(Arc::new(served)), ..ReplyInfo::default() };
     let watch = RunWatch::begin(services.clone(), run, after);
     let telling = Telling { services: services.clone(), run, base: base_url(headers), streams };
     Ok((Reply { info, stream: stream(telling, watch) }, run))
@@ -147,11 +138,8 @@ async fn begun_before(
     session: Option<&str>,
     goal: &str,
 ) -> Result<Option<RunId>, AgentError> {
-    let filter = RunFilter {
-        session: session.map(str::to_owned),
-        limit: Some(MOST_SEARCHED),
-        ..RunFilter::default()
-    };
+    let filter =
+        RunFilter { session: session.map(str::to_owned), limit: Some(MOST_SEARCHED), ..RunFilter::default() };
     let masked = mask_secrets(goal);
     for run in services.runs.runs(filter).await? {
         if run.parent.is_none()
@@ -176,11 +164,13 @@ fn take_apart(messages: &[Message]) -> Result<Conversation, Problem> {
         .collect();
     let last = history.pop().filter(|turn| turn.role == Role::User);
     let Some(last) = last.filter(|turn| !turn.plain_text().trim().is_empty()) else {
-        return Err(Problem::invalid("messages", "the last one must be a user's text: it says what is to be done"));
+        return Err(Problem::invalid(
+            "messages",
+            "the last one must be a user's text: it says what is to be done",
+        ));
     };
     let goal = last.plain_text();
-    let beside: Vec<Part> =
-        last.parts.into_iter().filter(|part| matches!(part, Part::Media(_))).collect();
+    let beside: Vec<Part> = last.parts.into_iter().filter(|part| matches!(part, Part::Media(_))).collect();
     if !beside.is_empty() {
         history.push(Message { role: Role::User, parts: beside, name: None });
     }
@@ -242,7 +232,10 @@ mod tests {
         ])
         .ok()
         .unwrap();
-        assert_eq!((parts.system.as_str(), parts.goal.as_str(), parts.history.len()), ("Be brief.", "do it", 2));
+        assert_eq!(
+            (parts.system.as_str(), parts.goal.as_str(), parts.history.len()),
+            ("Be brief.", "do it", 2)
+        );
         assert!(take_apart(&[turn(Role::User, "hi"), turn(Role::Assistant, "hello")]).is_err());
         assert!(take_apart(&[turn(Role::User, " ")]).is_err());
     }

@@ -61,15 +61,20 @@ fn asked(question: &Approval, lang: Lang) -> String {
         ApprovalSubject::Calls(calls) => {
             let call = |call: &nunchi_core::CallToApprove| {
                 let diff = call.diff.as_deref().filter(|diff| !diff.is_empty());
-                let diff = diff.map(|diff| format!("\n```diff\n{}\n```", diff.trim_end())).unwrap_or_default();
+                let diff =
+                    diff.map(|diff| format!("\n```diff\n{}\n```", diff.trim_end())).unwrap_or_default();
                 format!("**{}** `{}`\n{}{diff}", call.tool, call.arguments, call.decision.explain(lang))
             };
             calls.iter().map(call).collect::<Vec<_>>().join("\n\n")
         }
         ApprovalSubject::Plan(plan) => {
             let title = lang.pick("The plan:", "계획:");
-            let goals: Vec<_> =
-                plan.nodes.iter().enumerate().map(|(at, node)| format!("{}. {}", at + 1, node.goal)).collect();
+            let goals: Vec<_> = plan
+                .nodes
+                .iter()
+                .enumerate()
+                .map(|(at, node)| format!("{}. {}", at + 1, node.goal))
+                .collect();
             format!("{title}\n{}", goals.join("\n"))
         }
         ApprovalSubject::Limit { used, raise, .. } => {
@@ -83,7 +88,9 @@ fn asked(question: &Approval, lang: Lang) -> String {
             Lang::En => {
                 format!("Did this happen? Its answer was lost: **{}** `{}`", call.tool, call.arguments)
             }
-            Lang::Ko => format!("이 작업이 실행되었나요? 결과를 잃었습니다: **{}** `{}`", call.tool, call.arguments),
+            Lang::Ko => {
+                format!("이 작업이 실행되었나요? 결과를 잃었습니다: **{}** `{}`", call.tool, call.arguments)
+            }
         },
     };
     match text.char_indices().nth(MOST_SHOWN) {
@@ -136,7 +143,8 @@ async fn waiting_run(
     history: &[Message],
 ) -> Result<Option<RunRecord>, AgentError> {
     let named = history.iter().rev().find(|turn| turn.role == Role::Assistant);
-    let mut candidates: Vec<RunId> = named.and_then(|turn| named_run(&turn.plain_text())).into_iter().collect();
+    let mut candidates: Vec<RunId> =
+        named.and_then(|turn| named_run(&turn.plain_text())).into_iter().collect();
     if let (true, Some(session)) = (candidates.is_empty(), session) {
         let filter = RunFilter { session: Some(session.to_owned()), limit: Some(20), ..RunFilter::default() };
         let runs = services.runs.runs(filter).await?;

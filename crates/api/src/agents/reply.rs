@@ -251,9 +251,12 @@ fn line(step: &StepRecord) -> Option<String> {
     let tool = step.tool.as_deref().unwrap_or_default();
     match step.kind {
         StepKind::Message => None,
-        StepKind::Model if step.status == StepStatus::Ok && matches!(step.why.as_str(), "act" | "merge") => None,
+        StepKind::Model if step.status == StepStatus::Ok && matches!(step.why.as_str(), "act" | "merge") => {
+            None
+        }
         StepKind::Model => Some(format!("{mark} {}{code}\n", step.why)),
         StepKind::Tool => Some(format!("{mark} {tool} {}{code}\n", short(&step.input))),
+        StepKind::Undo => Some(format!("{mark} {} {tool} {}{code}\n", step.why, short(&step.input))),
         StepKind::Delegated => Some(format!("{mark} {tool}: {}{code}\n", short(&step.why))),
         StepKind::Guard => Some(format!("{mark} {}{code}\n", short(&step.why))),
         StepKind::Asked => Some(format!("… {}\n", short(&step.why))),

@@ -118,11 +118,9 @@ pub(crate) async fn begin(services: &AgentServices, mut request: RunRequest) -> 
 
 /// `POST /api/runs`
 pub(crate) async fn create(caller: Caller, Body(new): Body<New>) -> Result<Response, Refused> {
-    may_begin(&caller.principal)
-        .map_err(|error| Refused::of(Failure::of_model(&error, caller.lang)))?;
+    may_begin(&caller.principal).map_err(|error| Refused::of(Failure::of_model(&error, caller.lang)))?;
     let wait = new.wait;
-    let request =
-        request(new, &caller.principal).map_err(|(field, detail)| caller.invalid(field, detail))?;
+    let request = request(new, &caller.principal).map_err(|(field, detail)| caller.invalid(field, detail))?;
     let id = begin(&caller.services, request).await.map_err(|error| caller.agent(&error))?;
     if wait {
         caller.services.agent.wait(id).await.map_err(|error| caller.agent(&error))?;

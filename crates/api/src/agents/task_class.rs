@@ -3,13 +3,16 @@
 /// Kinds of work, each with the words that tell of it; the first that fits counts. Korean words are stems.
 const CLASSES: [(&str, &[&str]); 9] = [
     ("remind", &["remind", "reminder", "schedule", "alarm", "calendar", "알림", "알려줘야", "예약", "일정"]),
-    ("send", &["send", "mail", "email", "e-mail", "reply", "forward", "notify", "보내", "메일", "회신", "전달"]),
+    (
+        "send",
+        &["send", "mail", "email", "e-mail", "reply", "forward", "notify", "보내", "메일", "회신", "전달"],
+    ),
     ("delete", &["delete", "remove", "clean", "drop", "삭제", "지워", "제거"]),
     (
         "change",
         &[
-            "change", "update", "edit", "fix", "rename", "move", "replace", "refactor", "수정", "바꿔", "변경", "고쳐",
-            "옮겨",
+            "change", "update", "edit", "fix", "rename", "move", "replace", "refactor", "수정", "바꿔",
+            "변경", "고쳐", "옮겨",
         ],
     ),
     (
@@ -19,21 +22,33 @@ const CLASSES: [(&str, &[&str]); 9] = [
     ("summarise", &["summarise", "summarize", "summary", "digest", "요약", "정리"]),
     (
         "research",
-        &["research", "find", "search", "compare", "investigate", "look", "collect", "조사", "찾아", "검색", "비교"],
+        &[
+            "research",
+            "find",
+            "search",
+            "compare",
+            "investigate",
+            "look",
+            "collect",
+            "조사",
+            "찾아",
+            "검색",
+            "비교",
+        ],
     ),
     ("calculate", &["calculate", "compute", "count", "sum", "convert", "계산", "환산", "세어", "합계"]),
     ("translate", &["translate", "translation", "번역"]),
 ];
 
 /// Words that begin questions.
-const ASKING: [&str; 14] = [
-    "what", "why", "how", "who", "when", "where", "which", "is", "are", "does", "do", "can", "무엇", "왜",
-];
+const ASKING: [&str; 14] =
+    ["what", "why", "how", "who", "when", "where", "which", "is", "are", "does", "do", "can", "무엇", "왜"];
 
 /// The kind of work that a goal asks for.
 pub(super) fn task_class(goal: &str) -> &'static str {
     let lower = goal.to_lowercase();
-    let words: Vec<&str> = lower.split(|c: char| !c.is_alphanumeric() && c != '-').filter(|w| !w.is_empty()).collect();
+    let words: Vec<&str> =
+        lower.split(|c: char| !c.is_alphanumeric() && c != '-').filter(|w| !w.is_empty()).collect();
     let asks = words.first().is_some_and(|first| ASKING.contains(first));
     let fits = |stem: &&str| match stem.is_ascii() {
         true => words.contains(stem),

@@ -150,8 +150,7 @@ pub(crate) async fn open_questions(
     run: &RunRecord,
 ) -> Result<Vec<Approval>, AgentError> {
     let mut open = services.approvals.approvals(Some(run.id), true).await?;
-    let below =
-        RunFilter { status: Some(RunStatus::Parked), parent: Some(run.id), ..RunFilter::default() };
+    let below = RunFilter { status: Some(RunStatus::Parked), parent: Some(run.id), ..RunFilter::default() };
     for sub_agent in services.runs.runs(below).await? {
         open.extend(services.approvals.approvals(Some(sub_agent.id), true).await?);
     }

@@ -23,7 +23,8 @@ fn user(text: &str) -> Value {
 }
 
 fn request(path: &str, body: &Value, more: &[(&'static str, &str)]) -> Request<Body> {
-    let mut request = Request::post(path).header("x-api-key", "nk-good").header("host", "nunchi.example:8484");
+    let mut request =
+        Request::post(path).header("x-api-key", "nk-good").header("host", "nunchi.example:8484");
     for (name, value) in more {
         request = request.header(*name, *value);
     }
@@ -68,7 +69,10 @@ async fn a_stream_of_chunks() {
     assert!(streamed(&got, "reasoning_content").contains("✓ write_file"), "{}", got.text());
     assert!(got.events().len() > 5, "in pieces");
     let last = got.events().pop().unwrap();
-    assert_eq!((last["usage"]["total_tokens"].as_u64(), last["usage"]["cost_usd"].as_str()), (Some(240), Some("0.003")));
+    assert_eq!(
+        (last["usage"]["total_tokens"].as_u64(), last["usage"]["cost_usd"].as_str()),
+        (Some(240), Some("0.003"))
+    );
     assert!(got.text().trim_end().ends_with("data: [DONE]"));
     assert!(!got.header("x-nunchi-run").is_empty());
 }
@@ -81,7 +85,9 @@ async fn anthropics_dialect() {
     let events = got.events();
     let kinds: Vec<_> = events.iter().map(|event| event["type"].as_str().unwrap()).collect();
     assert_eq!((kinds[0], *kinds.last().unwrap()), ("message_start", "message_stop"));
-    let deltas = |field: &str| -> String { events.iter().filter_map(|event| event["delta"][field].as_str()).collect() };
+    let deltas = |field: &str| -> String {
+        events.iter().filter_map(|event| event["delta"][field].as_str()).collect()
+    };
     assert_eq!(deltas("text"), "Let me write.\n\nI wrote it.");
     assert!(deltas("thinking").contains("write_file"));
     let usage = &events[events.len() - 2]["usage"];
@@ -93,7 +99,10 @@ async fn anthropics_dialect() {
     let body = json!({"model": "nunchi", "max_tokens": 500, "messages": user("write a")});
     let whole = world.send(request("/v1/messages", &body, &[])).await.json();
     assert_eq!(whole["content"], json!([{"type": "text", "text": "I wrote it."}]));
-    assert_eq!((whole["stop_reason"].as_str(), whole["usage"]["cost_usd"].as_str()), (Some("end_turn"), Some("0.003")));
+    assert_eq!(
+        (whole["stop_reason"].as_str(), whole["usage"]["cost_usd"].as_str()),
+        (Some("end_turn"), Some("0.003"))
+    );
 }
 
 #[tokio::test]
@@ -130,18 +139,22 @@ async fn the_conversation_and_instructions_come_along() {
         {"role": "user", "content": "What do I like?"},
     ]);
     let mut body = chat(messages, false);
-    body["tools"] = json!([{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}]);
+    body["tools"] =
+        json!([{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}]);
     body["temperature"] = json!(0.1);
     let got = world.send(request("/v1/chat/completions", &body, &[("x-nunchi-session", "s1")])).await;
     assert_eq!(content(&got), "Blue.");
     let (asked, context) = world.model.requests().remove(0);
     let told: Vec<_> = asked.messages.iter().map(|turn| (turn.role, turn.plain_text())).collect();
     assert!(told[0].1.ends_with("Answer like a pirate."), "{told:?}");
-    assert_eq!(told[1..], [
-        (Role::User, "I like blue.".to_owned()),
-        (Role::Assistant, "Noted.".to_owned()),
-        (Role::User, "What do I like?".to_owned()),
-    ]);
+    assert_eq!(
+        told[1..],
+        [
+            (Role::User, "I like blue.".to_owned()),
+            (Role::Assistant, "Noted.".to_owned()),
+            (Role::User, "What do I like?".to_owned()),
+        ]
+    );
     assert_eq!(context.session.as_deref(), Some("s1"));
     assert!(context.principal.key.is_some(), "the caller's key pays");
     let notes = got.header("x-nunchi-notes");
@@ -154,7 +167,8 @@ async fn a_schema_shapes_the_answer() {
     let world = AgentWorld::new([says("{\"n\": \"four\"}"), says("{\"n\": 4}")]);
     let mut body = chat(user("2 + 2"), false);
     let schema = json!({"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]});
-    body["response_format"] = json!({"type": "json_schema", "json_schema": {"name": "sum", "schema": schema}});
+    body["response_format"] =
+        json!({"type": "json_schema", "json_schema": {"name": "sum", "schema": schema}});
     assert_eq!(content(&ask(&world, &body).await), "{\"n\": 4}");
 }
 
@@ -197,7 +211,11 @@ async fn it_speaks_the_callers_language() {
 
 #[tokio::test]
 async fn a_plan_is_changed_by_words_in_its_session() {
-    let script = [plan(&["send_mail"]), plan(&["write_file"]), calls("", &[("write_file", json!({"path": "a", "text": "1"}))])];
+    let script = [
+        plan(&["send_mail"]),
+        plan(&["write_file"]),
+        calls("", &[("write_file", json!({"path": "a", "text": "1"}))]),
+    ];
     let world = AgentWorld::new(script);
     let verified = json!({"goals": [{"id": "g0", "met": true, "why": "receipt"}]});
     world.model.script([says("I wrote it."), says(&verified.to_string())]);
@@ -254,14 +272,22 @@ async fn failures_are_told_and_faults_are_refused() {
     let mut few = request("/v1/chat/completions", &chat(user("hi"), false), &[]);
     few.headers_mut().insert("x-api-key", HeaderValue::from_static("nk-few"));
     let got = world.send(few).await;
-    assert_eq!((got.status.as_u16(), got.json()["error"]["code"].as_str()), (403, Some("key.model_not_allowed")));
+    assert_eq!(
+        (got.status.as_u16(), got.json()["error"]["code"].as_str()),
+        (403, Some("key.model_not_allowed"))
+    );
 }
 
 #[tokio::test]
 async fn it_is_listed_among_the_models() {
     let world = AgentWorld::new([]);
     let ids = |got: &Got| -> Vec<String> {
-        got.json()["data"].as_array().unwrap().iter().map(|model| model["id"].as_str().unwrap().into()).collect()
+        got.json()["data"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|model| model["id"].as_str().unwrap().into())
+            .collect()
     };
     let all = ids(&world.get("/v1/models").await);
     assert!(all.contains(&"nunchi".to_owned()) && all.contains(&"nunchi:ultrawork".to_owned()), "{all:?}");

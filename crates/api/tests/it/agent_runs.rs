@@ -29,7 +29,11 @@ fn parsed(text: &str) -> Vec<(String, Option<u32>, Value)> {
 }
 
 fn step_numbers(events: &[(String, Option<u32>, Value)]) -> Vec<u64> {
-    events.iter().filter(|(name, ..)| name == "step").map(|(.., data)| data["step"].as_u64().unwrap()).collect()
+    events
+        .iter()
+        .filter(|(name, ..)| name == "step")
+        .map(|(.., data)| data["step"].as_u64().unwrap())
+        .collect()
 }
 
 #[tokio::test]
@@ -37,7 +41,10 @@ async fn a_run_is_begun_and_shown() {
     let world = AgentWorld::new([write("a.md", "hello"), says("I wrote a.md.")]);
     let (id, run) = world.run("write a.md").await;
     assert_eq!(world.read("a.md"), "hello");
-    assert_eq!((run["status"].as_str(), run["outcome"]["text"].as_str()), (Some("done"), Some("I wrote a.md.")));
+    assert_eq!(
+        (run["status"].as_str(), run["outcome"]["text"].as_str()),
+        (Some("done"), Some("I wrote a.md."))
+    );
     assert_eq!(run["total_tokens"], 240);
     assert_eq!(run["total_cost_usd"], "0.003");
     assert_eq!(run["user_input"], "write a.md");
@@ -76,11 +83,17 @@ async fn runs_are_listed_in_pages_and_by_filters() {
         world.run(goal).await;
     }
     let goals = |value: &Value| -> Vec<String> {
-        value["runs"].as_array().unwrap().iter().map(|run| run["user_input"].as_str().unwrap().into()).collect()
+        value["runs"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|run| run["user_input"].as_str().unwrap().into())
+            .collect()
     };
     let first = world.get("/api/runs?limit=2").await.json();
     assert_eq!(goals(&first), ["three apples", "two"]);
-    let rest = world.get(&format!("/api/runs?limit=2&after={}", first["next"].as_str().unwrap())).await.json();
+    let rest =
+        world.get(&format!("/api/runs?limit=2&after={}", first["next"].as_str().unwrap())).await.json();
     assert_eq!((goals(&rest), &rest["next"]), (vec!["one apple".to_owned()], &Value::Null));
     assert_eq!(goals(&world.get("/api/runs?q=APPLE").await.json()).len(), 2);
     assert_eq!(goals(&world.get("/api/runs?status=failed").await.json()).len(), 0);
@@ -93,7 +106,8 @@ async fn a_key_sees_its_own_runs_only() {
     let world = AgentWorld::new([says("a"), says("b")]);
     let (admins, _) = world.run("mine").await;
     let body = json!({"goal": "theirs", "wait": true});
-    let theirs = world.post_as("nk-caller", "/api/runs", body).await.json()["run_id"].as_str().unwrap().to_owned();
+    let theirs =
+        world.post_as("nk-caller", "/api/runs", body).await.json()["run_id"].as_str().unwrap().to_owned();
     let listed = |got: Value| got["runs"].as_array().unwrap().len();
     assert_eq!(listed(world.get_as("nk-caller", "/api/runs").await.json()), 1);
     assert_eq!(listed(world.get_as("nk-other", "/api/runs").await.json()), 0);
@@ -113,7 +127,8 @@ async fn a_key_sees_its_own_runs_only() {
     assert_eq!(metrics(world.get_as("nk-caller", "/api/runs/metrics").await.json()), 1);
     assert_eq!(metrics(world.get("/api/runs/metrics").await.json()), 2);
     for path in ["/api/permissions", "/api/permissions/explain"] {
-        let got = world.post_as("nk-caller", path, json!({"name": "n", "tool": "t", "verdict": "allow"})).await;
+        let got =
+            world.post_as("nk-caller", path, json!({"name": "n", "tool": "t", "verdict": "allow"})).await;
         assert_ne!(got.status, 200, "{path}");
     }
     assert_eq!(world.get_as("nk-caller", "/api/permissions").await.status, 403);
@@ -135,7 +150,8 @@ async fn events_replay_and_then_go_on_without_gap_or_double() {
     }
     let stored = parsed(&text);
     assert_eq!(step_numbers(&stored), (1..=parked_steps).collect::<Vec<_>>());
-    let question = stored.iter().find(|(name, ..)| name == "asked").unwrap().2["id"].as_str().unwrap().to_owned();
+    let question =
+        stored.iter().find(|(name, ..)| name == "asked").unwrap().2["id"].as_str().unwrap().to_owned();
     let answered = world.post(&format!("/api/approvals/{question}"), json!({"answer": "approve"})).await;
     assert_eq!(answered.status, 200, "{}", answered.text());
     while let Some(more) = body.next().await {
@@ -147,8 +163,11 @@ async fn events_replay_and_then_go_on_without_gap_or_double() {
     assert_eq!(step_numbers(&events), (1..=all).collect::<Vec<_>>());
     let (name, _, last) = events.last().unwrap();
     assert_eq!((name.as_str(), last["status"].as_str()), ("end", Some("done")));
-    let said: String =
-        events.iter().filter(|(name, ..)| name == "text").map(|(.., data)| data["text"].as_str().unwrap()).collect();
+    let said: String = events
+        .iter()
+        .filter(|(name, ..)| name == "text")
+        .map(|(.., data)| data["text"].as_str().unwrap())
+        .collect();
     assert_eq!(said, "I sent it.");
     assert_eq!(world.read("outbox"), "kim@example.com: hi\n");
 
@@ -213,8 +232,12 @@ async fn a_web_socket_tells_the_same() {
 
 #[tokio::test]
 async fn questions_are_listed_answered_and_granted() {
-    let world =
-        AgentWorld::new([mail("kim@example.com"), says("I sent it."), mail("kim@example.com"), says("I sent it.")]);
+    let world = AgentWorld::new([
+        mail("kim@example.com"),
+        says("I sent it."),
+        mail("kim@example.com"),
+        says("I sent it."),
+    ]);
     let (id, _) = world.run("mail kim@example.com").await;
     let open = world.get("/api/approvals").await.json();
     let question = &open[0];
@@ -250,7 +273,8 @@ async fn like_questions_are_answered_together() {
     }
     world.model.script([says("No mail."), says("No mail.")]);
     let batch = world.get("/api/approvals").await.json()[0]["batch"].as_str().unwrap().to_owned();
-    let came = world.post("/api/approvals", json!({"batch": batch, "answer": "deny", "reason": "not today"})).await;
+    let came =
+        world.post("/api/approvals", json!({"batch": batch, "answer": "deny", "reason": "not today"})).await;
     let came = came.json();
     assert_eq!(came.as_array().unwrap().len(), 2);
     assert!(came.as_array().unwrap().iter().all(|one| one["ok"] == true), "{came}");
@@ -269,7 +293,10 @@ async fn an_expired_question_says_so() {
     world.clock.advance(std::time::Duration::from_secs(2 * 24 * 3_600));
     assert_eq!(world.get("/api/approvals").await.json(), json!([]));
     let late = world.post(&format!("/api/approvals/{id}"), json!({"answer": "approve"})).await;
-    assert_eq!((late.status.as_u16(), late.json()["error"]["code"].as_str()), (409, Some("approval.expired")));
+    assert_eq!(
+        (late.status.as_u16(), late.json()["error"]["code"].as_str()),
+        (409, Some("approval.expired"))
+    );
     assert_eq!(world.read("outbox"), "");
 }
 
@@ -332,7 +359,8 @@ async fn a_plan_is_shown_and_resumed() {
     let body = json!({"goal": "write and mail", "mode": "deliberate", "wait": true});
     let run = world.post("/api/runs", body).await.json();
     assert_eq!(run["status"], "parked");
-    let ids: Vec<_> = run["plan"]["nodes"].as_array().unwrap().iter().map(|node| node["id"].clone()).collect();
+    let ids: Vec<_> =
+        run["plan"]["nodes"].as_array().unwrap().iter().map(|node| node["id"].clone()).collect();
     assert_eq!(json!(ids), json!(["g0", "g1"]));
     assert_eq!(run["approvals"][0]["subject"]["plan"], run["plan"]);
     let id = run["run_id"].as_str().unwrap();
@@ -376,7 +404,8 @@ async fn conversations_are_remembered() {
     assert_eq!((list[0]["id"].as_str(), list[0]["runs"].as_array().unwrap().len()), (Some("s 1/x"), 2));
     assert_eq!(list[0]["total_cost_usd"], "0.003");
     let shown = world.get("/api/sessions/s%201%2Fx").await.json();
-    let texts: Vec<_> = shown["messages"].as_array().unwrap().iter().map(|turn| turn["text"].clone()).collect();
+    let texts: Vec<_> =
+        shown["messages"].as_array().unwrap().iter().map(|turn| turn["text"].clone()).collect();
     assert_eq!(
         json!(texts),
         json!(["What is the capital of France?", "Paris.", "How many live there?", "About two million."])
@@ -399,7 +428,8 @@ async fn activity_is_measured() {
     assert_eq!((got["all"]["runs"].as_u64(), got["all"]["failed"].as_u64()), (Some(3), Some(1)));
     assert_eq!(got["all"]["total_cost_usd"], "0.006");
     assert_eq!(got["by_mode"][0]["name"], "reflexive");
-    let class = |name: &str| got["by_class"].as_array().unwrap().iter().find(|group| group["name"] == name).cloned();
+    let class =
+        |name: &str| got["by_class"].as_array().unwrap().iter().find(|group| group["name"] == name).cloned();
     assert_eq!(class("write").unwrap()["failure_rate"], 0.0);
     assert_eq!(class("question").unwrap()["failure_rate"], 1.0);
     let tool = &got["tools"][0];
@@ -414,7 +444,8 @@ async fn without_agents_there_is_nothing() {
     for path in ["/api/runs", "/api/approvals", "/api/sessions", "/api/permissions", "/api/runs/metrics"] {
         assert_eq!(world.get(path).await.status, 404, "{path}");
     }
-    let collected = world.router.clone().oneshot(Request::get("/api/runs").body(Body::empty()).unwrap()).await;
+    let collected =
+        world.router.clone().oneshot(Request::get("/api/runs").body(Body::empty()).unwrap()).await;
     let body = collected.unwrap().into_body().collect().await.unwrap().to_bytes();
     assert!(std::str::from_utf8(&body).unwrap().contains("key.missing"));
 }

@@ -159,7 +159,8 @@ impl UndoRuns for Undo {
                 let wanted = order.step.is_none_or(|number| number == step.number);
                 let (Some(record), Some(tool), true) = (step.undo, step.tool, wanted) else { continue };
                 let found = self.tools.find(&tool).expect("it was called");
-                let call = UndoCall { run: order.run, key: step.id.to_string(), record, dry_run: order.dry_run };
+                let call =
+                    UndoCall { run: order.run, key: step.id.to_string(), record, dry_run: order.dry_run };
                 let undone = found.undo(call).await.map_err(|error| Box::new(error) as UndoRefused)?;
                 let number = step.number;
                 let (status, summary, conflicts) = (UndoStatus::Undone, undone.summary, undone.conflicts);
@@ -185,10 +186,8 @@ impl AgentWorld {
     pub(crate) fn new(script: impl IntoIterator<Item = ScriptedReply>) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = || folder.path().to_owned();
-        let tools = Arc::new(Tools(vec![
-            Arc::new(FolderTool::Write(path())),
-            Arc::new(FolderTool::Mail(path())),
-        ]));
+        let tools =
+            Arc::new(Tools(vec![Arc::new(FolderTool::Write(path())), Arc::new(FolderTool::Mail(path()))]));
         let (model, runs) = (ScriptedModel::new(script), Arc::new(MemoryRuns::new()));
         let approvals = Arc::new(MemoryApprovals::new(Vec::new()));
         let (clock, ids) = (Arc::new(ManualClock::new()), Arc::new(SequentialIds::new()));
@@ -213,8 +212,7 @@ impl AgentWorld {
             max_output_tokens: 4_096,
         }));
         let undo = Arc::new(Undo { runs: runs.clone(), tools });
-        let services =
-            AgentServices { agent: agent.clone(), desk, runs: runs.clone(), approvals, undo };
+        let services = AgentServices { agent: agent.clone(), desk, runs: runs.clone(), approvals, undo };
         let state = ApiState::new(ApiParts {
             model: Arc::new(model.clone()),
             embedder: Arc::new(model.clone()),

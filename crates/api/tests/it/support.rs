@@ -9,9 +9,9 @@ use http_body_util::BodyExt;
 use jiff::Timestamp;
 use nunchi_api::{ApiParts, ApiSettings, ApiState, Authenticate, Catalog, KeyRefused, ReadyCheck, router};
 use nunchi_core::{
-    AccessRole, BoxFuture, CallContext, CallId, CallSummary, Citation, Clock, Dialect, EmbedReply, EmbedRequest,
-    Embedder, Frame, Ids, KeyId, Model, ModelCard, ModelError, ModelRequest, NanoUsd, Outcome, Principal,
-    RawFrame, Reply, ReplyEvent, ReplyInfo, ReplyStream, StopReason, StorageError, Usage,
+    AccessRole, BoxFuture, CallContext, CallId, CallSummary, Citation, Clock, Dialect, EmbedReply,
+    EmbedRequest, Embedder, Frame, Ids, KeyId, Model, ModelCard, ModelError, ModelRequest, NanoUsd, Outcome,
+    Principal, RawFrame, Reply, ReplyEvent, ReplyInfo, ReplyStream, StopReason, StorageError, Usage,
 };
 use nunchi_gateway::KeyError;
 use serde_json::Value;

@@ -110,7 +110,11 @@ fn together(session: &Session, batch: &str, list: &[&Approval]) -> Markup {
 }
 
 /// `POST /console/approvals/{id}`
-pub(super) async fn answer(State(console): State<Console>, Path(id): Path<ApprovalId>, sent: Sent) -> Response {
+pub(super) async fn answer(
+    State(console): State<Console>,
+    Path(id): Path<ApprovalId>,
+    sent: Sent,
+) -> Response {
     let Sent { session, fields } = sent;
     let agents = match services(&console) {
         Ok(agents) => agents,
@@ -118,7 +122,11 @@ pub(super) async fn answer(State(console): State<Console>, Path(id): Path<Approv
     };
     let some = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
     let chosen: Vec<_> = fields.all("calls").filter_map(|hash| hash.parse().ok()).collect();
-    let mut said = Said { reason: some(fields.text("reason")), text: some(fields.text("text")), ..Said::plain(Verb::Deny) };
+    let mut said = Said {
+        reason: some(fields.text("reason")),
+        text: some(fields.text("text")),
+        ..Said::plain(Verb::Deny)
+    };
     match fields.text("answer") {
         "approve" => {
             said.answer = Verb::Approve;
@@ -140,7 +148,12 @@ pub(super) async fn answer(State(console): State<Console>, Path(id): Path<Approv
     }
 }
 
-async fn give(agents: &AgentServices, session: &Session, id: ApprovalId, said: &Said) -> Result<(), AgentError> {
+async fn give(
+    agents: &AgentServices,
+    session: &Session,
+    id: ApprovalId,
+    said: &Said,
+) -> Result<(), AgentError> {
     let asked = find_question(agents, &session.principal, id).await?;
     let answer = said.answer(&asked).map_err(|_| AgentError::Answer(nunchi_core::AnswerError::Unfit))?;
     agents.agent.answer(id, answer, &by(session)).await.map(drop)
@@ -162,5 +175,6 @@ pub(super) async fn answer_all(State(console): State<Console>, sent: Sent) -> Re
             Err(error) => return failed(&console, &session, Place::Approvals, &error),
         }
     }
-    Redirect::to(if late { "/console/approvals?done=late" } else { "/console/approvals?done=answered" }).into_response()
+    Redirect::to(if late { "/console/approvals?done=late" } else { "/console/approvals?done=answered" })
+        .into_response()
 }

@@ -17,8 +17,7 @@ const LINE: usize = 25;
 
 /// How far a goal has come, as the class of its box.
 fn stage(node: &PlanNode, run: &RunRecord, steps: &[StepRecord], below: &[RunRecord]) -> &'static str {
-    let delegated =
-        steps.iter().rev().find(|step| step.kind == StepKind::Delegated && step.why == node.goal);
+    let delegated = steps.iter().rev().find(|step| step.kind == StepKind::Delegated && step.why == node.goal);
     if let Some(step) = delegated {
         return if step.status == StepStatus::Ok { "done" } else { "failed" };
     }
@@ -26,7 +25,10 @@ fn stage(node: &PlanNode, run: &RunRecord, steps: &[StepRecord], below: &[RunRec
         return "running";
     }
     let unmet = run.outcome.as_ref().is_some_and(|outcome| {
-        outcome.unmet.iter().any(|line| line.starts_with(&format!("{}:", node.id)) || line.contains(&node.goal))
+        outcome
+            .unmet
+            .iter()
+            .any(|line| line.starts_with(&format!("{}:", node.id)) || line.contains(&node.goal))
     });
     match run.status {
         RunStatus::Done if unmet => "failed",
@@ -121,7 +123,8 @@ fn curve(from: (i64, i64), to: (i64, i64)) -> String {
 
 /// Letters of East Asia take the room of two.
 fn room(letter: char) -> usize {
-    if matches!(letter, '\u{1100}'..='\u{11FF}' | '\u{2E80}'..='\u{D7A3}' | '\u{F900}'..='\u{FAFF}' | '\u{FF00}'..='\u{FF60}') {
+    if matches!(letter, '\u{1100}'..='\u{11FF}' | '\u{2E80}'..='\u{D7A3}' | '\u{F900}'..='\u{FAFF}' | '\u{FF00}'..='\u{FF60}')
+    {
         2
     } else {
         1
@@ -179,7 +182,13 @@ mod tests {
     #[test]
     fn a_goal_stands_behind_what_it_builds_on() {
         let plan = Plan {
-            nodes: vec![node("a", &[]), node("b", &[]), node("c", &["a", "b"]), node("d", &["c", "a"]), node("e", &["b"])],
+            nodes: vec![
+                node("a", &[]),
+                node("b", &[]),
+                node("c", &["a", "b"]),
+                node("d", &["c", "a"]),
+                node("e", &["b"]),
+            ],
         };
         assert_eq!(columns(&plan), [0, 0, 1, 2, 1]);
         assert_eq!(curve((0, 0), (242, 84)), "M196 33C219 33 219 117 242 117");
@@ -188,8 +197,14 @@ mod tests {
     #[test]
     fn goals_are_wrapped_by_their_width() {
         assert_eq!(wrapped("short"), ["short"]);
-        assert_eq!(wrapped("Read every file in the folder and list what changed"), ["Read every file in the", "folder and list what chan…"]);
-        assert_eq!(wrapped("보고서를 작성하여 팀 전체에 공유하고 확인"), ["보고서를 작성하여 팀", "전체에 공유하고 확인"]);
+        assert_eq!(
+            wrapped("Read every file in the folder and list what changed"),
+            ["Read every file in the", "folder and list what chan…"]
+        );
+        assert_eq!(
+            wrapped("보고서를 작성하여 팀 전체에 공유하고 확인"),
+            ["보고서를 작성하여 팀", "전체에 공유하고 확인"]
+        );
         assert_eq!(wrapped(""), [""]);
     }
 }

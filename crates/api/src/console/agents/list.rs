@@ -20,7 +20,8 @@ use serde_json::Value;
 /// Runs on a page.
 const ROWS: usize = 50;
 /// The modes that can be chosen.
-pub(super) const MODES: [Mode; 5] = [Mode::Auto, Mode::Reflexive, Mode::Deliberate, Mode::Autonomous, Mode::Ultrawork];
+pub(super) const MODES: [Mode; 5] =
+    [Mode::Auto, Mode::Reflexive, Mode::Deliberate, Mode::Autonomous, Mode::Ultrawork];
 const STATUSES: [RunStatus; 5] =
     [RunStatus::Running, RunStatus::Parked, RunStatus::Done, RunStatus::Failed, RunStatus::Cancelled];
 

@@ -10,7 +10,13 @@ use maud::{Markup, html};
 use nunchi_core::{Approval, ApprovalSubject, CallToApprove, Plan};
 
 /// One question with its forms. `back` is where the reader returns to: `approvals` or the id of a run.
-pub(super) fn question(console: &Console, session: &Session, asked: &Approval, goal: &str, back: &str) -> Markup {
+pub(super) fn question(
+    console: &Console,
+    session: &Session,
+    asked: &Approval,
+    goal: &str,
+    back: &str,
+) -> Markup {
     let (lang, words) = (session.taste.lang, session.taste.words());
     let (now, zone) = (console.parts.clock.now(), &console.parts.time_zone);
     html! {

@@ -35,7 +35,11 @@ pub(super) struct Found {
 }
 
 /// Reads it.
-pub(super) async fn gather(console: &Console, agents: &AgentServices, id: RunId) -> Result<Found, AgentError> {
+pub(super) async fn gather(
+    console: &Console,
+    agents: &AgentServices,
+    id: RunId,
+) -> Result<Found, AgentError> {
     let Some((run, state)) = agents.agent.stored(id).await? else {
         return Err(StorageError::NotFound(format!("run {id}")).into());
     };
@@ -147,7 +151,12 @@ fn head(console: &Console, session: &Session, run: &RunRecord) -> Markup {
     }
 }
 
-fn action(session: &Session, run: &RunRecord, (path, name, kind): (&str, &str, &str), ask: Option<&str>) -> Markup {
+fn action(
+    session: &Session,
+    run: &RunRecord,
+    (path, name, kind): (&str, &str, &str),
+    ask: Option<&str>,
+) -> Markup {
     html! {
         form method="post" action={ "/console/runs/" (run.id) "/" (path) } data-ask=[ask] {
             (token(session))
@@ -161,7 +170,8 @@ fn tiles(console: &Console, session: &Session, run: &RunRecord) -> Markup {
     let totals = &run.totals;
     let turns = format!("{} {}", count(u64::from(totals.turns)), words.model_turns);
     let calls = format!("{} {}", count(u64::from(totals.tool_calls)), words.tool_calls);
-    let tokens = format!("{} → {}", count(totals.usage.prompt_tokens()), count(totals.usage.completion_tokens()));
+    let tokens =
+        format!("{} → {}", count(totals.usage.prompt_tokens()), count(totals.usage.completion_tokens()));
     html! {
         dl.tiles {
             (tile(words.cost, &usd(totals.cost), &local(totals.cost, &console.parts.currency), ""))

@@ -5,10 +5,10 @@ use super::super::charts::share;
 use super::super::figures::{clock_time, count, latency, moment, usd_fine};
 use super::super::layout::{badge, token};
 use super::super::session::Session;
+use super::super::words::cache;
 use super::list::title;
 use super::names;
 use super::questions::pretty;
-use super::super::words::cache;
 use maud::{Markup, html};
 use nunchi_core::{
     CacheVerdict, CallFilter, CallRecord, Outcome, RunRecord, StepKind, StepRecord, StepStatus, StorageError,
@@ -70,7 +70,8 @@ fn span(run: &RunRecord, step: &StepRecord, below: &[RunRecord]) -> (i64, i64) {
     let since = |at: jiff::Timestamp| at.as_microsecond() - run.created.as_microsecond();
     let end = since(step.at).max(0);
     // A sub-agent's step says nothing of its time; its run does.
-    let sub_agent = below.iter().find(|run| step.kind == StepKind::Delegated && run.id.to_string() == step.input);
+    let sub_agent =
+        below.iter().find(|run| step.kind == StepKind::Delegated && run.id.to_string() == step.input);
     let took = i64::try_from(step.latency_us).unwrap_or(i64::MAX);
     let begin = sub_agent.map_or_else(|| end.saturating_sub(took), |run| since(run.created));
     (begin.clamp(0, end), end)
@@ -125,7 +126,12 @@ pub(super) fn waterfall(console: &Console, session: &Session, water: &Waterfall<
     }
 }
 
-fn row(console: &Console, session: &Session, water: &Waterfall<'_>, (step, span): (&StepRecord, (i64, i64))) -> Markup {
+fn row(
+    console: &Console,
+    session: &Session,
+    water: &Waterfall<'_>,
+    (step, span): (&StepRecord, (i64, i64)),
+) -> Markup {
     let lang = session.taste.lang;
     let none = Vec::new();
     let calls = water.calls.get(&step.number).unwrap_or(&none);

@@ -21,14 +21,17 @@ pub(super) async fn undo(State(console): State<Console>, Path(id): Path<RunId>, 
     let (redo, sure) = (fields.text("redo") == "yes", fields.text("sure") == "yes");
     let order = UndoOrder { run: id, step, dry_run: !sure, redo, by: by(&session) };
     match agents.undo.undo(order).await {
-        Ok(report) => page(&console.frame, &session, Place::Runs, &shown(&session, (id, step), redo, &report)),
+        Ok(report) => {
+            page(&console.frame, &session, Place::Runs, &shown(&session, (id, step), redo, &report))
+        }
         Err(error) => failed(&console, &session, Place::Runs, error.as_ref()),
     }
 }
 
 fn shown(session: &Session, (run, step): (RunId, Option<u32>), redo: bool, report: &UndoReport) -> Markup {
     let (lang, words) = (session.taste.lang, session.taste.words());
-    let works = report.steps.iter().any(|step| matches!(step.status, UndoStatus::Undone | UndoStatus::Partly));
+    let works =
+        report.steps.iter().any(|step| matches!(step.status, UndoStatus::Undone | UndoStatus::Partly));
     let (title, lead) = match (report.dry_run, redo) {
         (true, false) => (words.undo_look, words.undo_look_note),
         (true, true) => (words.redo_look, words.undo_look_note),
