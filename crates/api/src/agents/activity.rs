@@ -173,7 +173,7 @@ impl Activity {
             runs = own;
         }
         let mut tools = BTreeMap::new();
-        for run in runs.iter().take(MOST_READ).filter(|run| run.totals.tool_calls > 0) {
+        for run in runs.iter().take(MOST_READ) {
             let read = steps(services, run.id).await?;
             read.into_iter().for_each(|step| count_tool(&mut tools, step));
         }

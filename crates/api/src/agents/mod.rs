@@ -16,11 +16,11 @@ mod task_class;
 mod watch;
 mod wire;
 
-pub(crate) use activity::{Activity, Group};
-pub(crate) use answering::{Said, gone};
+pub(crate) use activity::{Activity, Day, Group};
+pub(crate) use answering::{Grant, Said, Verb, find as find_question, gone, is_open, is_rule};
 pub(crate) use model::{MODELS, is_agent, reply};
-pub(crate) use runs::{New, listed, request};
-pub(crate) use watch::{RunWatch, Told};
+pub(crate) use runs::{New, Which, begin as start, listed, request, steps as run_steps};
+pub(crate) use watch::{RunWatch, Told, open_questions};
 
 use crate::state::ApiState;
 use axum::Router;

@@ -71,7 +71,6 @@ impl RunWatch {
                 return None;
             }
             if self.behind {
-                self.behind = false;
                 if let Err(error) = self.read_on().await {
                     self.over = true;
                     return Some(Told::Stopped(Arc::new(error)));
@@ -124,7 +123,6 @@ impl RunWatch {
         self.last = steps.last().map_or(self.last, |step| step.number);
         self.waiting.extend(steps.into_iter().map(|step| Told::Step(Arc::new(step))));
         if full {
-            self.behind = true;
             return Ok(());
         }
         if record.status.is_final() {
@@ -132,9 +130,9 @@ impl RunWatch {
             self.waiting.push_back(Told::Ended(Box::new(record)));
             return Ok(());
         }
-        for approval in open_questions(&self.services, &record).await? {
-            self.ask(Arc::new(approval));
-        }
+        let open = open_questions(&self.services, &record).await?;
+        self.behind = false;
+        open.into_iter().for_each(|approval| self.ask(Arc::new(approval)));
         self.waiting.push_back(Told::Standing(Box::new(record)));
         Ok(())
     }

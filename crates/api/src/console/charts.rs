@@ -86,7 +86,7 @@ pub(crate) fn bar(label: &str, part: i64, whole: i64, marks: &[u8], kind: &str) 
 }
 
 /// `part / whole` in per cent with two decimals.
-fn share(part: i64, whole: i64) -> String {
+pub(crate) fn share(part: i64, whole: i64) -> String {
     let hundredths = i128::from(part) * 10_000 / i128::from(whole.max(1));
     format!("{}.{:02}%", hundredths / 100, hundredths % 100)
 }

@@ -135,6 +135,11 @@ pub(crate) fn resets_in(at: Timestamp, now: Timestamp, lang: Lang) -> String {
     lang.pick(format!("resets in {span}"), format!("{span} 후 초기화"))
 }
 
+/// How long it is until a moment.
+pub(crate) fn time_until(at: Timestamp, now: Timestamp, lang: Lang) -> String {
+    rough(at.duration_since(now), lang)
+}
+
 fn rough(span: SignedDuration, lang: Lang) -> String {
     let minutes = span.as_secs().max(0) / 60;
     match minutes {

@@ -9,6 +9,9 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Place {
     Live,
+    Runs,
+    Approvals,
+    Activity,
     Spend,
     Savings,
     Budgets,
@@ -17,11 +20,29 @@ pub(super) enum Place {
 }
 
 impl Place {
-    const ALL: [Self; 6] = [Self::Live, Self::Spend, Self::Savings, Self::Budgets, Self::Keys, Self::Chat];
+    const ALL: [Self; 9] = [
+        Self::Live,
+        Self::Chat,
+        Self::Runs,
+        Self::Approvals,
+        Self::Activity,
+        Self::Spend,
+        Self::Savings,
+        Self::Budgets,
+        Self::Keys,
+    ];
 
-    const fn path(self) -> &'static str {
+    /// Whether it is about agents, and there only where there are any.
+    const fn is_of_agents(self) -> bool {
+        matches!(self, Self::Runs | Self::Approvals | Self::Activity)
+    }
+
+    pub(super) const fn path(self) -> &'static str {
         match self {
             Self::Live => "/",
+            Self::Runs => "/console/runs",
+            Self::Approvals => "/console/approvals",
+            Self::Activity => "/console/activity",
             Self::Spend => "/console/spend",
             Self::Savings => "/console/savings",
             Self::Budgets => "/console/budgets",
@@ -34,6 +55,9 @@ impl Place {
         let words = super::words::words(taste.lang);
         match self {
             Self::Live => words.live,
+            Self::Runs => words.runs,
+            Self::Approvals => words.approvals,
+            Self::Activity => words.activity,
             Self::Spend => words.spend,
             Self::Savings => words.savings,
             Self::Budgets => words.budgets,
@@ -46,6 +70,9 @@ impl Place {
     const fn icon(self) -> &'static str {
         match self {
             Self::Live => "M3 12h4l3-8 4 16 3-8h4",
+            Self::Runs => "M5 6h9M5 12h14M9 18h10",
+            Self::Approvals => "M12 3l8 3v6c0 5-3.5 8-8 9-4.5-1-8-4-8-9V6zM8.5 12l2.5 2.5 4.5-5",
+            Self::Activity => "M4 19l5-6 4 3 7-9M15 7h5v5",
             Self::Spend => "M4 20V10M10 20V4M16 20v-7M21 20H3",
             Self::Savings => "M12 3v13M7 11l5 5 5-5M5 21h14",
             Self::Budgets => "M4 16a8 8 0 1 1 16 0M12 16l4-5M4 20h16",
@@ -60,6 +87,8 @@ impl Place {
 pub(super) struct Frame {
     /// Names the present assets, so that browsers never mix old and new ones.
     pub(super) version: String,
+    /// Whether there are agents.
+    pub(super) agents: bool,
 }
 
 fn icon(strokes: &'static str) -> Markup {
@@ -82,7 +111,7 @@ fn mark() -> Markup {
 }
 
 /// A whole document.
-fn document(frame: &Frame, taste: Taste, title: &str, body: &Markup, chat: bool) -> Markup {
+fn document(frame: &Frame, taste: Taste, title: &str, body: &Markup, script: Option<&str>) -> Markup {
     let asset = |name: &str| format!("/console/assets/{name}?v={}", frame.version);
     html! {
         (DOCTYPE)
@@ -96,7 +125,7 @@ fn document(frame: &Frame, taste: Taste, title: &str, body: &Markup, chat: bool)
                 link rel="icon" type="image/svg+xml" href=(asset("mark.svg"));
                 link rel="stylesheet" href=(asset("console.css"));
                 script defer src=(asset("console.js")) {}
-                @if chat { script defer src=(asset("chat.js")) {} }
+                @if let Some(script) = script { script defer src=(asset(script)) {} }
             }
             (body)
         }
@@ -112,7 +141,7 @@ pub(super) fn page(frame: &Frame, session: &Session, place: Place, content: &Mar
             header.side {
                 a.brand href="/" { (mark()) span { "Nunchi" } small lang="ko" { "눈치" } }
                 nav aria-label="Nunchi" {
-                    @for link in Place::ALL {
+                    @for link in Place::ALL.into_iter().filter(|link| frame.agents || !link.is_of_agents()) {
                         a href=(link.path()) aria-current=[(link == place).then_some("page")] {
                             (icon(link.icon())) span { (link.name(taste)) }
                         }
@@ -133,7 +162,12 @@ pub(super) fn page(frame: &Frame, session: &Session, place: Place, content: &Mar
             (ask_dialog(taste))
         }
     };
-    document(frame, taste, place.name(taste), &body, place == Place::Chat).into_response()
+    let script = match place {
+        Place::Chat => Some("chat.js"),
+        Place::Runs => Some("runs.js"),
+        _ => None,
+    };
+    document(frame, taste, place.name(taste), &body, script).into_response()
 }
 
 /// A page for someone who is not signed in.
@@ -144,7 +178,7 @@ pub(super) fn bare(frame: &Frame, taste: Taste, title: &str, content: &Markup) -
             main #content { a.brand href="/" { (mark()) span { "Nunchi" } small lang="ko" { "눈치" } } (content) }
         }
     };
-    document(frame, taste, title, &body, false).into_response()
+    document(frame, taste, title, &body, None).into_response()
 }
 
 /// Language and theme.

@@ -1,5 +1,7 @@
-//! The console: server-rendered pages for whoever runs Nunchi. Live calls, spend, savings, budgets, keys, a chat.
+//! The console: server-rendered pages for whoever runs Nunchi. Live calls, runs of agents, spend, savings,
+//! budgets, keys, a chat.
 
+mod agents;
 mod budget_form;
 mod budgets;
 mod charts;
@@ -94,7 +96,7 @@ impl Deref for Console {
 /// origin are checked and the reader's key is put in its place.
 pub fn with_console(api: Router, parts: ConsoleParts) -> Router {
     let files = files::Files::new();
-    let frame = layout::Frame { version: files.version().to_owned() };
+    let frame = layout::Frame { version: files.version().to_owned(), agents: parts.agents.is_some() };
     let console = Console(Arc::new(Shared {
         parts,
         api: api.clone(),
@@ -106,7 +108,8 @@ pub fn with_console(api: Router, parts: ConsoleParts) -> Router {
 }
 
 fn routes(console: Console) -> Router {
-    let forms = Router::new()
+    let forms = if console.parts.agents.is_some() { agents::routes() } else { Router::new() };
+    let forms = forms
         .route("/console/sign-in", get(sign_in::show).post(sign_in::enter))
         .route("/console/sign-out", post(sign_in::leave))
         .route("/console/budgets", get(budgets::show).post(budgets::put))

@@ -8,6 +8,9 @@
     reason = "tests fail loudly, and their tables are long"
 )]
 
+mod agent_chat;
+mod agent_runs;
+mod agent_world;
 mod bad_input;
 mod door;
 mod embeddings;

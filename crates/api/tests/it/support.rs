@@ -9,9 +9,9 @@ use http_body_util::BodyExt;
 use jiff::Timestamp;
 use nunchi_api::{ApiParts, ApiSettings, ApiState, Authenticate, Catalog, KeyRefused, ReadyCheck, router};
 use nunchi_core::{
-    BoxFuture, CallContext, CallId, CallSummary, Citation, Clock, Dialect, EmbedReply, EmbedRequest,
-    Embedder, Frame, Ids, KeyId, Model, ModelCard, ModelError, ModelRequest, NanoUsd, Outcome, Principal,
-    RawFrame, Reply, ReplyEvent, ReplyInfo, ReplyStream, StopReason, StorageError, Usage,
+    AccessRole, BoxFuture, CallContext, CallId, CallSummary, Citation, Clock, Dialect, EmbedReply,
+    EmbedRequest, Embedder, Frame, Ids, KeyId, Model, ModelCard, ModelError, ModelRequest, NanoUsd, Outcome,
+    Principal, RawFrame, Reply, ReplyEvent, ReplyInfo, ReplyStream, StopReason, StorageError, Usage,
 };
 use nunchi_gateway::KeyError;
 use serde_json::Value;
@@ -48,7 +48,7 @@ impl Embedder for Scripted {
     }
 }
 
-struct Keys;
+pub(crate) struct Keys;
 
 impl Authenticate for Keys {
     fn authenticate(&self, secret: &str) -> Result<Arc<Principal>, KeyRefused> {
@@ -59,6 +59,10 @@ impl Authenticate for Keys {
                 let allowed_models = Arc::from(["openai/*".to_owned(), "auto".to_owned()]);
                 Ok(Arc::new(Principal { key, allowed_models, ..Principal::owner() }))
             }
+            "nk-caller" | "nk-other" => {
+                let key = Some(KeyId(Uuid::from_u128(secret.len() as u128)));
+                Ok(Arc::new(Principal { key, role: AccessRole::Caller, ..Principal::owner() }))
+            }
             "" => Err(Box::new(KeyError::Missing)),
             "nk-revoked" => Err(Box::new(KeyError::Revoked)),
             "nk-expired" => Err(Box::new(KeyError::Expired)),
@@ -68,7 +72,7 @@ impl Authenticate for Keys {
     }
 }
 
-struct Cards;
+pub(crate) struct Cards;
 
 impl Catalog for Cards {
     fn cards(&self) -> Vec<ModelCard> {

@@ -1,0 +1,161 @@
+//! One question of a run to its owner: what is asked, exactly, and the forms that answer it.
+
+use super::super::Console;
+use super::super::figures::{ago, moment, time_until, usd};
+use super::super::layout::{badge, token};
+use super::super::session::Session;
+use super::list::title;
+use super::names;
+use maud::{Markup, html};
+use nunchi_core::{Approval, ApprovalSubject, CallToApprove, Plan};
+
+/// One question with its forms. `back` is where the reader returns to: `approvals` or the id of a run.
+pub(super) fn question(
+    console: &Console,
+    session: &Session,
+    asked: &Approval,
+    goal: &str,
+    back: &str,
+) -> Markup {
+    let (lang, words) = (session.taste.lang, session.taste.words());
+    let (now, zone) = (console.parts.clock.now(), &console.parts.time_zone);
+    html! {
+        article.card.question id={ "question-" (asked.id) } data-question=(asked.id) {
+            div.row.between {
+                h2 { (heading(session, &asked.subject)) }
+                span.note title=(moment(asked.expires, zone)) {
+                    (ago(asked.asked, now, lang)) " · " (words.expires_in.replace("%s", &time_until(asked.expires, now, lang)))
+                }
+            }
+            @if !goal.is_empty() { p.note { a href={ "/console/runs/" (asked.run) } { (title(goal, 120)) } } }
+            form.answer method="post" action={ "/console/approvals/" (asked.id) } {
+                (token(session))
+                input type="hidden" name="back" value=(back);
+                (subject(session, &asked.subject))
+                (buttons(session, asked))
+            }
+        }
+    }
+}
+
+fn heading(session: &Session, subject: &ApprovalSubject) -> String {
+    let (lang, words) = (session.taste.lang, session.taste.words());
+    match subject {
+        ApprovalSubject::Calls(calls) => {
+            let mut tools: Vec<_> = calls.iter().map(|call| call.tool.as_str()).collect();
+            tools.dedup();
+            words.may_call.replace("%s", &tools.join(", "))
+        }
+        ApprovalSubject::Plan(_) => words.may_plan.to_owned(),
+        ApprovalSubject::Limit { limit, .. } => names::limit(lang, *limit).to_owned(),
+        ApprovalSubject::Question(_) => words.a_question.to_owned(),
+        ApprovalSubject::Fate(call) => words.did_happen.replace("%s", &call.tool),
+    }
+}
+
+fn subject(session: &Session, subject: &ApprovalSubject) -> Markup {
+    let words = session.taste.words();
+    match subject {
+        ApprovalSubject::Calls(calls) => html! {
+            @for one in calls { (call(session, one, calls.len() > 1)) }
+        },
+        ApprovalSubject::Fate(one) => html! { (call(session, one, false)) },
+        ApprovalSubject::Plan(plan) => goals(session, plan),
+        ApprovalSubject::Limit { used, raise, .. } => html! {
+            p { (used) @if let Some(raise) = raise { " · " (words.approving_adds) " " (usd(*raise)) } }
+        },
+        ApprovalSubject::Question(text) => html! { p.said-text { (text) } },
+    }
+}
+
+/// A call with its exact arguments, what it would change, and why it is asked about.
+fn call(session: &Session, call: &CallToApprove, choose: bool) -> Markup {
+    let (lang, words) = (session.taste.lang, session.taste.words());
+    let (effect, kind) = names::effect(lang, call.effect);
+    html! {
+        div.call {
+            div.row {
+                @if choose { label.inline { input type="checkbox" name="calls" value=(call.hash) checked; span.visually-hidden { (words.this_call) } } }
+                code.tool { (call.tool) }
+                (badge(effect, kind))
+                span.note { (call.decision.explain(lang)) }
+            }
+            pre.arguments aria-label=(words.arguments) { (pretty(&call.arguments)) }
+            @if let Some(diff) = call.diff.as_deref().filter(|diff| !diff.trim().is_empty()) { (diff_of(words.change, diff)) }
+        }
+    }
+}
+
+/// JSON over several lines; what is none, as it is.
+pub(super) fn pretty(json: &str) -> String {
+    let value = serde_json::from_str::<serde_json::Value>(json);
+    value.ok().and_then(|value| serde_json::to_string_pretty(&value).ok()).unwrap_or_else(|| json.to_owned())
+}
+
+/// A diff, each line on the ground of what it does.
+pub(super) fn diff_of(name: &str, diff: &str) -> Markup {
+    let kind = |line: &str| match line.as_bytes().first() {
+        Some(b'+') => "added",
+        Some(b'-') => "removed",
+        Some(b'@') => "place",
+        _ => "kept",
+    };
+    html! { pre.diff aria-label=(name) { @for line in diff.trim_end().lines() { span class=(kind(line)) { (line) "\n" } } } }
+}
+
+fn goals(session: &Session, plan: &Plan) -> Markup {
+    let lang = session.taste.lang;
+    html! {
+        ol.goals {
+            @for node in &plan.nodes {
+                li {
+                    span { (node.goal) } " "
+                    @let (effect, kind) = names::effect(lang, node.effect);
+                    (badge(effect, kind))
+                    @if let Some(cost) = node.cost { " " span.note { "≤ " (usd(cost)) } }
+                    @if !node.done_when.is_empty() { span.why { (node.done_when) } }
+                }
+            }
+        }
+    }
+}
+
+fn buttons(session: &Session, asked: &Approval) -> Markup {
+    let words = session.taste.words();
+    let grant = match &asked.subject {
+        ApprovalSubject::Calls(calls) => match calls.as_slice() {
+            [first, rest @ ..] if rest.iter().all(|call| call.grant == first.grant) => Some(&first.grant),
+            _ => None,
+        },
+        _ => None,
+    };
+    let (yes, no) = match asked.subject {
+        ApprovalSubject::Fate(_) => (words.it_happened, words.it_did_not),
+        ApprovalSubject::Limit { .. } => (words.go_on, words.stop),
+        _ => (words.approve, words.deny),
+    };
+    html! {
+        @if matches!(asked.subject, ApprovalSubject::Question(_)) {
+            div.reply {
+                label.visually-hidden for={ "text-" (asked.id) } { (words.your_answer) }
+                textarea id={ "text-" (asked.id) } name="text" rows="2" placeholder=(words.your_answer) {}
+                div.row {
+                    button.primary type="submit" name="answer" value="reply" { (words.send) }
+                    button type="submit" name="answer" value="deny" { (words.no_answer) }
+                }
+            }
+        } @else {
+            div.row.decide {
+                button.primary type="submit" name="answer" value="approve" { (yes) }
+                @if let Some(rule) = grant {
+                    button type="submit" name="answer" value="grant" title=(words.grant_note) { (words.approve_always) }
+                    span.note.rule { (words.rule) ": " code { (rule.tool) @for (name, value) in &rule.arguments { " " (name) "=" (value) } } }
+                }
+                span.grow {}
+                label.visually-hidden for={ "reason-" (asked.id) } { (words.why_not) }
+                input id={ "reason-" (asked.id) } name="reason" placeholder=(words.why_not) maxlength="2000" autocomplete="off";
+                button.danger type="submit" name="answer" value="deny" { (no) }
+            }
+        }
+    }
+}

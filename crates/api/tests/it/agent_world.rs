@@ -1,0 +1,268 @@
+//! A world with a real agent behind the HTTP surface: a folder, tools that work on it, a model that follows a script.
+
+use crate::support::{Cards, Got, Keys};
+use axum::Router;
+use axum::body::Body;
+use http::Request;
+use http_body_util::BodyExt;
+use nunchi_agent::{Agent, AgentParts, DeskParts, OrderDesk};
+use nunchi_api::{AgentServices, ApiParts, ApiSettings, ApiState, router};
+use nunchi_core::{
+    ApprovalStore, BoxFuture, EffectClass, NanoUsd, Preview, Principal, Reach, ReplyEvent, RunId, RunLimits,
+    RunStore, StopReason, Tool, ToolBox, ToolCall, ToolError, ToolOutput, ToolSpec, UndoCall, UndoOrder,
+    UndoRefused, UndoReport, UndoRuns, UndoStatus, Undone, UndoneStep, Usage,
+};
+use nunchi_testkit::{
+    ManualClock, MemoryApprovals, MemoryRuns, ScriptedModel, ScriptedReply, SequentialIds, TokioSpawn,
+};
+use serde_json::{Value, json};
+use std::path::PathBuf;
+use std::sync::Arc;
+use tempfile::TempDir;
+use tower::ServiceExt;
+
+/// What one scripted call costs.
+pub(crate) const COST: NanoUsd = NanoUsd(1_500_000);
+
+fn end(stop: StopReason) -> [ReplyEvent; 2] {
+    let usage = Usage { input: 100, output: 20, ..Usage::default() };
+    [ReplyEvent::Usage { usage, reported_cost: Some(COST) }, ReplyEvent::End(stop)]
+}
+
+/// A reply of text, a word at a time.
+pub(crate) fn says(text: &str) -> ScriptedReply {
+    let start = ReplyEvent::Start { id: "r".into(), model: "scripted-1".into() };
+    let words = text.split_inclusive(' ').map(|word| ReplyEvent::Text(word.to_owned()));
+    ScriptedReply::events([start].into_iter().chain(words).chain(end(StopReason::EndTurn)))
+}
+
+/// A reply that says something and calls tools.
+pub(crate) fn calls(text: &str, wanted: &[(&str, Value)]) -> ScriptedReply {
+    let mut events = vec![ReplyEvent::Start { id: "r".into(), model: "scripted-1".into() }];
+    if !text.is_empty() {
+        events.push(ReplyEvent::Text(text.to_owned()));
+    }
+    for (index, (name, arguments)) in (0_u32..).zip(wanted) {
+        let id = format!("call-{index}");
+        events.push(ReplyEvent::ToolCall { index, id, name: (*name).to_owned() });
+        events.push(ReplyEvent::ToolArguments { index, delta: arguments.to_string() });
+    }
+    ScriptedReply::events(events.into_iter().chain(end(StopReason::ToolUse)))
+}
+
+/// A plan of one goal for each of these tools.
+pub(crate) fn plan(tools: &[&str]) -> ScriptedReply {
+    let node = |(at, tool): (usize, &&str)| {
+        let after: Vec<String> = (at > 0).then(|| format!("g{}", at - 1)).into_iter().collect();
+        json!({"id": format!("g{at}"), "goal": format!("use {tool}"), "done_when": "it is done",
+            "tools": [tool], "after": after})
+    };
+    let nodes: Vec<Value> = tools.iter().enumerate().map(node).collect();
+    says(&json!({"questions": [], "nodes": nodes}).to_string())
+}
+
+/// A tool that writes files, and one that appends to an outbox.
+enum FolderTool {
+    Write(PathBuf),
+    Mail(PathBuf),
+}
+
+fn text<'a>(call: &'a ToolCall, name: &str) -> &'a str {
+    call.arguments[name].as_str().expect("checked by the schema")
+}
+
+impl Tool for FolderTool {
+    fn spec(&self) -> ToolSpec {
+        let strings = |names: [&str; 2]| {
+            let properties: serde_json::Map<_, _> =
+                names.iter().map(|name| ((*name).to_owned(), json!({"type": "string"}))).collect();
+            json!({"type": "object", "properties": properties, "required": names})
+        };
+        match self {
+            Self::Write(_) => {
+                let mut spec = ToolSpec::new("write_file", "Writes a file.", strings(["path", "text"]));
+                (spec.effect, spec.guarded) = (EffectClass::Reversible, vec!["path".into()]);
+                spec
+            }
+            Self::Mail(_) => {
+                let mut spec = ToolSpec::new("send_mail", "Sends a mail.", strings(["to", "body"]));
+                (spec.effect, spec.reach, spec.previews) = (EffectClass::Final, Reach::Outside, true);
+                spec.guarded = vec!["to".into()];
+                spec
+            }
+        }
+    }
+
+    fn run(&self, call: ToolCall) -> BoxFuture<'_, Result<ToolOutput, ToolError>> {
+        Box::pin(async move {
+            match self {
+                Self::Write(folder) => {
+                    let path = folder.join(text(&call, "path"));
+                    let before = std::fs::read_to_string(&path).ok();
+                    std::fs::write(&path, text(&call, "text")).expect("the folder can be written");
+                    let undo = json!({"path": text(&call, "path"), "before": before});
+                    Ok(ToolOutput { undo: Some(undo), ..ToolOutput::text("written") })
+                }
+                Self::Mail(folder) => {
+                    let line = format!("{}: {}\n", text(&call, "to"), text(&call, "body"));
+                    let path = folder.join("outbox");
+                    let sent = std::fs::read_to_string(&path).unwrap_or_default();
+                    std::fs::write(path, sent + &line).expect("the folder can be written");
+                    Ok(ToolOutput::text("sent"))
+                }
+            }
+        })
+    }
+
+    fn preview(&self, call: ToolCall) -> BoxFuture<'_, Result<Preview, ToolError>> {
+        let diff = format!("+ To: {}\n+ {}", text(&call, "to"), text(&call, "body"));
+        Box::pin(std::future::ready(Ok(Preview { current: None, diff })))
+    }
+
+    fn undo(&self, order: UndoCall) -> BoxFuture<'_, Result<Undone, ToolError>> {
+        let Self::Write(folder) = self else { unreachable!("mails have no undo record") };
+        let path = folder.join(order.record["path"].as_str().expect("a path"));
+        let summary = format!("{} as it was", order.record["path"]);
+        if !order.dry_run {
+            match order.record["before"].as_str() {
+                Some(before) => std::fs::write(path, before).expect("writable"),
+                None => std::fs::remove_file(path).expect("it was written"),
+            }
+        }
+        Box::pin(std::future::ready(Ok(Undone { summary, ..Undone::default() })))
+    }
+}
+
+struct Tools(Vec<Arc<FolderTool>>);
+
+impl ToolBox for Tools {
+    fn specs(&self) -> Vec<ToolSpec> {
+        self.0.iter().map(|tool| tool.spec()).collect()
+    }
+
+    fn find(&self, name: &str) -> Option<Arc<dyn Tool>> {
+        self.0.iter().find(|tool| tool.spec().name == name).map(|tool| Arc::clone(tool) as Arc<dyn Tool>)
+    }
+}
+
+/// Takes back what tools recorded, the last step first.
+struct Undo {
+    runs: Arc<MemoryRuns>,
+    tools: Arc<Tools>,
+}
+
+impl UndoRuns for Undo {
+    fn undo(&self, order: UndoOrder) -> BoxFuture<'_, Result<UndoReport, UndoRefused>> {
+        Box::pin(async move {
+            let mut steps = Vec::new();
+            for step in self.runs.all_steps(order.run).into_iter().rev() {
+                let wanted = order.step.is_none_or(|number| number == step.number);
+                let (Some(record), Some(tool), true) = (step.undo, step.tool, wanted) else { continue };
+                let found = self.tools.find(&tool).expect("it was called");
+                let call =
+                    UndoCall { run: order.run, key: step.id.to_string(), record, dry_run: order.dry_run };
+                let undone = found.undo(call).await.map_err(|error| Box::new(error) as UndoRefused)?;
+                let number = step.number;
+                let (status, summary, conflicts) = (UndoStatus::Undone, undone.summary, undone.conflicts);
+                steps.push(UndoneStep { number, tool, status, summary, conflicts });
+            }
+            Ok(UndoReport { dry_run: order.dry_run, steps })
+        })
+    }
+}
+
+/// The world.
+pub(crate) struct AgentWorld {
+    pub(crate) folder: TempDir,
+    pub(crate) router: Router,
+    pub(crate) model: ScriptedModel,
+    pub(crate) runs: Arc<MemoryRuns>,
+    pub(crate) agent: Arc<Agent>,
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) spawn: Arc<TokioSpawn>,
+}
+
+impl AgentWorld {
+    pub(crate) fn new(script: impl IntoIterator<Item = ScriptedReply>) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = || folder.path().to_owned();
+        let tools =
+            Arc::new(Tools(vec![Arc::new(FolderTool::Write(path())), Arc::new(FolderTool::Mail(path()))]));
+        let (model, runs) = (ScriptedModel::new(script), Arc::new(MemoryRuns::new()));
+        let approvals = Arc::new(MemoryApprovals::new(Vec::new()));
+        let (clock, ids) = (Arc::new(ManualClock::new()), Arc::new(SequentialIds::new()));
+        let spawn = Arc::new(TokioSpawn::new());
+        let agent = Agent::new(AgentParts {
+            model: Arc::new(model.clone()),
+            tools: Arc::clone(&tools) as Arc<dyn ToolBox>,
+            runs: Arc::clone(&runs) as Arc<dyn RunStore>,
+            approvals: Arc::clone(&approvals) as Arc<dyn ApprovalStore>,
+            clock: clock.clone(),
+            ids: ids.clone(),
+            spawn: spawn.clone(),
+            principal: Arc::new(Principal::owner()),
+        });
+        let desk = Arc::new(OrderDesk::new(DeskParts {
+            tools: Arc::clone(&tools) as Arc<dyn ToolBox>,
+            context: Vec::new(),
+            ids: ids.clone(),
+            price_of: Arc::new(|_| None),
+            model: "auto".into(),
+            limits: RunLimits::default(),
+            max_output_tokens: 4_096,
+        }));
+        let undo = Arc::new(Undo { runs: runs.clone(), tools });
+        let services = AgentServices { agent: agent.clone(), desk, runs: runs.clone(), approvals, undo };
+        let state = ApiState::new(ApiParts {
+            model: Arc::new(model.clone()),
+            embedder: Arc::new(model.clone()),
+            keys: Arc::new(Keys),
+            catalog: Arc::new(Cards),
+            ids,
+            clock: clock.clone(),
+            admin: None,
+            batches: None,
+            agents: Some(services),
+            metrics: Arc::new(String::new),
+            ready: Arc::new(|| Box::pin(async { Vec::new() })),
+            settings: ApiSettings::default(),
+        });
+        Self { folder, router: router(state), model, runs, agent, clock, spawn }
+    }
+
+    pub(crate) async fn send(&self, request: Request<Body>) -> Got {
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        Got { status: parts.status, headers: parts.headers, body: body.collect().await.unwrap().to_bytes() }
+    }
+
+    pub(crate) async fn get_as(&self, key: &str, path: &str) -> Got {
+        self.send(Request::get(path).header("x-api-key", key).body(Body::empty()).unwrap()).await
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Got {
+        self.get_as("nk-good", path).await
+    }
+
+    pub(crate) async fn post_as(&self, key: &str, path: &str, body: Value) -> Got {
+        let request = Request::post(path).header("x-api-key", key).header("content-type", "application/json");
+        self.send(request.body(Body::from(body.to_string())).unwrap()).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: Value) -> Got {
+        self.post_as("nk-good", path, body).await
+    }
+
+    /// Begins a run and waits until it stops; its id and what was answered.
+    pub(crate) async fn run(&self, goal: &str) -> (RunId, Value) {
+        let body = json!({"goal": goal, "mode": "reflexive", "wait": true});
+        let got = self.post("/api/runs", body).await;
+        assert_eq!(got.status, 201, "{}", got.text());
+        let json = got.json();
+        (json["run_id"].as_str().unwrap().parse().unwrap(), json)
+    }
+
+    pub(crate) fn read(&self, name: &str) -> String {
+        std::fs::read_to_string(self.folder.path().join(name)).unwrap_or_default()
+    }
+}
