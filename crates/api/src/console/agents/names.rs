@@ -52,6 +52,7 @@ pub(super) fn step(lang: Lang, kind: StepKind) -> &'static str {
         StepKind::Answered => lang.pick("answer", "답변"),
         StepKind::Delegated => lang.pick("sub-agent", "하위 에이전트"),
         StepKind::Guard => lang.pick("guard", "안전장치"),
+        StepKind::Undo => lang.pick("undo", "되돌리기"),
     }
 }
 
@@ -63,7 +64,7 @@ pub(super) const fn step_class(kind: StepKind) -> &'static str {
         StepKind::Tool => "tool",
         StepKind::Asked | StepKind::Answered => "asked",
         StepKind::Delegated => "delegated",
-        StepKind::Guard => "guard",
+        StepKind::Guard | StepKind::Undo => "guard",
     }
 }
 

@@ -138,7 +138,7 @@ fn row(
     let name = match step.kind {
         StepKind::Message => title(&step.input, 60),
         StepKind::Model => step.why.clone(),
-        StepKind::Tool => step.tool.clone().unwrap_or_default(),
+        StepKind::Tool | StepKind::Undo => step.tool.clone().unwrap_or_default(),
         StepKind::Asked => names::reason(lang, &step.why),
         StepKind::Delegated | StepKind::Answered | StepKind::Guard => title(&step.why, 60),
     };
