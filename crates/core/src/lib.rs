@@ -20,10 +20,11 @@ pub use ports::{
     CacheKey, CacheStats, CacheStore, CallFilter, Candidates, Clock, ContextQuery, ContextSource,
     ContextText, Embedder, Event, EventSink, FactFilter, FactQuery, FeedbackStore, FileStore, Grouping,
     HoldError, HoldRequest, Ids, Job, JobAnswer, JobCounts, JobHead, JobPlace, JobResult, JobState, JobStore,
-    KeyStore, Ledger, LedgerReader, Memory, MemoryChange, MemoryError, MemoryStore, Model, ModelCard,
-    ModelError, ModelErrorKind, ModelList, Notifier, Original, OriginalStore, OwnerMessage, QuestionStore,
-    Refusal, RunChange, RunFilter, RunStore, Settlement, Spawn, StorageError, StoredBatch, StoredFile,
-    StoredJob, StoredQuestion, TaskName, Tool, ToolBox, Total, UndoOrder, UndoRefused, UndoRuns, Weights,
+    KeyStore, Ledger, LedgerReader, Memory, MemoryChange, MemoryError, MemoryStore, MessageStore, Model,
+    ModelCard, ModelError, ModelErrorKind, ModelList, Notifier, Original, OriginalStore, OwnerMessage,
+    QuestionStore, Refusal, RunChange, RunFilter, RunStore, Settlement, Spawn, StorageError, StoredBatch,
+    StoredFile, StoredJob, StoredQuestion, TaskName, ToldMessage, Tool, ToolBox, Total, UndoOrder,
+    UndoRefused, UndoRuns, Weights,
 };
 pub use rules::{
     Account, Admission, AnswerError, Booked, BudgetBook, CacheScope, ChainBreak, Charge, Decision,

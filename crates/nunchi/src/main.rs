@@ -171,6 +171,7 @@ async fn command(desk: &Desk, command: &Command) -> Result<(), Failure> {
         Command::Chat(flags) => commands::chat(desk, flags).await,
         Command::Runs { command } => commands::runs(desk, command).await,
         Command::Approvals { command } => commands::approvals(desk, command).await,
+        Command::Messages { all } => commands::messages(desk, *all).await,
         Command::ExplainPermission(flags) => commands::explain_permission(desk, flags).await,
         Command::Stats(flags) => commands::stats(desk, flags).await,
         Command::Batch { command } => commands::batch(desk, command).await,

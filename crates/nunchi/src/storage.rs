@@ -5,7 +5,7 @@ use crate::failure::Failure;
 use crate::home::Home;
 use nunchi_core::{
     ApprovalStore, BudgetStore, CacheStore, Clock, FeedbackStore, FileStore, JobStore, KeyStore, Ledger,
-    LedgerReader, MemoryStore, OriginalStore, QuestionStore, RunStore, Spawn,
+    LedgerReader, MemoryStore, MessageStore, Notifier, OriginalStore, QuestionStore, RunStore, Spawn,
 };
 use nunchi_store::{CacheOptions, LedgerOptions, RedisCache, SqliteCache, SqliteLedger, SqliteMemory};
 use std::sync::Arc;
@@ -28,6 +28,10 @@ pub(crate) struct Storage {
     pub(crate) originals: Arc<dyn OriginalStore>,
     pub(crate) runs: Arc<dyn RunStore>,
     pub(crate) approvals: Arc<dyn ApprovalStore>,
+    /// Tells the owner things.
+    pub(crate) notifier: Arc<dyn Notifier>,
+    /// What the owner was told.
+    pub(crate) messages: Arc<dyn MessageStore>,
     /// What is remembered across conversations.
     pub(crate) memory: Arc<dyn MemoryStore>,
     database: SqliteLedger,
@@ -50,10 +54,12 @@ impl Storage {
             originals,
             runs,
             approvals,
+            notifier,
+            messages,
             memory,
         } = self;
         drop((ledger, reader, budgets, keys, feedback, cache, questions, jobs, files, originals));
-        drop((runs, approvals, memory));
+        drop((runs, approvals, memory, notifier, messages));
         database.close().await;
     }
 }
@@ -102,7 +108,9 @@ pub(crate) async fn open_storage(
         jobs: shared.clone(),
         files: shared.clone(),
         runs: shared.clone(),
-        approvals: shared,
+        approvals: shared.clone(),
+        notifier: shared.clone(),
+        messages: shared,
         cache,
         questions,
         originals,

@@ -3,10 +3,10 @@
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::home::Home;
-use nunchi_core::{Clock, Label, Memory, Tool, ToolBox, ToolSpec};
+use nunchi_core::{Clock, Label, Memory, Notifier, Tool, ToolBox, ToolSpec};
 use nunchi_tools::{
-    BuiltinPorts, BuiltinSettings, FileCaps, FileRoot, McpHub, SqlCaps, ToolChest, ToolSource, builtin_tools,
-    memory_tools,
+    BuiltinPorts, BuiltinSettings, DatabasePlace, DatabaseSettings, FileCaps, FileRoot, McpHub, SqlCaps,
+    ToolChest, ToolSource, builtin_tools, memory_tools,
 };
 use std::path::Path;
 use std::sync::Arc;
@@ -21,6 +21,7 @@ pub(crate) struct Toolbox {
 /// What tools reach besides files and databases.
 pub(crate) struct Reach {
     pub(crate) memory: Arc<dyn Memory>,
+    pub(crate) notifier: Arc<dyn Notifier>,
     pub(crate) hub: Arc<McpHub>,
 }
 
@@ -37,11 +38,12 @@ impl Toolbox {
             closed: vec![home.path().to_owned()],
             undo_folder: home.file("undo"),
             file_caps: FileCaps::default(),
-            databases: Vec::new(),
+            databases: databases(home, config),
             sql_caps: SqlCaps::default(),
+            web: config.tools.web.clone(),
             zone: config.time_zone.clone(),
         };
-        let mut own = builtin_tools(settings, BuiltinPorts { clock, notifier: None })
+        let mut own = builtin_tools(settings, BuiltinPorts { clock, notifier: Some(reach.notifier) })
             .map_err(|error| Failure::Explained(Box::new(error)))?;
         own.extend(memory_tools(&reach.memory));
         Ok(Self { own: Arc::new(own), hub: reach.hub })
@@ -70,8 +72,8 @@ impl Toolbox {
 
 /// The folders, each with a name of its own; those that are missing in the home folder are made.
 fn folders(home: &Home, config: &Config) -> Result<Vec<FileRoot>, Failure> {
-    let written = config.agent.folders.iter().map(|folder| (folder, true));
-    let written = written.chain(config.agent.read_only.iter().map(|folder| (folder, false)));
+    let written = config.tools.folders.iter().map(|folder| (folder, true));
+    let written = written.chain(config.tools.read_only.iter().map(|folder| (folder, false)));
     let mut roots: Vec<FileRoot> = Vec::new();
     for (folder, writable) in written {
         let path = match folder.strip_prefix("~/").zip(std::env::home_dir()) {
@@ -84,6 +86,17 @@ fn folders(home: &Home, config: &Config) -> Result<Vec<FileRoot>, Failure> {
         roots.push(FileRoot { name: name_of(&path, &roots), path, writable, label: Label::Tool });
     }
     Ok(roots)
+}
+
+/// The databases; relative files lie in the home folder.
+fn databases(home: &Home, config: &Config) -> Vec<DatabaseSettings> {
+    let mut databases = config.tools.databases.clone();
+    for database in &mut databases {
+        if let DatabasePlace::Sqlite(path) = &mut database.place {
+            *path = home.path().join(&path);
+        }
+    }
+    databases
 }
 
 /// The folder's own name, with a number where another root has it.

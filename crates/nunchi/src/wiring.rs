@@ -83,7 +83,11 @@ impl Service {
         let admin_key = admin_key(home, &gateway).await?;
         let mcp = mcp_hub(home, config, Arc::clone(&clock), None)?;
         let memory = memory_keeper(&storage, local.as_ref(), Arc::clone(&clock), Arc::clone(&ids));
-        let reach = Reach { memory: Arc::clone(&memory) as Arc<dyn Memory>, hub: Arc::clone(&mcp) };
+        let reach = Reach {
+            memory: Arc::clone(&memory) as Arc<dyn Memory>,
+            notifier: storage.notifier.clone(),
+            hub: Arc::clone(&mcp),
+        };
         let tools = Toolbox::open(home, config, Arc::clone(&clock), reach)?;
         let token = tasks.stopping();
         let stopping: Stopping = Arc::new(move || Box::pin(token.clone().cancelled_owned()));
@@ -340,6 +344,7 @@ fn surface(parts: &Built<'_>, config: &Config, outside: &Outside) -> Router {
         desk: Arc::clone(&agents.desk),
         runs: storage.runs.clone(),
         approvals: Arc::clone(&agents.approvals),
+        messages: storage.messages.clone(),
         undo: Arc::clone(&agents.agent) as Arc<dyn UndoRuns>,
     };
     let console = ConsoleParts {

@@ -5,6 +5,7 @@ use crate::files::{FileCaps, FileDesk, FileRoot, file_tools};
 use crate::notify::Notify;
 use crate::sql::{DatabaseSettings, SqlCaps, sql_tools};
 use crate::time::TimeTool;
+use crate::web::{WebSettings, web_tools};
 use jiff::tz::TimeZone;
 use nunchi_core::{Clock, Explain, Lang, Notifier, PermissionRule, Tool, Verdict};
 use std::collections::BTreeMap;
@@ -26,6 +27,8 @@ pub struct BuiltinSettings {
     pub databases: Vec<DatabaseSettings>,
     /// Limits of the tools on databases.
     pub sql_caps: SqlCaps,
+    /// What is allowed on the web.
+    pub web: WebSettings,
     /// The zone that times are told in.
     pub zone: TimeZone,
 }
@@ -45,12 +48,16 @@ pub enum BuiltinError {
     /// A folder, or the store of what is kept for undoing, cannot be opened.
     #[error("the folders of the file tools cannot be opened: {0}")]
     Files(std::io::Error),
+    /// A host or an address of a search engine is not understood.
+    #[error("not understood: {0}")]
+    Web(String),
 }
 
 impl Explain for BuiltinError {
     fn code(&self) -> &'static str {
         match self {
             Self::Files(_) => "tools.folders",
+            Self::Web(_) => "tools.web",
         }
     }
 
@@ -59,6 +66,8 @@ impl Explain for BuiltinError {
             (Self::Files(error), Lang::En) => {
                 format!("The folders of the file tools cannot be opened: {error}")
             }
+            (Self::Web(text), Lang::En) => format!("\"{text}\" is no host and no address of a search engine"),
+            (Self::Web(text), Lang::Ko) => format!("\"{text}\"은(는) 호스트도 검색 엔진 주소도 아닙니다"),
             (Self::Files(error), Lang::Ko) => format!("파일 도구의 폴더를 열 수 없습니다: {error}"),
         }
     }
@@ -68,6 +77,10 @@ impl Explain for BuiltinError {
             Self::Files(_) => lang.pick(
                 "Check that every folder under [tools] exists and that its name stands there once.",
                 "[tools]의 폴더가 모두 있고 이름이 겹치지 않는지 확인하세요.",
+            ),
+            Self::Web(_) => lang.pick(
+                "Write hosts like example.com, *.example.com or http://localhost:8080.",
+                "호스트는 example.com, *.example.com, http://localhost:8080처럼 쓰세요.",
             ),
         };
         Some(hint.to_owned())
@@ -90,6 +103,8 @@ pub fn builtin_tools(
     if !settings.databases.is_empty() {
         tools.extend(sql_tools(settings.databases, settings.sql_caps));
     }
+    let web = web_tools(settings.web, &ports.clock);
+    tools.extend(web.map_err(|bad| BuiltinError::Web(bad.0))?);
     tools.push(Arc::new(Calculator));
     tools.push(Arc::new(TimeTool { clock: ports.clock, zone: settings.zone }));
     if let Some(notifier) = ports.notifier {

@@ -10,6 +10,7 @@ mod memory;
 mod notify;
 mod sql;
 mod time;
+mod web;
 
 pub use builtin::{BuiltinError, BuiltinPorts, BuiltinSettings, builtin_rules, builtin_tools};
 pub use chest::{ToolChest, ToolSource};
@@ -23,3 +24,4 @@ pub use mcp::{
 };
 pub use memory::memory_tools;
 pub use sql::{DatabasePlace, DatabaseSettings, SqlCaps, TableAccess};
+pub use web::{SearchEndpoint, SearchKey, WebCaps, WebSettings};

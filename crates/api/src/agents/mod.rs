@@ -6,6 +6,7 @@ mod approvals;
 mod caller;
 mod events;
 mod history;
+mod messages;
 mod model;
 mod parked;
 mod permissions;
@@ -26,7 +27,7 @@ use crate::state::ApiState;
 use axum::Router;
 use axum::routing::{get, post};
 use nunchi_agent::{Agent, OrderDesk};
-use nunchi_core::{ApprovalStore, RunStore, UndoRuns};
+use nunchi_core::{ApprovalStore, MessageStore, RunStore, UndoRuns};
 use std::sync::Arc;
 
 /// What runs of agents need; without it they answer 404.
@@ -40,6 +41,8 @@ pub struct AgentServices {
     pub runs: Arc<dyn RunStore>,
     /// What runs ask people.
     pub approvals: Arc<dyn ApprovalStore>,
+    /// What the owner was told.
+    pub messages: Arc<dyn MessageStore>,
     /// Takes back what runs did.
     pub undo: Arc<dyn UndoRuns>,
 }
@@ -59,6 +62,8 @@ pub(crate) fn routes() -> Router<ApiState> {
         .route("/api/approvals/{id}", get(approvals::show).post(approvals::answer))
         .route("/api/permissions", get(permissions::list).post(permissions::put))
         .route("/api/permissions/explain", post(permissions::explain))
+        .route("/api/messages", get(messages::list))
+        .route("/api/messages/seen", post(messages::seen))
         .route("/api/sessions", get(sessions::list))
         .route("/api/sessions/{id}", get(sessions::show))
 }

@@ -204,6 +204,10 @@ impl AgentWorld {
         });
         let desk = Arc::new(OrderDesk::new(DeskParts {
             tools: Arc::clone(&tools) as Arc<dyn ToolBox>,
+            offered: Arc::new({
+                let tools = Arc::clone(&tools);
+                move |_| tools.specs()
+            }),
             context: Vec::new(),
             ids: ids.clone(),
             price_of: Arc::new(|_| None),
@@ -212,7 +216,9 @@ impl AgentWorld {
             max_output_tokens: 4_096,
         }));
         let undo = Arc::new(Undo { runs: runs.clone(), tools });
-        let services = AgentServices { agent: agent.clone(), desk, runs: runs.clone(), approvals, undo };
+        let messages = Arc::new(nunchi_testkit::MemoryMessages::new());
+        let services =
+            AgentServices { agent: agent.clone(), desk, runs: runs.clone(), approvals, messages, undo };
         let state = ApiState::new(ApiParts {
             model: Arc::new(model.clone()),
             embedder: Arc::new(model.clone()),

@@ -43,7 +43,7 @@ pub use memory::{Candidates, FactFilter, FactQuery, Memory, MemoryChange, Memory
 pub use memory_error::MemoryError;
 pub use model::{Embedder, Model, ModelCard, ModelList};
 pub use model_error::{ModelError, ModelErrorKind};
-pub use notifier::{Notifier, OwnerMessage};
+pub use notifier::{MessageStore, Notifier, OwnerMessage, ToldMessage};
 pub use originals::{Original, OriginalStore};
 pub use questions::{QuestionStore, StoredQuestion};
 pub use runs::{ApprovalStore, RunChange, RunFilter, RunStore};

@@ -3,6 +3,8 @@
 use super::runtime::BoxFuture;
 use super::storage_error::StorageError;
 use crate::words::RunId;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 /// A text to the owner.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,4 +23,27 @@ pub trait Notifier: Send + Sync {
     fn notify(&self, message: OwnerMessage) -> BoxFuture<'_, Result<(), StorageError>>;
     /// Whether the message of this key was taken.
     fn was_told<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<bool, StorageError>>;
+}
+
+/// A message that was taken.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ToldMessage {
+    /// Its place in the order of messages, from 1.
+    pub number: u64,
+    /// The run that told it.
+    pub run: RunId,
+    /// What was told.
+    pub text: String,
+    /// When.
+    pub at: Timestamp,
+    /// Whether the owner has seen it.
+    pub seen: bool,
+}
+
+/// What the owner was told.
+pub trait MessageStore: Send + Sync {
+    /// The newest messages first, at most `limit`; with `unseen` only those not seen yet.
+    fn messages(&self, unseen: bool, limit: u32) -> BoxFuture<'_, Result<Vec<ToldMessage>, StorageError>>;
+    /// Marks all messages up to this number as seen.
+    fn mark_seen(&self, up_to: u64) -> BoxFuture<'_, Result<(), StorageError>>;
 }

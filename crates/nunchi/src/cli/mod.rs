@@ -10,7 +10,7 @@ pub(crate) use data::{
     BatchCommand, BudgetCommand, CacheCommand, CompressCommand, KeysCommand, ModelsCommand, PricesCommand,
     RatingArg, RouteCommand, TierArg,
 };
-pub(crate) use memory::{FactKindArg, FactStateArg, MemoryCommand};
+pub(crate) use memory::{FactStateArg, MemoryCommand};
 
 pub(crate) use mcp::McpCommand;
 
@@ -69,6 +69,12 @@ pub(crate) enum Command {
     Approvals {
         #[command(subcommand)]
         command: ApprovalsCommand,
+    },
+    /// What agents told you since you last looked.
+    Messages {
+        /// Also what you have seen.
+        #[arg(long)]
+        all: bool,
     },
     /// May an agent make this call, and which rule says so.
     ExplainPermission(ExplainPermission),

@@ -12,9 +12,6 @@ pub(crate) struct AgentConfig {
     pub(crate) model: String,
     pub(crate) limits: RunLimits,
     pub(crate) max_output: u64,
-    /// Folders that agents may change files in, and those they may only read.
-    pub(crate) folders: Vec<String>,
-    pub(crate) read_only: Vec<String>,
     /// The owner's rules, as written.
     pub(crate) permissions: Vec<PermissionRule>,
 }
@@ -34,8 +31,6 @@ impl Layers {
                 patience_seconds: seconds(self.time("agent.patience")),
             },
             max_output: self.count("agent.max_output").max(1),
-            folders: self.texts("files.roots"),
-            read_only: self.texts("files.read_only"),
             permissions: self.permissions(),
         }
     }

@@ -39,7 +39,7 @@ const fn field(
 }
 
 /// All settings of the plain sections.
-pub(super) const FIELDS: [Field; 93] = [
+pub(super) const FIELDS: [Field; 98] = [
     field("server", "listen", Kind::Text, "127.0.0.1:8484", "Address and port the server listens on."),
     field("server", "body_limit_mb", Kind::Count, "32", "Largest request body, in MB."),
     field("server", "cors_origins", Kind::Texts, "[]", "Web origins that may call from a browser."),
@@ -433,6 +433,35 @@ pub(super) const FIELDS: [Field; 93] = [
         "20s",
         "How long a call over `/mcp` waits for your approval before the client is told to come back.",
     ),
+    field(
+        "web",
+        "hosts",
+        Kind::Texts,
+        "[]",
+        "Hosts that agents may fetch pages from: `example.com`, `*.example.com`, `*` for any; none if empty.",
+    ),
+    field(
+        "web",
+        "private_hosts",
+        Kind::Texts,
+        "[]",
+        "Hosts in your own network that may be fetched from, written in full.",
+    ),
+    field(
+        "web",
+        "search",
+        Kind::OneOf(&["off", "duckduckgo", "searxng", "brave"]),
+        "off",
+        "Where agents search the web.",
+    ),
+    field("web", "search_url", Kind::Text, "", "Address of the search engine; needed for searxng."),
+    field(
+        "web",
+        "search_key_env",
+        Kind::Text,
+        "BRAVE_API_KEY",
+        "Environment variable that holds Brave's key.",
+    ),
 ];
 
 /// Keys of a `[[providers]]` table, with their meaning.
@@ -509,12 +538,27 @@ const PERMISSION_KEYS: [(&str, &str); 4] = [
     ("verdict", "allow, ask or deny. Of several rules that fit a call the strictest decides."),
 ];
 
+/// Keys of a `[[databases]]` table, with their meaning.
+const DATABASE_KEYS: [(&str, &str); 6] = [
+    ("name", "Name, by which agents call it."),
+    ("path", "An SQLite file; a relative one lies in the home folder."),
+    ("url_env", "Environment variable that holds the address of a PostgreSQL database."),
+    ("read", "Tables that agents may read."),
+    ("write", "Tables that agents may read and change; each change asks you first, unless a rule allows it."),
+    ("stranger", "Whether somebody else can write what its rows say; they then cannot choose what is done."),
+];
+
 /// A list of tables: its name, what it is, its keys with their meaning.
 pub(super) type List = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
 
 /// All lists of tables.
-pub(super) const LISTS: [List; 3] = [
+pub(super) const LISTS: [List; 4] = [
     ("providers", "Where models are.", &PROVIDER_KEYS),
+    (
+        "databases",
+        "Databases that agents may use; all other tables are as if they were not there.",
+        &DATABASE_KEYS,
+    ),
     ("mcp", "Servers whose tools agents may use (Model Context Protocol).", &MCP_KEYS),
     (
         "permissions",

@@ -8,10 +8,10 @@ mod provider;
 mod reading;
 mod reference;
 mod resolved;
+mod tools;
 
 pub(crate) use agent::AgentConfig;
 pub(crate) use layers::{ConfigError, Layers};
-pub(crate) use mcp::McpServing;
 pub(crate) use provider::ProviderEntryConfig;
 pub(crate) use reading::{parse_time, shown_settings};
 pub(crate) use reference::reference;

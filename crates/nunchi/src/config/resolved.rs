@@ -5,6 +5,7 @@ use super::layers::{ConfigError, Layers};
 use super::mcp::McpServing;
 use super::provider::ProviderEntryConfig;
 use super::reading::{plain, texts_of};
+use super::tools::ToolsConfig;
 use jiff::tz::TimeZone;
 use nunchi_api::Currency;
 use nunchi_core::{CacheScope, Lang, NanoUsd, Tier, TierRule, TierRules};
@@ -109,6 +110,7 @@ pub(crate) struct Config {
     pub(crate) local: LocalConfig,
     pub(crate) replay: ReplayConfig,
     pub(crate) agent: AgentConfig,
+    pub(crate) tools: ToolsConfig,
     pub(crate) log_format: LogFormat,
     pub(crate) log_level: String,
     pub(crate) providers: Vec<ProviderEntryConfig>,
@@ -173,6 +175,7 @@ impl Config {
             },
             replay: layers.replay(),
             agent: layers.agent(),
+            tools: layers.tools(variables),
             log_format: if layers.text("log.format") == "json" { LogFormat::Json } else { LogFormat::Text },
             log_level: layers.text("log.level"),
             providers,
@@ -229,7 +232,7 @@ impl Layers {
     }
 
     /// A text; `None` when it is empty.
-    fn optional(&mut self, setting: &str) -> Option<String> {
+    pub(super) fn optional(&mut self, setting: &str) -> Option<String> {
         Some(self.text(setting)).filter(|text| !text.is_empty())
     }
 

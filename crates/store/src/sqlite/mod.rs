@@ -15,6 +15,7 @@ mod keys;
 mod ledger;
 mod maintenance;
 mod memory;
+mod messages;
 mod open;
 mod read;
 mod rows;

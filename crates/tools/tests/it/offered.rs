@@ -6,8 +6,8 @@ use nunchi_core::{
 };
 use nunchi_testkit::ManualClock;
 use nunchi_tools::{
-    BuiltinPorts, BuiltinSettings, DatabasePlace, DatabaseSettings, FileCaps, FileRoot, SqlCaps, TableAccess,
-    builtin_rules, builtin_tools,
+    BuiltinPorts, BuiltinSettings, DatabasePlace, DatabaseSettings, FileCaps, FileRoot, SearchEndpoint,
+    SqlCaps, TableAccess, WebSettings, builtin_rules, builtin_tools,
 };
 use serde_json::json;
 use std::sync::{Arc, Mutex};
@@ -45,6 +45,11 @@ fn all(folder: &std::path::Path, told: &Arc<Told>) -> Vec<Arc<dyn Tool>> {
             label: Label::Tool,
         }],
         sql_caps: SqlCaps::default(),
+        web: WebSettings {
+            hosts: vec!["example.com".into()],
+            search: Some(SearchEndpoint::DuckDuckGo(None)),
+            ..WebSettings::default()
+        },
         zone: jiff::tz::TimeZone::UTC,
     };
     let clock = Arc::new(ManualClock::at("2026-11-21T00:00:00Z"));

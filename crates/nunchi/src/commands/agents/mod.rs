@@ -4,11 +4,13 @@ mod answer;
 mod approvals;
 mod begin;
 mod follow;
+mod messages;
 mod permission;
 mod runs;
 
 pub(crate) use approvals::approvals;
 pub(crate) use begin::begin;
+pub(crate) use messages::messages;
 pub(crate) use permission::explain_permission;
 pub(crate) use runs::runs;
 
