@@ -29,6 +29,8 @@ const REPLY_TOKENS: u64 = 1_200;
 const PATIENCE: Duration = Duration::from_secs(120);
 /// The share of a proposed fact's words that its turn must have: less is made up.
 const SUPPORT: f32 = 0.5;
+/// What stands in place of a turn that held a secret.
+const LEFT_OUT: &str = "(left out: it held a secret)";
 /// The importance of something that was said.
 const TURN_IMPORTANCE: u8 = 30;
 
@@ -150,7 +152,10 @@ impl MemoryKeeper {
                 .map(|turn| cut(&turn.text, AROUND_CHARS))
                 .collect();
             let turn = &turns[at];
-            let text = format!("{}: {}", turn.who, cut(&turn.text, TURN_CHARS));
+            // Its place is kept, so that it is not learned from again.
+            let said =
+                if holds_secret(&turn.text) { LEFT_OUT.to_owned() } else { cut(&turn.text, TURN_CHARS) };
+            let text = format!("{}: {said}", turn.who);
             let around = around.join("\n");
             FactWish {
                 kind: FactKind::Turn,

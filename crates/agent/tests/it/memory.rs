@@ -91,7 +91,9 @@ async fn what_the_owner_asks_for_is_learned_without_a_model() {
     let report = world.learn(&conversation).await;
     assert_eq!(world.active().await, ["내 생일은 5월 3일", "my dog is called Rex"]);
     assert_eq!(report.refused.iter().map(|(_, code)| *code).collect::<Vec<_>>(), ["memory.secret"]);
-    assert_eq!(report.turns, 2, "a turn with a password is not kept at all");
+    assert_eq!(report.turns, 3);
+    let kept = world.keeper.facts(FactFilter::default()).await.unwrap();
+    assert!(kept.iter().all(|fact| !fact.text.contains("hunter22")), "{kept:?}");
     // The same conversation, one turn longer: only that turn is new.
     let mut longer = conversation.clone();
     longer.turns.push(turn(Label::Owner, "Thanks, see you at the aquarium"));

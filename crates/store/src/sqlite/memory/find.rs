@@ -14,10 +14,19 @@ const MOST_POSTINGS: u64 = 3_000;
 /// Counts that hold until the next change.
 #[derive(Default)]
 pub(super) struct Known {
+    /// Counts the changes, so that what was read before one is not kept after it.
+    change: u64,
     /// Facts that hold, and the place of the last one.
     size: Option<(u64, i64)>,
     /// In how many facts a word occurs.
     holders: HashMap<String, u64>,
+}
+
+impl Known {
+    /// A change was made.
+    pub(super) fn forget(&mut self) {
+        *self = Self { change: self.change + 1, ..Self::default() };
+    }
 }
 
 impl Shelf {
@@ -26,16 +35,17 @@ impl Shelf {
         connection: &Connection,
         query: &FactQuery,
     ) -> Result<Candidates, StorageError> {
-        let (total, last) = self.size(connection)?;
+        let change = self.known().change;
+        let (total, last) = self.size(connection, change)?;
         let terms: Vec<String> = query.terms.iter().map(|term| self.term(term)).collect();
-        let holders =
-            terms.iter().map(|term| self.holders(connection, term)).collect::<Result<Vec<_>, _>>()?;
+        let holders = terms.iter().map(|term| self.holders(connection, term, change));
+        let holders = holders.collect::<Result<Vec<_>, _>>()?;
         let mut places = Vec::new();
         let wanted = rarest(&terms, &holders);
         if !wanted.is_empty() {
             places = by_words(connection, &wanted, query, last)?;
         }
-        for place in self.by_meaning(connection, query)? {
+        for place in self.by_meaning(query) {
             if !places.contains(&place) {
                 places.push(place);
             }
@@ -50,7 +60,7 @@ impl Shelf {
         Ok(Candidates { records, holders, total })
     }
 
-    fn size(&self, connection: &Connection) -> Result<(u64, i64), StorageError> {
+    fn size(&self, connection: &Connection, change: u64) -> Result<(u64, i64), StorageError> {
         if let Some(size) = self.known().size {
             return Ok(size);
         }
@@ -59,12 +69,15 @@ impl Shelf {
         let (count, last): (i64, i64) =
             select.query_row(params![], |row| Ok((row.get(0)?, row.get(1)?))).map_err(failure)?;
         let size = (u64::try_from(count).unwrap_or(0), last);
-        self.known().size = Some(size);
+        let mut known = self.known();
+        if known.change == change {
+            known.size = Some(size);
+        }
         Ok(size)
     }
 
     /// In how many facts a word occurs.
-    fn holders(&self, connection: &Connection, term: &str) -> Result<u64, StorageError> {
+    fn holders(&self, connection: &Connection, term: &str, change: u64) -> Result<u64, StorageError> {
         if let Some(holders) = self.known().holders.get(term) {
             return Ok(*holders);
         }
@@ -72,24 +85,24 @@ impl Shelf {
             connection.prepare_cached("SELECT doc FROM memory_terms WHERE term = ?").map_err(failure)?;
         let found: Option<i64> = select.query_row([term], |row| row.get(0)).optional().map_err(failure)?;
         let holders = found.and_then(|count| u64::try_from(count).ok()).unwrap_or(0);
-        self.known().holders.insert(term.to_owned(), holders);
+        let mut known = self.known();
+        if known.change == change {
+            known.holders.insert(term.to_owned(), holders);
+        }
         Ok(holders)
     }
 
-    fn by_meaning(&self, connection: &Connection, query: &FactQuery) -> Result<Vec<i64>, StorageError> {
-        let Some(asked) = &query.vector else { return Ok(Vec::new()) };
-        let mut signs = self.signs();
-        if signs.is_none() {
-            *signs = Some(self.read_signs(connection)?);
-        }
+    fn by_meaning(&self, query: &FactQuery) -> Vec<i64> {
+        let Some(asked) = &query.vector else { return Vec::new() };
+        let signs = self.signs();
         let near = signs.as_ref().map(|signs| {
             signs.nearest(&asked.encoder, query.kind, &asked.vector.signs(), query.most as usize)
         });
-        Ok(near.unwrap_or_default())
+        near.unwrap_or_default()
     }
 
-    /// Reads the signs of all that holds, once.
-    fn read_signs(&self, connection: &Connection) -> Result<Signs, StorageError> {
+    /// Reads the signs of all that holds. Only the writer may: what another change is about to add must not be missed.
+    pub(super) fn read_signs(&self, connection: &Connection) -> Result<Signs, StorageError> {
         let sql =
             "SELECT place, id, kind, encoder, signs FROM memories WHERE state = 0 AND signs IS NOT NULL";
         let mut select = connection.prepare(sql).map_err(failure)?;

@@ -69,6 +69,16 @@ impl SqliteMemory {
         read.await.map_err(|error| StorageError::Other(error.to_string()))?
     }
 
+    /// Reads the signs of all meanings on the writer's thread, in turn with the changes.
+    async fn read_signs(&self) -> Result<(), StorageError> {
+        let read = self.write(|rows| {
+            let signs = rows.shelf.read_signs(rows.connection)?;
+            *rows.shelf.signs() = Some(signs);
+            Ok(())
+        });
+        read.await
+    }
+
     /// Makes a change on the writer's thread, in one transaction.
     async fn write<T: Send + 'static>(
         &self,
@@ -82,7 +92,7 @@ impl SqliteMemory {
             let outcome = work(&rows)?;
             // The index follows in the order of the writes. Should the commit fail it is read anew.
             let committed = transaction.commit().map_err(failure);
-            *shelf.known() = Known::default();
+            shelf.known().forget();
             if committed.is_err() {
                 *shelf.signs() = None;
             }
@@ -150,7 +160,12 @@ impl MemoryStore for SqliteMemory {
     }
 
     fn search(&self, query: FactQuery) -> BoxFuture<'_, Result<Candidates, StorageError>> {
-        Box::pin(self.look(move |connection, shelf| shelf.find(connection, &query)))
+        Box::pin(async move {
+            if query.vector.is_some() && self.shelf.signs().is_none() {
+                self.read_signs().await?;
+            }
+            self.look(move |connection, shelf| shelf.find(connection, &query)).await
+        })
     }
 
     fn figures(&self) -> BoxFuture<'_, Result<MemoryFigures, StorageError>> {
