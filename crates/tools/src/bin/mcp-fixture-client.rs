@@ -4,8 +4,8 @@
 use jiff::Timestamp;
 use nunchi_core::{BoxFuture, Clock};
 use nunchi_tools::{
-    ElicitationPolicy, McpConsent, McpEra, McpHub, McpHubParts, McpOauth, McpSecret, McpServerConfig, McpTransport,
-    PinnedTool,
+    ElicitationPolicy, McpConsent, McpEra, McpHub, McpHubParts, McpOauth, McpSecret, McpServerConfig,
+    McpTransport, PinnedTool,
 };
 use serde_json::{Map, Value, json};
 use std::error::Error;
@@ -14,6 +14,9 @@ use std::time::{Duration, Instant};
 
 /// The suite's name for the one server.
 const SERVER: &str = "suite";
+
+/// A tool that wants to be sent the schema of the other one.
+const ECHO: &str = "json_schema_echo";
 
 /// The machine's clock.
 struct SystemClock(Instant);
@@ -53,8 +56,10 @@ impl McpConsent for Headless {
 async fn main() -> Result<(), Box<dyn Error>> {
     let url = std::env::args().nth(1).ok_or("name the server's address")?;
     let scenario = std::env::var("MCP_CONFORMANCE_SCENARIO").unwrap_or_default();
-    let context: Value =
-        std::env::var("MCP_CONFORMANCE_CONTEXT").ok().and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
+    let context: Value = std::env::var("MCP_CONFORMANCE_CONTEXT")
+        .ok()
+        .and_then(|text| serde_json::from_str(&text).ok())
+        .unwrap_or_default();
     let home = std::env::temp_dir().join(format!("nunchi-mcp-fixture-{}", std::process::id()));
     std::fs::create_dir_all(&home)?;
     let hub = McpHub::open(McpHubParts {
@@ -100,7 +105,11 @@ async fn drive(hub: &McpHub, scenario: &str, context: &Value) -> Result<(), Box<
             .collect(),
         None => inventory.tools.iter().map(|tool| (tool.name.clone(), arguments(tool))).collect(),
     };
-    for (tool, arguments) in wanted {
+    for (tool, mut arguments) in wanted {
+        if tool == ECHO {
+            let focal = inventory.tools.iter().find(|tool| tool.name != ECHO);
+            arguments = json!({"schema": focal.map(|tool| &tool.parameters)});
+        }
         match hub.call(SERVER, &tool, arguments).await {
             Ok(output) => eprintln!("{tool}: {}", output.text),
             Err(error) => eprintln!("{tool} failed: {error}"),

@@ -8,7 +8,7 @@ pub use client::{
     McpServerConfig, McpSource, McpStatus, McpTransport, PinnedTool, ToolChange,
 };
 pub use server::{
-    GuardParts, GuardedTools, McpAnswer, McpAuth, McpCaller, McpChange, McpFault, McpHttp, McpHttpSettings, McpLink,
-    McpOffers, OfferPrompts, OfferResources, OfferTools, OfferedCall, OfferedPrompt, OfferedPromptCall,
-    OfferedResource, OfferedTool, PromptAnswer, PromptArgument, bridge_stdio, serve_stdio,
+    GuardParts, GuardedTools, McpAnswer, McpAuth, McpCaller, McpChange, McpFault, McpHttp, McpHttpSettings,
+    McpLink, McpOffers, OfferPrompts, OfferResources, OfferTools, OfferedCall, OfferedPrompt,
+    OfferedPromptCall, OfferedResource, OfferedTool, PromptAnswer, PromptArgument, bridge_stdio, serve_stdio,
 };

@@ -1,8 +1,8 @@
 //! Our tools for the agents of others: what the owner's rules allow runs, what they ask about waits, and runs once.
 
 use nunchi_core::{
-    Answer, ApprovalStore, BoxFuture, Clock, EffectClass, Expect, Label, PermissionRule, Preview, Principal, Reach,
-    TaskName, Tool, ToolBox, ToolCall, ToolError, ToolOutput, ToolSpec, Touched, Verdict,
+    Answer, ApprovalStore, BoxFuture, Clock, EffectClass, Expect, Label, PermissionRule, Preview, Principal,
+    Reach, TaskName, Tool, ToolBox, ToolCall, ToolError, ToolOutput, ToolSpec, Touched, Verdict,
 };
 use nunchi_testkit::{MemoryApprovals, SequentialIds, TokioClock, TokioSpawn};
 use nunchi_tools::{
@@ -44,7 +44,9 @@ impl Tool for ShelfTool {
         match self.1 {
             Deed::Read => {}
             Deed::Write => spec.effect = EffectClass::Reversible,
-            Deed::Send => (spec.effect, spec.reach, spec.output) = (EffectClass::Final, Reach::Outside, Label::Stranger),
+            Deed::Send => {
+                (spec.effect, spec.reach, spec.output) = (EffectClass::Final, Reach::Outside, Label::Stranger)
+            }
         }
         spec
     }
@@ -216,7 +218,10 @@ async fn a_call_waits_for_an_answer_that_comes_soon() {
 
 #[tokio::test]
 async fn rules_allow_and_deny() {
-    let world = World::new(vec![rule("let it", "send", Verdict::Allow), rule("no", "write", Verdict::Deny)], Duration::ZERO);
+    let world = World::new(
+        vec![rule("let it", "send", Verdict::Allow), rule("no", "write", Verdict::Deny)],
+        Duration::ZERO,
+    );
     assert_eq!(world.call("send", json!({"name": "kim"})).await, ("sent".into(), false));
     let (text, failed) = world.call("write", json!({"name": "a", "text": "x"})).await;
     assert!(failed && text.contains("permission.denied") && text.contains("\"no\""), "{text}");

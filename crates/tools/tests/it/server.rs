@@ -56,7 +56,10 @@ async fn other_origins_other_names_and_large_bodies_are_refused() {
     assert_eq!(status(good().header("origin", "https://evil.example")).await, StatusCode::FORBIDDEN);
     assert_eq!(status(good().header("host", "evil.example")).await, StatusCode::FORBIDDEN);
     let large = json!({"jsonrpc": "2.0", "id": 1, "method": "ping", "params": {"x": "x".repeat(2_000_000)}});
-    assert_eq!(status(post(&fixture.url, &large).bearer_auth("nk-fixture")).await, StatusCode::PAYLOAD_TOO_LARGE);
+    assert_eq!(
+        status(post(&fixture.url, &large).bearer_auth("nk-fixture")).await,
+        StatusCode::PAYLOAD_TOO_LARGE
+    );
     for body in ["{", "[]", "null", "{\"jsonrpc\": \"2.0\"}"] {
         let request = good().body(body.to_owned());
         assert!(status(request).await.is_client_error(), "{body}");
@@ -69,7 +72,8 @@ async fn a_session_that_was_never_begun_is_nobodys() {
     let begun = post(&fixture.url, &initialize()).bearer_auth("nk-fixture").send().await.unwrap();
     let session = begun.headers()["mcp-session-id"].to_str().unwrap().to_owned();
     let ping = json!({"jsonrpc": "2.0", "id": 2, "method": "ping"});
-    let with = |session: &str| post(&fixture.url, &ping).bearer_auth("nk-fixture").header("mcp-session-id", session);
+    let with =
+        |session: &str| post(&fixture.url, &ping).bearer_auth("nk-fixture").header("mcp-session-id", session);
     assert_eq!(status(with(&session)).await, StatusCode::OK);
     assert_eq!(status(with("guessed")).await, StatusCode::NOT_FOUND);
     let ended = client().delete(&fixture.url).bearer_auth("nk-fixture").header("mcp-session-id", &session);

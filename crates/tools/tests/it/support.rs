@@ -1,7 +1,7 @@
 //! Hubs in folders of their own, and the fixture server as a real program.
 
-use nunchi_testkit::{ManualClock, TokioClock};
 use nunchi_core::Clock;
+use nunchi_testkit::{ManualClock, TokioClock};
 use nunchi_tools::{McpHub, McpHubParts, McpSecret, McpServerConfig, McpTransport};
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};

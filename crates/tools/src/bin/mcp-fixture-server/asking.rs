@@ -5,9 +5,8 @@ use serde_json::{Value, json};
 
 /// Names, descriptions and schemas.
 pub(crate) fn declared() -> Vec<(&'static str, &'static str, Value)> {
-    let one = |name: &str| {
-        json!({"type": "object", "required": [name], "properties": {name: {"type": "string"}}})
-    };
+    let one =
+        |name: &str| json!({"type": "object", "required": [name], "properties": {name: {"type": "string"}}});
     let none = json!({"type": "object", "properties": {}});
     vec![
         ("test_sampling", "Asks the client's model", one("prompt")),

@@ -23,10 +23,13 @@ const SEAL: &str = "fixture seal";
 /// Calls one of them.
 pub(crate) fn call(call: &OfferedCall, link: &dyn McpLink) -> Result<McpAnswer, McpFault> {
     let answers = call.inputs.as_ref();
-    let answer = |name: &str| answers.and_then(|answers| answers.get(name)).filter(|answer| answer.is_object());
+    let answer =
+        |name: &str| answers.and_then(|answers| answers.get(name)).filter(|answer| answer.is_object());
     match call.tool.as_str() {
         "test_input_required_result_elicitation" => Ok(match answer("user_name") {
-            Some(given) => McpAnswer::text(format!("Hello, {}!", given["content"]["name"].as_str().unwrap_or("friend"))),
+            Some(given) => {
+                McpAnswer::text(format!("Hello, {}!", given["content"]["name"].as_str().unwrap_or("friend")))
+            }
             None => needs([("user_name", form("What is your name?", "name", "string"))], None),
         }),
         "test_input_required_result_sampling" => Ok(match answer("capital_question") {
@@ -46,9 +49,10 @@ pub(crate) fn call(call: &OfferedCall, link: &dyn McpLink) -> Result<McpAnswer, 
         "test_input_required_result_multiple_inputs" => several(call),
         "test_input_required_result_multi_round" => match call.state.as_deref().map(opened).transpose()? {
             None => Ok(needs([("step1", form("Step 1: What is your name?", "name", "string"))], Some("1"))),
-            Some(round) if round == "1" => {
-                Ok(needs([("step2", form("Step 2: What is your favorite color?", "color", "string"))], Some("2")))
-            }
+            Some(round) if round == "1" => Ok(needs(
+                [("step2", form("Step 2: What is your favorite color?", "color", "string"))],
+                Some("2"),
+            )),
             Some(_) => Ok(McpAnswer::text("Multi-round flow complete")),
         },
         "test_input_required_result_capabilities" => Ok(able(answers, link)),
@@ -59,9 +63,8 @@ pub(crate) fn call(call: &OfferedCall, link: &dyn McpLink) -> Result<McpAnswer, 
 fn several(call: &OfferedCall) -> Result<McpAnswer, McpFault> {
     let state = call.state.as_deref().map(opened).transpose()?;
     let names = ["user_name", "greeting", "client_roots"];
-    let given = |name: &str| {
-        call.inputs.as_ref().and_then(|answers| answers.get(name)).is_some_and(Value::is_object)
-    };
+    let given =
+        |name: &str| call.inputs.as_ref().and_then(|answers| answers.get(name)).is_some_and(Value::is_object);
     if state.is_some() && names.into_iter().all(given) {
         return Ok(McpAnswer::text("All inputs received"));
     }
@@ -80,8 +83,11 @@ fn able(answers: Option<&Map<String, Value>>, link: &dyn McpLink) -> McpAnswer {
         ("sampling", "greeting", sampling("Generate a greeting")),
         ("roots", "client_roots", roots()),
     ];
-    let questions: Vec<_> =
-        all.into_iter().filter(|(what, ..)| link.can(what)).map(|(_, name, question)| (name, question)).collect();
+    let questions: Vec<_> = all
+        .into_iter()
+        .filter(|(what, ..)| link.can(what))
+        .map(|(_, name, question)| (name, question))
+        .collect();
     if answers.is_some() || questions.is_empty() {
         return McpAnswer::text("Nothing more to ask");
     }

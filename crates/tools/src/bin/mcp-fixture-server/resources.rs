@@ -57,8 +57,10 @@ fn filled(call: &OfferedPromptCall) -> Result<PromptAnswer, McpFault> {
             vec![text(format!("Prompt with arguments: arg1='{}', arg2='{}'", word("arg1"), word("arg2")))]
         }
         "test_prompt_with_embedded_resource" => {
-            let uri = call.arguments.get("resourceUri").and_then(Value::as_str).unwrap_or("test://static-text");
-            let resource = json!({"uri": uri, "mimeType": "text/plain", "text": "Resource content for prompt"});
+            let uri =
+                call.arguments.get("resourceUri").and_then(Value::as_str).unwrap_or("test://static-text");
+            let resource =
+                json!({"uri": uri, "mimeType": "text/plain", "text": "Resource content for prompt"});
             vec![
                 json!({"role": "user", "content": {"type": "resource", "resource": resource}}),
                 text("Here is a resource.".into()),

@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 use std::sync::{Arc, OnceLock};
 
 /// A red pixel, as PNG.
-pub(crate) const PIXEL: &str = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8/5+hHgAHggJ/PchI7wAAAABJRU5ErkJggg==";
+pub(crate) const PIXEL: &str =
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8/5+hHgAHggJ/PchI7wAAAABJRU5ErkJggg==";
 /// No sound, as WAV.
 const SILENCE: &str = "UklGRiQAAABXQVZFZm10IBAAAAABAAEARKwAAIhYAQACABAAZGF0YQAAAAA=";
 
@@ -43,10 +44,14 @@ impl OfferTools for FixtureTools {
         let inputs = inputs::NAMES.iter().map(|name| offered(name, "Asks before it answers", empty.clone()));
         let asking = asking::declared().into_iter().map(|(name, text, schema)| offered(name, text, schema));
         let mut tools: Vec<_> = plain.chain(inputs).chain(asking).collect();
-        tools.push(offered("add", "Adds two numbers", json!({
-            "type": "object", "required": ["a", "b"], "additionalProperties": false,
-            "properties": {"a": {"type": "number"}, "b": {"type": "number"}},
-        })));
+        tools.push(offered(
+            "add",
+            "Adds two numbers",
+            json!({
+                "type": "object", "required": ["a", "b"], "additionalProperties": false,
+                "properties": {"a": {"type": "number"}, "b": {"type": "number"}},
+            }),
+        ));
         tools.push(offered("json_schema_2020_12_tool", "Has a schema of many words", rich_schema()));
         Box::pin(std::future::ready(tools))
     }
@@ -116,9 +121,7 @@ impl FixtureTools {
 fn content(tool: &str) -> Option<McpAnswer> {
     let text = |text: &str| json!({"type": "text", "text": text});
     let image = || json!({"type": "image", "data": PIXEL, "mimeType": "image/png"});
-    let resource = |uri: &str, mime: &str, text: &str| {
-        json!({"type": "resource", "resource": {"uri": uri, "mimeType": mime, "text": text}})
-    };
+    let resource = |uri: &str, mime: &str, text: &str| json!({"type": "resource", "resource": {"uri": uri, "mimeType": mime, "text": text}});
     let content = match tool {
         "test_simple_text" => vec![text("This is a simple text response for testing.")],
         "test_image_content" => vec![image()],

@@ -61,10 +61,7 @@ impl ChildTransport {
         let missing = || io::Error::other("the program has no standard input or output");
         let (output, input) =
             (child.stdout.take().ok_or_else(missing)?, child.stdin.take().ok_or_else(missing)?);
-        Ok(Self {
-            messages: AsyncRwTransport::new(output, input).with_max_line_length(MAX_MESSAGE),
-            child,
-        })
+        Ok(Self { messages: AsyncRwTransport::new(output, input).with_max_line_length(MAX_MESSAGE), child })
     }
 
     /// Closes its input, gives it a moment, then ends it and its group.

@@ -100,7 +100,9 @@ mod tests {
 
     #[test]
     fn structured_content_is_told_once() {
-        let answer = result(json!({"content": [{"type": "text", "text": "{ \"n\": 1 }"}], "structuredContent": {"n": 1}}));
+        let answer = result(
+            json!({"content": [{"type": "text", "text": "{ \"n\": 1 }"}], "structuredContent": {"n": 1}}),
+        );
         assert_eq!(answer_text(&answer, 4_096), "{ \"n\": 1 }");
     }
 

@@ -138,10 +138,9 @@ impl Explain for McpError {
             Self::Unknown(_) => {
                 ("`nunchi mcp list` shows those there are.", "`nunchi mcp list`로 목록을 볼 수 있습니다.")
             }
-            Self::Disabled(_) => (
-                "Set `enabled = true` in its [[mcp]] table.",
-                "[[mcp]] 항목에 `enabled = true`를 적으세요.",
-            ),
+            Self::Disabled(_) => {
+                ("Set `enabled = true` in its [[mcp]] table.", "[[mcp]] 항목에 `enabled = true`를 적으세요.")
+            }
             Self::Untrusted(_) => (
                 "It would run with your own rights. If you trust it, set `trusted = true` in its [[mcp]] table.",
                 "사용자 권한으로 실행됩니다. 믿는다면 [[mcp]] 항목에 `trusted = true`를 적으세요.",

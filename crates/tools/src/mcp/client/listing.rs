@@ -156,7 +156,8 @@ mod tests {
     #[test]
     fn what_is_refused() {
         let object = json!({"type": "object"});
-        let deep = (0..40).fold(json!({"type": "object"}), |inner, _| json!({"type": "object", "not": inner}));
+        let deep =
+            (0..40).fold(json!({"type": "object"}), |inner, _| json!({"type": "object", "not": inner}));
         for (name, schema) in [
             ("", &object),
             ("a\u{1B}[2J", &object),

@@ -18,9 +18,7 @@ mod spec;
 mod tool;
 
 pub use change::ToolChange;
-pub use config::{
-    ElicitationPolicy, McpEra, McpOauth, McpSecret, McpServerConfig, McpTransport,
-};
+pub use config::{ElicitationPolicy, McpEra, McpOauth, McpSecret, McpServerConfig, McpTransport};
 pub use error::McpError;
 pub use hub::{McpHub, McpHubParts, McpInventory, McpSource, McpStatus};
 pub use login::McpConsent;

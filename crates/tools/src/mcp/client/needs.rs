@@ -32,12 +32,8 @@ mod tests {
 
     #[test]
     fn by_intent_by_word_or_always() {
-        let transport = McpTransport::Stdio {
-            command: "x".into(),
-            args: Vec::new(),
-            env: Vec::new(),
-            folder: None,
-        };
+        let transport =
+            McpTransport::Stdio { command: "x".into(), args: Vec::new(), env: Vec::new(), folder: None };
         let mut server = McpServerConfig::new("news", transport);
         assert!(is_needed(&server, "anything", &[]));
         server.intents = vec!["news".into()];

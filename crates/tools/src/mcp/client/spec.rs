@@ -115,7 +115,10 @@ mod tests {
         config.trust_hints = false;
         config.read_only = vec!["list_*".into()];
         let spec = spec_of(&config, &tool(false, true));
-        assert_eq!((spec.effect, spec.reach, spec.output), (EffectClass::ReadOnly, Reach::Outside, Label::Stranger));
+        assert_eq!(
+            (spec.effect, spec.reach, spec.output),
+            (EffectClass::ReadOnly, Reach::Outside, Label::Stranger)
+        );
         assert_eq!(spec.guarded, ["path", "depth"]);
         config.tools = vec!["read_*".into()];
         assert!(!is_offered(&config, "list_files") && is_offered(&config, "read_x"));

@@ -2,10 +2,10 @@
 
 use super::offer::{McpAnswer, McpCaller, McpFault, McpLink, OfferTools, OfferedCall, OfferedTool};
 use nunchi_core::{
-    Answer, Approval, ApprovalId, ApprovalState, ApprovalStore, ApprovalSubject, BoxFuture, CallToApprove, Clock,
-    ContentHash, EffectClass, Expect, Ids, KeyId, Lang, PermissionDecision, PermissionRule, Preview, Reach, RunId,
-    Spawn, StorageError, TaskName, Tool, ToolBox, ToolCall, ToolError, ToolOutput, ToolSpec, Verdict, call_hash,
-    canonical_json, decide_permission, mask_secrets, never_allowed, offer_grant,
+    Answer, Approval, ApprovalId, ApprovalState, ApprovalStore, ApprovalSubject, BoxFuture, CallToApprove,
+    Clock, ContentHash, EffectClass, Expect, Ids, KeyId, Lang, PermissionDecision, PermissionRule, Preview,
+    Reach, RunId, Spawn, StorageError, TaskName, Tool, ToolBox, ToolCall, ToolError, ToolOutput, ToolSpec,
+    Verdict, call_hash, canonical_json, decide_permission, mask_secrets, never_allowed, offer_grant,
 };
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,7 +18,6 @@ const PACE: Duration = Duration::from_millis(250);
 const MOST_SEEN: usize = 8_192;
 /// Most calls under way at once.
 const MOST_CALLS: usize = 64;
-
 
 /// What the guard needs.
 #[derive(Clone)]
@@ -155,7 +154,8 @@ impl GuardedTools {
             )
             .hint("Read it first.")),
             (Some(Expect::Version(seen)), current) if Some(seen) != current.as_ref() => {
-                Err(ToolError::new("tool.changed", "It has changed since it was read.").hint("Read it again."))
+                Err(ToolError::new("tool.changed", "It has changed since it was read.")
+                    .hint("Read it again."))
             }
             _ => Ok(Some(diff).filter(|diff| !diff.is_empty())),
         }
@@ -171,8 +171,11 @@ impl GuardedTools {
     ) -> Result<(), ToolError> {
         let why = decision.explain(Lang::En);
         let Some(store) = &self.parts.approvals else {
-            return Err(ToolError::new("permission.ask", format!("Not allowed: {why}, and nobody can be asked here."))
-                .hint("The owner can allow such calls by a rule."));
+            return Err(ToolError::new(
+                "permission.ask",
+                format!("Not allowed: {why}, and nobody can be asked here."),
+            )
+            .hint("The owner can allow such calls by a rule."));
         };
         let call = CallToApprove {
             hash: call_hash(&spec.name, &made.arguments),
@@ -268,7 +271,12 @@ impl GuardedTools {
     }
 
     /// Runs a tool in a task of its own: a client that leaves must not stop a write half-way.
-    async fn run(&self, tool: Arc<dyn Tool>, spec: &ToolSpec, made: ToolCall) -> Result<ToolOutput, ToolError> {
+    async fn run(
+        &self,
+        tool: Arc<dyn Tool>,
+        spec: &ToolSpec,
+        made: ToolCall,
+    ) -> Result<ToolOutput, ToolError> {
         let busy = || ToolError::new("mcp.busy", "Too many calls are under way.").hint("Try again later.");
         let slot = Arc::clone(&self.slots).try_acquire_owned().map_err(|_| busy())?;
         let (tell, hear) = oneshot::channel();

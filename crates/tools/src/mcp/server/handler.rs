@@ -9,14 +9,14 @@ use super::offer::{
 use super::watchers::Watchers;
 use rmcp::ServerHandler;
 use rmcp::model::{
-    CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, ClientCapabilities, CompleteRequestParams,
-    CompleteResult, CompletionInfo, ContentBlock, ErrorData, GetPromptRequestParams, GetPromptResponse,
-    GetPromptResult, Implementation, InputRequests, InputRequiredResult, InputResponses, ListPromptsResult,
-    ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, LoggingLevel, PaginatedRequestParams, Prompt,
-    PromptArgument, PromptMessage, ProtocolVersion, ReadResourceRequestParams, ReadResourceResponse,
-    ReadResourceResult, Reference, Resource, ResourceContents, ResourceTemplate, ServerCapabilities, ServerConfig,
-    SetLevelRequestParams, SubscribeRequestParams, SubscriptionFilter, Tool, ToolAnnotations,
-    UnsubscribeRequestParams,
+    CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, ClientCapabilities,
+    CompleteRequestParams, CompleteResult, CompletionInfo, ContentBlock, ErrorData, GetPromptRequestParams,
+    GetPromptResponse, GetPromptResult, Implementation, InputRequests, InputRequiredResult, InputResponses,
+    ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, LoggingLevel,
+    PaginatedRequestParams, Prompt, PromptArgument, PromptMessage, ProtocolVersion,
+    ReadResourceRequestParams, ReadResourceResponse, ReadResourceResult, Reference, Resource,
+    ResourceContents, ResourceTemplate, ServerCapabilities, ServerConfig, SetLevelRequestParams,
+    SubscribeRequestParams, SubscriptionFilter, Tool, ToolAnnotations, UnsubscribeRequestParams,
 };
 use rmcp::service::{NotificationContext, RequestContext, RoleServer, SubscriptionContext};
 use serde::de::DeserializeOwned;
@@ -70,7 +70,11 @@ impl Handler {
     }
 
     fn prompts(&self) -> Result<&dyn OfferPrompts, ErrorData> {
-        self.served.offers.prompts.as_deref().ok_or_else(|| ErrorData::invalid_request("no prompts are offered", None))
+        self.served
+            .offers
+            .prompts
+            .as_deref()
+            .ok_or_else(|| ErrorData::invalid_request("no prompts are offered", None))
     }
 
     fn resources(&self) -> Result<&dyn OfferResources, ErrorData> {
@@ -144,7 +148,9 @@ impl ServerHandler for Handler {
     ) -> Result<ListToolsResult, ErrorData> {
         let tools = self.served.offers.tools.tools(&self.caller(&context)?).await;
         let tools = tools.into_iter().map(tool_of).collect();
-        Ok(ListToolsResult::with_all_items(tools).with_ttl_ms(LIST_TTL_MS).with_cache_scope(CacheScope::Private))
+        Ok(ListToolsResult::with_all_items(tools)
+            .with_ttl_ms(LIST_TTL_MS)
+            .with_cache_scope(CacheScope::Private))
     }
 
     async fn call_tool(
@@ -187,7 +193,9 @@ impl ServerHandler for Handler {
             None => Vec::new(),
         };
         let prompts = prompts.into_iter().map(prompt_of).collect();
-        Ok(ListPromptsResult::with_all_items(prompts).with_ttl_ms(LIST_TTL_MS).with_cache_scope(CacheScope::Private))
+        Ok(ListPromptsResult::with_all_items(prompts)
+            .with_ttl_ms(LIST_TTL_MS)
+            .with_cache_scope(CacheScope::Private))
     }
 
     async fn get_prompt(
@@ -203,7 +211,8 @@ impl ServerHandler for Handler {
         };
         match self.prompts()?.prompt(call, &caller).await.map_err(fault)? {
             PromptAnswer::Messages { description, messages } => {
-                let messages = messages.into_iter().map(read::<PromptMessage>).collect::<Result<Vec<_>, _>>()?;
+                let messages =
+                    messages.into_iter().map(read::<PromptMessage>).collect::<Result<Vec<_>, _>>()?;
                 Ok(GetPromptResult::new(messages).with_description(description).into())
             }
             PromptAnswer::Needs { requests } => Ok(needs(requests, None)?.into()),
@@ -229,7 +238,8 @@ impl ServerHandler for Handler {
         _: Option<PaginatedRequestParams>,
         _: Context,
     ) -> Result<ListResourceTemplatesResult, ErrorData> {
-        let templates = self.served.offers.resources.as_ref().map(|offer| offer.templates()).unwrap_or_default();
+        let templates =
+            self.served.offers.resources.as_ref().map(|offer| offer.templates()).unwrap_or_default();
         let templates = templates.into_iter().map(template_of).collect();
         let result = ListResourceTemplatesResult::with_all_items(templates);
         Ok(result.with_ttl_ms(LIST_TTL_MS).with_cache_scope(CacheScope::Private))
@@ -251,7 +261,11 @@ impl ServerHandler for Handler {
         Ok(result.with_ttl_ms(0).with_cache_scope(CacheScope::Private).into())
     }
 
-    async fn complete(&self, request: CompleteRequestParams, _: Context) -> Result<CompleteResult, ErrorData> {
+    async fn complete(
+        &self,
+        request: CompleteRequestParams,
+        _: Context,
+    ) -> Result<CompleteResult, ErrorData> {
         let (argument, begun) = (&request.argument.name, &request.argument.value);
         let mut values = match &request.r#ref {
             Reference::Prompt(prompt) => self.prompts()?.complete(&prompt.name, argument, begun).await,
@@ -305,7 +319,9 @@ fn prompt_of(offered: OfferedPrompt) -> Prompt {
 }
 
 fn resource_of(offered: OfferedResource) -> Resource {
-    Resource::new(offered.uri, offered.name).with_description(offered.description).with_mime_type(offered.mime)
+    Resource::new(offered.uri, offered.name)
+        .with_description(offered.description)
+        .with_mime_type(offered.mime)
 }
 
 fn template_of(offered: OfferedResource) -> ResourceTemplate {

@@ -84,7 +84,8 @@ impl McpHttp {
         );
         let door = Door { auth: Arc::clone(&self.auth), owners: Arc::default() };
         let issuers: Arc<[String]> = self.settings.authorization_servers.clone().into();
-        let metadata = axum::routing::get(move |headers: HeaderMap| async move { resource(&headers, &issuers) });
+        let metadata =
+            axum::routing::get(move |headers: HeaderMap| async move { resource(&headers, &issuers) });
         Router::new()
             .route_service("/mcp", service)
             .layer(from_fn_with_state(door, enter))

@@ -13,7 +13,8 @@ pub use guard::{GuardParts, GuardedTools};
 pub use http::{McpAuth, McpHttp, McpHttpSettings};
 pub use offer::{
     McpAnswer, McpCaller, McpFault, McpLink, McpOffers, OfferPrompts, OfferResources, OfferTools,
-    OfferedCall, OfferedPrompt, OfferedPromptCall, OfferedResource, OfferedTool, PromptAnswer, PromptArgument,
+    OfferedCall, OfferedPrompt, OfferedPromptCall, OfferedResource, OfferedTool, PromptAnswer,
+    PromptArgument,
 };
 pub use stdio::{bridge_stdio, serve_stdio};
 pub use watchers::McpChange;

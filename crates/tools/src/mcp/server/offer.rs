@@ -180,7 +180,12 @@ pub trait OfferPrompts: Send + Sync {
         caller: &'a McpCaller,
     ) -> BoxFuture<'a, Result<PromptAnswer, McpFault>>;
     /// Values that an argument may have, given its beginning.
-    fn complete<'a>(&'a self, prompt: &'a str, argument: &'a str, begun: &'a str) -> BoxFuture<'a, Vec<String>>;
+    fn complete<'a>(
+        &'a self,
+        prompt: &'a str,
+        argument: &'a str,
+        begun: &'a str,
+    ) -> BoxFuture<'a, Vec<String>>;
 }
 
 /// A resource on offer, or a template of resources.
@@ -209,8 +214,12 @@ pub trait OfferResources: Send + Sync {
         caller: &'a McpCaller,
     ) -> BoxFuture<'a, Result<Option<Vec<Value>>, McpFault>>;
     /// Values that a template's argument may have, given its beginning.
-    fn complete<'a>(&'a self, template: &'a str, argument: &'a str, begun: &'a str)
-    -> BoxFuture<'a, Vec<String>>;
+    fn complete<'a>(
+        &'a self,
+        template: &'a str,
+        argument: &'a str,
+        begun: &'a str,
+    ) -> BoxFuture<'a, Vec<String>>;
 }
 
 /// All that a server offers.
