@@ -15,6 +15,9 @@ use std::time::{Duration, Instant};
 /// The suite's name for the one server.
 const SERVER: &str = "suite";
 
+/// A tool that wants to be sent the schema of the other one.
+const ECHO: &str = "json_schema_echo";
+
 /// The machine's clock.
 struct SystemClock(Instant);
 
@@ -102,7 +105,11 @@ async fn drive(hub: &McpHub, scenario: &str, context: &Value) -> Result<(), Box<
             .collect(),
         None => inventory.tools.iter().map(|tool| (tool.name.clone(), arguments(tool))).collect(),
     };
-    for (tool, arguments) in wanted {
+    for (tool, mut arguments) in wanted {
+        if tool == ECHO {
+            let focal = inventory.tools.iter().find(|tool| tool.name != ECHO);
+            arguments = json!({"schema": focal.map(|tool| &tool.parameters)});
+        }
         match hub.call(SERVER, &tool, arguments).await {
             Ok(output) => eprintln!("{tool}: {}", output.text),
             Err(error) => eprintln!("{tool} failed: {error}"),

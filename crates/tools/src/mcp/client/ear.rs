@@ -24,7 +24,12 @@ impl Ear {
         Self { policy, stale: Arc::new(AtomicBool::new(false)) }
     }
 
-    /// Whether the server said, since this was last asked, that its tools have changed.
+    /// The list of tools must be read anew before the next call: that shows whether the server is still there.
+    pub(crate) fn doubt(&self) {
+        self.stale.store(true, Ordering::Release);
+    }
+
+    /// Whether the server said, since this was last asked, that its tools have changed, or there is doubt.
     pub(crate) fn take_stale(&self) -> bool {
         self.stale.swap(false, Ordering::AcqRel)
     }
@@ -56,7 +61,7 @@ impl ClientHandler for Ear {
     }
 
     async fn on_tool_list_changed(&self, _: NotificationContext<RoleClient>) {
-        self.stale.store(true, Ordering::Release);
+        self.doubt();
     }
 }
 

@@ -13,7 +13,7 @@ use super::pins::{PinFile, Pins};
 use nunchi_core::{Clock, ToolError, ToolOutput};
 use rmcp::model::{CallToolRequestParams, ErrorCode};
 use rmcp::service::ServiceError;
-use rmcp::transport::streamable_http_client::{AuthRequiredError, HttpStatusError, InsufficientScopeError};
+use rmcp::transport::streamable_http_client::{AuthRequiredError, InsufficientScopeError};
 use serde_json::Value;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -250,7 +250,7 @@ impl RemoteServer {
                         Ok(ToolOutput::text(text))
                     }
                 }
-                Ok(Err(error)) => match auth_challenge(&error) {
+                Ok(Err(error)) => match missing_scope(&error) {
                     Some(challenge) if consents < MOST_CONSENTS && self.shared.consent.is_some() => {
                         consents += 1;
                         self.sign_in(Some(&challenge)).await.map_err(|error| error.refusal())?;
@@ -258,7 +258,10 @@ impl RemoteServer {
                         continue;
                     }
                     Some(_) => Err(McpError::LoginNeeded(self.name()).refusal()),
-                    None => Err(self.failed(&error)),
+                    None => {
+                        line.service().doubt();
+                        Err(self.failed(&error))
+                    }
                 },
             };
         }
@@ -288,8 +291,8 @@ impl RemoteServer {
         let message = format!("The MCP server \"{}\" failed: {}", self.config.name, whole_reason(error));
         let (code, certain) = match error {
             ServiceError::McpError(said) => ("mcp.refused", said.code != ErrorCode::INTERNAL_ERROR),
-            ServiceError::TransportSend(_) => ("mcp.connection_lost", never_arrived(error)),
-            ServiceError::TransportClosed => ("mcp.connection_lost", false),
+            // What failed may have been the reading of an answer on its way, not the sending of the request.
+            ServiceError::TransportSend(_) | ServiceError::TransportClosed => ("mcp.connection_lost", false),
             _ => ("mcp.failed", false),
         };
         let failure = ToolError::new(code, message);
@@ -333,12 +336,9 @@ fn auth_challenge(error: &ServiceError) -> Option<String> {
     })
 }
 
-/// Whether a request surely was not carried out: nobody was there, or the door refused it.
-fn never_arrived(error: &ServiceError) -> bool {
-    causes(error).any(|cause| {
-        let refused = cause.downcast_ref::<HttpStatusError>();
-        let unheard = cause.downcast_ref::<reqwest::Error>();
-        refused.is_some_and(|error| (400..500).contains(&error.status))
-            || unheard.is_some_and(reqwest::Error::is_connect)
-    })
+/// What a server said that misses a right in our token: such a request was surely not carried out. (One that misses the token
+/// itself may have been the reading of an answer.)
+fn missing_scope(error: &ServiceError) -> Option<String> {
+    let missing = causes(error).find_map(|cause| cause.downcast_ref::<InsufficientScopeError>());
+    missing.map(|error| error.www_authenticate_header.clone())
 }
