@@ -26,7 +26,7 @@ pub struct SkillGroup {
     pub intents: Vec<String>,
     /// What its use usually costs.
     pub cost: SkillCost,
-    /// Its tools.
+    /// Its tools, the most useful first.
     pub tools: Vec<String>,
 }
 
@@ -137,28 +137,29 @@ fn speaks(goal: &str, keyword: &str) -> bool {
         })
 }
 
-/// The tools of the chosen groups that fit the goal best.
+/// The tools of the chosen groups that fit the goal best; of equal ones, those that their group names first. What is left out is
+/// still found by `find_tools`.
 fn wanted<'a>(
     goal: &str,
     chosen: &[ChosenGroup],
     groups: &'a [SkillGroup],
     specs: &[ToolSpec],
 ) -> BTreeSet<&'a str> {
-    let mut ranked: Vec<(usize, usize, &str)> = Vec::new();
+    let mut ranked: Vec<(usize, usize, usize, &str)> = Vec::new();
     for (rank, group) in chosen.iter().enumerate() {
         let Some(group) = groups.iter().find(|other| other.name == group.name) else { continue };
-        for tool in &group.tools {
+        for (at, tool) in group.tools.iter().enumerate() {
             let Some(spec) = specs.iter().find(|spec| spec.name == *tool) else { continue };
             let about =
                 format!("{} {}", spec.name.replace(['_', '-', '.'], " "), spec.description).to_lowercase();
             let words: BTreeSet<_> =
                 about.split(|c: char| !c.is_alphanumeric()).filter(|word| word.chars().count() > 1).collect();
             let fit = words.into_iter().filter(|word| speaks(goal, word)).count();
-            ranked.push((usize::MAX - fit, rank, tool));
+            ranked.push((usize::MAX - fit, rank, at, tool));
         }
     }
     ranked.sort();
-    ranked.into_iter().take(MOST_TOOLS).map(|(_, _, tool)| tool).collect()
+    ranked.into_iter().take(MOST_TOOLS).map(|(.., tool)| tool).collect()
 }
 
 /// About four bytes a token: the JSON of a definition as it is sent.
@@ -181,9 +182,11 @@ pub fn groups_of(found: &[FoundSkill]) -> Vec<SkillGroup> {
         });
         let group = &mut groups[at];
         let add = |into: &mut Vec<String>, from: &[String]| {
-            into.extend(from.iter().cloned());
-            into.sort();
-            into.dedup();
+            for name in from {
+                if !into.contains(name) {
+                    into.push(name.clone());
+                }
+            }
         };
         add(&mut group.keywords, &skill.keywords);
         add(&mut group.intents, &skill.intents);
