@@ -11,6 +11,7 @@ mod notify;
 mod sql;
 mod time;
 mod web;
+mod skills;
 
 pub use builtin::{BuiltinError, BuiltinPorts, BuiltinSettings, builtin_rules, builtin_tools};
 pub use chest::{ToolChest, ToolSource};
@@ -25,3 +26,8 @@ pub use mcp::{
 pub use memory::memory_tools;
 pub use sql::{DatabasePlace, DatabaseSettings, SqlCaps, TableAccess};
 pub use web::{SearchEndpoint, SearchKey, WebCaps, WebSettings};
+pub use skills::{
+    AddedSkill, ChosenGroup, DistilledSkill, FoundSkill, Skill, SkillCatalog, SkillCost, SkillError,
+    SkillGroup, SkillOrigin, SkillParam, SkillPlace, SkillProblem, SkillRegistry, SkillTools, ToolChoice,
+    add_skill, choose_tools, distill_skill, groups_of, narrow_tools, new_skill, read_skill, skill_hash,
+};
