@@ -42,8 +42,8 @@ models = ["gpt-6-luna", "gpt-6.1-sol"]
 `;
 }
 
-/** Everything the tests need; `close` ends what was started. */
-export async function start() {
+/** Everything the tests need; `close` ends what was started. `more` is added to the configuration. */
+export async function start(more = "") {
   const home = mkdtempSync(join(tmpdir(), "nunchi-console-"));
   const env = cleanEnv();
   const running = [];
@@ -55,7 +55,7 @@ export async function start() {
     return child;
   };
   const upstream = (await firstLine(begin(SCRIPTED_UPSTREAM_BIN, ["--openai", "127.0.0.1:0"], "inherit"))).split(" ")[1];
-  writeFileSync(join(home, "nunchi.toml"), config(upstream));
+  writeFileSync(join(home, "nunchi.toml"), config(upstream) + more);
   const server = begin(NUNCHI_BIN, ["up", "--home", home, "--listen", "127.0.0.1:0", "--offline", "--json"], "ignore");
   const { console: page, key } = JSON.parse(await firstLine(server));
   const base = page.replace(/\/$/, "");
@@ -71,7 +71,12 @@ export async function start() {
     await ended;
     rmSync(home, { recursive: true, force: true });
   };
-  return { base, browser, cli, close, home, key, server };
+  /** What the model says next, one turn after the other, whatever it is asked. */
+  const script = async (...turns) => {
+    const reply = await fetch(new URL("/__script", upstream), { method: "POST", body: JSON.stringify(turns) });
+    if (!reply.ok) throw new Error(await reply.text());
+  };
+  return { base, browser, cli, close, home, key, script, server };
 }
 
 /** One call of the API. */

@@ -8,10 +8,10 @@ mod files;
 mod mcp;
 mod memory;
 mod notify;
+mod skills;
 mod sql;
 mod time;
 mod web;
-mod skills;
 
 pub use builtin::{BuiltinError, BuiltinPorts, BuiltinSettings, builtin_rules, builtin_tools};
 pub use chest::{ToolChest, ToolSource};
@@ -24,10 +24,10 @@ pub use mcp::{
     PinnedTool, PromptAnswer, PromptArgument, ToolChange, bridge_stdio, serve_stdio,
 };
 pub use memory::memory_tools;
-pub use sql::{DatabasePlace, DatabaseSettings, SqlCaps, TableAccess};
-pub use web::{SearchEndpoint, SearchKey, WebCaps, WebSettings};
 pub use skills::{
     AddedSkill, ChosenGroup, DistilledSkill, FoundSkill, Skill, SkillCatalog, SkillCost, SkillError,
     SkillGroup, SkillOrigin, SkillParam, SkillPlace, SkillProblem, SkillRegistry, SkillTools, ToolChoice,
     add_skill, choose_tools, distill_skill, groups_of, narrow_tools, new_skill, read_skill, skill_hash,
 };
+pub use sql::{DatabasePlace, DatabaseSettings, SqlCaps, TableAccess};
+pub use web::{SearchEndpoint, SearchKey, WebCaps, WebSettings};

@@ -6,14 +6,20 @@ use axum::body::Body;
 use http::Request;
 use http_body_util::BodyExt;
 use nunchi_agent::{Agent, AgentParts, DeskParts, OrderDesk};
-use nunchi_api::{AgentServices, ApiParts, ApiSettings, ApiState, router};
-use nunchi_core::{
-    ApprovalStore, BoxFuture, EffectClass, NanoUsd, Preview, Principal, Reach, ReplyEvent, RunId, RunLimits,
-    RunStore, StopReason, Tool, ToolBox, ToolCall, ToolError, ToolOutput, ToolSpec, UndoCall, UndoOrder,
-    UndoRefused, UndoReport, UndoRuns, UndoStatus, Undone, UndoneStep, Usage,
+use nunchi_api::{
+    AgentServices, ApiParts, ApiSettings, ApiState, ConsoleParts, Currency, router, with_console,
 };
+use nunchi_core::{
+    ApprovalStore, BoxFuture, Budget, BudgetId, BudgetNotice, BudgetState, BudgetStore, CallFilter,
+    CallRecord, Dialect, EffectClass, Grouping, Lang, LedgerReader, Model, ModelPrice, NanoUsd, Preview,
+    Principal, Rates, Reach, ReplyEvent, RunId, RunLimits, RunStore, Savings, StopReason, StorageError, Tool,
+    ToolBox, ToolCall, ToolError, ToolOutput, ToolSpec, Total, UndoCall, UndoOrder, UndoRefused, UndoReport,
+    UndoRuns, UndoStatus, Undone, UndoneStep, Usage,
+};
+use nunchi_gateway::{Gateway, Parts, PriceCatalog, ProviderEntry, Settings, TierModels};
 use nunchi_testkit::{
-    ManualClock, MemoryApprovals, MemoryRuns, ScriptedModel, ScriptedReply, SequentialIds, TokioSpawn,
+    ManualClock, MemoryApprovals, MemoryCache, MemoryFeedback, MemoryKeys, MemoryLedger, MemoryRuns,
+    ScriptedModel, ScriptedReply, SequentialIds, TokioSpawn,
 };
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -171,10 +177,100 @@ impl UndoRuns for Undo {
     }
 }
 
+/// A gateway with the scripted model behind it.
+fn gateway(model: &ScriptedModel, clock: &Arc<ManualClock>, spawn: &Arc<TokioSpawn>) -> Arc<Gateway> {
+    let rates = Rates { input: NanoUsd::from_usd(5), output: NanoUsd::from_usd(25), ..Rates::default() };
+    let price = ModelPrice {
+        provider: "cloud".into(),
+        model: "m".into(),
+        rates,
+        context_tiers: Vec::new(),
+        batch: None,
+        tool_use: NanoUsd::ZERO,
+        request: NanoUsd::ZERO,
+        context_window: None,
+        max_output: None,
+    };
+    let provider = ProviderEntry {
+        name: "cloud".into(),
+        dialect: Dialect::OpenAiChat,
+        price_from: "cloud".into(),
+        local: false,
+        models: vec!["m".into()],
+        model: Arc::new(model.clone()),
+        embedder: None,
+        list: None,
+        batch: None,
+    };
+    let parts = Parts {
+        providers: vec![provider],
+        ledger: Arc::new(MemoryLedger::new()),
+        cache: Arc::new(MemoryCache::new()),
+        originals: None,
+        semantic: None,
+        batch: None,
+        keys: Arc::new(MemoryKeys::new()),
+        feedback: Arc::new(MemoryFeedback::new()),
+        clock: clock.clone(),
+        ids: Arc::new(SequentialIds::new()),
+        spawn: spawn.clone(),
+    };
+    let tier = || vec!["cloud/m".to_owned()];
+    let settings = Settings {
+        tiers: TierModels { trivial: tier(), standard: tier(), complex: tier() },
+        prices: PriceCatalog { version: "test".into(), prices: vec![price] },
+        ..Settings::default()
+    };
+    Gateway::new(parts, settings)
+}
+
+/// What the gateway booked, as its feed remembers it.
+struct Rows(Arc<Gateway>);
+
+impl LedgerReader for Rows {
+    fn calls(&self, filter: CallFilter) -> BoxFuture<'_, Result<Vec<CallRecord>, StorageError>> {
+        let most = filter.limit.map_or(usize::MAX, |limit| limit as usize);
+        let rows = self.0.feed().recent(most).iter().map(|row| (**row).clone()).collect();
+        Box::pin(std::future::ready(Ok(rows)))
+    }
+
+    fn totals(&self, _: CallFilter, _: Grouping) -> BoxFuture<'_, Result<Vec<Total>, StorageError>> {
+        Box::pin(std::future::ready(Ok(Vec::new())))
+    }
+
+    fn savings(&self, _: CallFilter) -> BoxFuture<'_, Result<Savings, StorageError>> {
+        Box::pin(std::future::ready(Err(StorageError::Closed)))
+    }
+
+    fn notices(&self, _: u32) -> BoxFuture<'_, Result<Vec<BudgetNotice>, StorageError>> {
+        Box::pin(std::future::ready(Ok(Vec::new())))
+    }
+}
+
+/// Nobody limits anything.
+struct NoBudgets;
+
+impl BudgetStore for NoBudgets {
+    fn budgets(&self, _: jiff::Timestamp) -> BoxFuture<'_, Result<Vec<(Budget, BudgetState)>, StorageError>> {
+        Box::pin(std::future::ready(Ok(Vec::new())))
+    }
+
+    fn put_budget(&self, _: Budget) -> BoxFuture<'_, Result<(), StorageError>> {
+        Box::pin(std::future::ready(Err(StorageError::Closed)))
+    }
+
+    fn remove_budget(&self, _: BudgetId) -> BoxFuture<'_, Result<(), StorageError>> {
+        Box::pin(std::future::ready(Err(StorageError::Closed)))
+    }
+}
+
 /// The world.
 pub(crate) struct AgentWorld {
     pub(crate) folder: TempDir,
     pub(crate) router: Router,
+    pub(crate) services: AgentServices,
+    /// The gateway between the agent and the model, in a world with a console.
+    pub(crate) gateway: Option<Arc<Gateway>>,
     pub(crate) model: ScriptedModel,
     pub(crate) runs: Arc<MemoryRuns>,
     pub(crate) agent: Arc<Agent>,
@@ -184,6 +280,30 @@ pub(crate) struct AgentWorld {
 
 impl AgentWorld {
     pub(crate) fn new(script: impl IntoIterator<Item = ScriptedReply>) -> Self {
+        Self::build(script, false)
+    }
+
+    /// A world whose agent calls its models through a real gateway, and whose pages look into both.
+    pub(crate) fn with_console(script: impl IntoIterator<Item = ScriptedReply>) -> Self {
+        let mut world = Self::build(script, true);
+        let gateway = world.gateway.clone().expect("it was built with one");
+        let parts = ConsoleParts {
+            gateway: gateway.clone(),
+            ledger: Arc::new(Rows(gateway)),
+            budgets: Arc::new(NoBudgets),
+            agents: Some(world.services.clone()),
+            clock: world.clock.clone(),
+            ids: Arc::new(SequentialIds::new()),
+            time_zone: jiff::tz::TimeZone::UTC,
+            currency: Currency { code: "KRW".into(), milli_units_per_usd: 1_390_000 },
+            lang: Lang::En,
+            stopping: Arc::new(|| Box::pin(std::future::pending())),
+        };
+        world.router = with_console(world.router.clone(), parts);
+        world
+    }
+
+    fn build(script: impl IntoIterator<Item = ScriptedReply>, through_gateway: bool) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = || folder.path().to_owned();
         let tools =
@@ -192,8 +312,13 @@ impl AgentWorld {
         let approvals = Arc::new(MemoryApprovals::new(Vec::new()));
         let (clock, ids) = (Arc::new(ManualClock::new()), Arc::new(SequentialIds::new()));
         let spawn = Arc::new(TokioSpawn::new());
+        let gateway = through_gateway.then(|| gateway(&model, &clock, &spawn));
+        let called: Arc<dyn Model> = match &gateway {
+            Some(gateway) => gateway.clone(),
+            None => Arc::new(model.clone()),
+        };
         let agent = Agent::new(AgentParts {
-            model: Arc::new(model.clone()),
+            model: called,
             tools: Arc::clone(&tools) as Arc<dyn ToolBox>,
             runs: Arc::clone(&runs) as Arc<dyn RunStore>,
             approvals: Arc::clone(&approvals) as Arc<dyn ApprovalStore>,
@@ -228,12 +353,12 @@ impl AgentWorld {
             clock: clock.clone(),
             admin: None,
             batches: None,
-            agents: Some(services),
+            agents: Some(services.clone()),
             metrics: Arc::new(String::new),
             ready: Arc::new(|| Box::pin(async { Vec::new() })),
             settings: ApiSettings::default(),
         });
-        Self { folder, router: router(state), model, runs, agent, clock, spawn }
+        Self { folder, router: router(state), services, gateway, model, runs, agent, clock, spawn }
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Got {

@@ -12,6 +12,7 @@ mod agent_chat;
 mod agent_runs;
 mod agent_world;
 mod bad_input;
+mod console_runs;
 mod door;
 mod embeddings;
 mod errors;
