@@ -6,18 +6,15 @@ use crate::toolbox::Toolbox;
 use nunchi_agent::{Agent, AgentParts, DeskParts, OrderDesk};
 use nunchi_core::{
     Answer, AnswerError, Approval, ApprovalId, ApprovalStore, BoxFuture, Clock, ContextSource, Ids,
-    PermissionRule, Principal, RunId, Spawn, StorageError, Verdict, pattern_matches,
+    PermissionRule, Principal, RunId, Spawn, StorageError, pattern_matches,
 };
 use nunchi_gateway::Gateway;
+use nunchi_tools::builtin_rules;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// How often the agent looks whether a question has expired.
 const TICK: Duration = Duration::from_secs(5);
-
-/// What is asked about, or not done at all, unless the owner has a rule for that tool.
-const USUAL_RULES: [(&str, Verdict); 3] =
-    [("delete_file", Verdict::Deny), ("shell", Verdict::Deny), ("sql_modify", Verdict::Ask)];
 
 /// The agent and what it is asked through.
 pub(crate) struct Agents {
@@ -77,18 +74,13 @@ pub(crate) async fn tell_time(agent: Arc<Agent>) {
     }
 }
 
-/// The owner's rules, and the usual ones for tools that the owner has none for.
+/// The owner's rules, and the built-in ones for tools that the owner has none for.
 fn rules_in_force(config: &AgentConfig) -> Vec<PermissionRule> {
-    let usual = USUAL_RULES.iter().filter(|(tool, _)| {
-        !config.permissions.iter().any(|rule| pattern_matches(&rule.tool, tool) && rule.tool != "*")
-    });
-    let usual = usual.map(|(tool, verdict)| PermissionRule {
-        name: format!("usual: {tool}"),
-        tool: (*tool).to_owned(),
-        arguments: std::collections::BTreeMap::new(),
-        verdict: *verdict,
-    });
-    config.permissions.iter().cloned().chain(usual).collect()
+    let named = |tool: &str| {
+        config.permissions.iter().any(|rule| rule.tool != "*" && pattern_matches(&rule.tool, tool))
+    };
+    let built_in = builtin_rules().into_iter().filter(|rule| !named(&rule.tool));
+    config.permissions.iter().cloned().chain(built_in).collect()
 }
 
 /// The queue of questions; the rules in force are the owner's, then those granted with an answer.

@@ -113,7 +113,8 @@ pub fn builtin_tools(
     Ok(tools)
 }
 
-/// The rules that are in force unless the owner says otherwise: files are not deleted, and the owner may be told things.
+/// The rules that are in force unless the owner says otherwise: files are not deleted, changes of databases are asked about, and
+/// the owner may be told things.
 pub fn builtin_rules() -> Vec<PermissionRule> {
     let rule = |tool: &str, verdict| PermissionRule {
         name: format!("built-in: {tool}"),
@@ -121,5 +122,5 @@ pub fn builtin_rules() -> Vec<PermissionRule> {
         arguments: BTreeMap::new(),
         verdict,
     };
-    vec![rule("delete_file", Verdict::Deny), rule("notify", Verdict::Allow)]
+    vec![rule("delete_file", Verdict::Deny), rule("sql_modify", Verdict::Ask), rule("notify", Verdict::Allow)]
 }

@@ -3,6 +3,10 @@
 
 mod stage;
 
+mod databases;
 mod files;
 mod guards;
 mod people;
+mod plans;
+mod remembering;
+mod strangers;

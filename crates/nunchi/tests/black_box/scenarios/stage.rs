@@ -51,16 +51,6 @@ impl Talk {
         let user = self.messages().iter().find(|message| message["role"] == "user");
         user.and_then(|message| message["content"].as_str()).unwrap_or_default()
     }
-
-    /// The names of the tools on offer.
-    pub(crate) fn tools(&self) -> Vec<&str> {
-        self.body["tools"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .filter_map(|tool| tool["function"]["name"].as_str())
-            .collect()
-    }
 }
 
 /// The model says this.
@@ -273,6 +263,13 @@ impl Stage {
     pub(crate) fn post(&self, path: &str, body: &Value) -> Value {
         let got = self.server().post(path, &self.key, body);
         assert!((200..300).contains(&got.status), "{path}: {}", got.body);
+        got.json()
+    }
+
+    /// `GET` by the owner.
+    pub(crate) fn get(&self, path: &str) -> Value {
+        let got = self.server().get(path, &self.key);
+        assert_eq!(got.status, 200, "{path}: {}", got.body);
         got.json()
     }
 
