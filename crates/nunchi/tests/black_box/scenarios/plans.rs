@@ -113,7 +113,7 @@ fn what_cannot_be_repaired_is_told_honestly() {
     };
     Scenario::new("Research the prices in prices.csv and report them.", "deliberate", script)
         .check(|ended| {
-            assert_eq!(ended.status(), "done", "{:#}", ended.run);
+            assert_eq!(ended.status(), "failed", "{:#}", ended.run);
             let unmet = ended.run["outcome"]["unmet"].to_string();
             assert!(unmet.contains("prices.csv does not exist"), "{unmet}");
         })

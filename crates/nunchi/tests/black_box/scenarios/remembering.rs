@@ -24,13 +24,13 @@ fn the_owner_is_told_once() {
 #[test]
 fn what_contradicts_takes_the_place_of_what_was_known() {
     let script = |talk: &Talk| match talk.turn() {
-        0 => call("remember", json!({"text": "The owner lives in Seoul.", "about": "owner: home"})),
-        1 => call("remember", json!({"text": "The owner lives in Busan.", "about": "owner: home"})),
+        0 => call("remember", json!({"text": "The owner lives in Seoul.", "about": "owner/home city"})),
+        1 => call("remember", json!({"text": "The owner lives in Busan.", "about": "owner/home city"})),
         _ => says("I remember that you live in Busan now."),
     };
     Scenario::new("Remember that I lived in Seoul; no, I live in Busan.", "reflexive", script)
         .then(|stage, _| {
-            let facts = stage.get("/api/memory");
+            let facts = stage.get("/api/memory?state=active");
             let active: Vec<_> = texts(&facts);
             assert_eq!(active, ["The owner lives in Busan."], "{facts:#}");
             let next = json!({ "goal": "Where do I live?", "mode": "reflexive", "model": "up/gpt-5-mini", "wait": true });
