@@ -63,16 +63,10 @@ pub(crate) async fn memory(desk: &Desk, command: &MemoryCommand) -> Result<(), F
             desk.show(&gone, || changed(desk, &fact, ("Erased for good", "완전히 지웠습니다")))
         }
         MemoryCommand::Veto { id } => {
-            let path = path(&find(desk, id).await?, "/veto");
-            let fact: Fact = desk.client.json(Method::POST, &path, &Value::Null).await?;
-            desk.show(&fact, || {
-                changed(desk, &fact, ("It will never be learned again", "다시 배우지 않습니다"))
-            })
+            turn(desk, id, "/veto", ("It will never be learned again", "다시 배우지 않습니다")).await
         }
         MemoryCommand::Restore { id } => {
-            let path = path(&find(desk, id).await?, "/restore");
-            let fact: Fact = desk.client.json(Method::POST, &path, &Value::Null).await?;
-            desk.show(&fact, || changed(desk, &fact, ("It holds again", "다시 유효합니다")))
+            turn(desk, id, "/restore", ("It holds again", "다시 유효합니다")).await
         }
         MemoryCommand::Export { file } => export(desk, file.as_deref()).await,
         MemoryCommand::Stats => {
@@ -80,6 +74,13 @@ pub(crate) async fn memory(desk: &Desk, command: &MemoryCommand) -> Result<(), F
             desk.show(&figures, || stats(desk, &figures))
         }
     }
+}
+
+/// Changes what becomes of a fact.
+async fn turn(desk: &Desk, id: &str, end: &str, said: (&str, &str)) -> Result<(), Failure> {
+    let path = path(&find(desk, id).await?, end);
+    let fact: Fact = desk.client.json(Method::POST, &path, &Value::Null).await?;
+    desk.show(&fact, || changed(desk, &fact, said))
 }
 
 fn path(fact: &Fact, end: &str) -> String {

@@ -87,3 +87,78 @@ fn likeness(query: &FactQuery, record: &FactRecord) -> f32 {
         _ => 0.0,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::judging::tests::fact;
+    use super::*;
+    use crate::chat::PackedVector;
+    use crate::words::{Fact, FactVector};
+    use jiff::SignedDuration;
+
+    fn record(number: u128, text: &str, around: &str, vector: &[f32]) -> FactRecord {
+        let vector = FactVector { encoder: "e".into(), vector: PackedVector::pack(vector) };
+        FactRecord { fact: fact(number, text), around: around.into(), vector: Some(vector) }
+    }
+
+    /// Numbers of the facts found for a question whose meaning points along the first axis.
+    fn order(question: &str, records: Vec<FactRecord>) -> Vec<u128> {
+        let at = records[0].fact.created + SignedDuration::from_hours(1);
+        let mut query = FactQuery::new(question, at);
+        query.vector = Some(FactVector { encoder: "e".into(), vector: PackedVector::pack(&[1.0, 0.0]) });
+        let holds = |record: &FactRecord, term: &String| {
+            search_terms(&record.fact.text).contains(term) || search_terms(&record.around).contains(term)
+        };
+        let holders = query.terms.iter();
+        let holders =
+            holders.map(|term| records.iter().filter(|record| holds(record, term)).count() as u64).collect();
+        let found = Candidates { total: 100, holders, records };
+        rank_facts(&query, found).iter().map(|one| one.fact.id.0.as_u128()).collect()
+    }
+
+    #[test]
+    fn words_before_surroundings_before_meaning() {
+        let records = vec![
+            record(1, "The ferry leaves at nine", "", &[0.0, 1.0]),
+            record(2, "At nine", "When does the ferry leave?", &[0.0, 1.0]),
+            record(3, "The boat departs in the morning", "", &[0.9, 0.1]),
+            record(4, "Cheese is made of milk", "", &[0.0, 1.0]),
+        ];
+        assert_eq!(order("When does the ferry leave?", records.clone()), [1, 2, 3]);
+        let mut reversed = records;
+        reversed.reverse();
+        assert_eq!(
+            order("When does the ferry leave?", reversed),
+            [1, 2, 3],
+            "the order of candidates says nothing"
+        );
+    }
+
+    #[test]
+    fn rare_words_tell_more_and_fresh_facts_win_ties() {
+        let mut faded = record(5, "Tea with lemon", "", &[0.0, 1.0]);
+        faded.fact.last_used -= SignedDuration::from_hours(24 * 300);
+        let records = vec![
+            record(1, "We spoke of tea", "", &[0.0, 1.0]),
+            record(2, "We spoke of heron", "", &[0.0, 1.0]),
+            record(3, "More tea", "", &[0.0, 1.0]),
+            faded,
+            record(6, "Tea with lemon", "", &[0.0, 1.0]),
+        ];
+        let found = order("tea or heron", records);
+        assert_eq!(found[0], 2);
+        let place = |number| found.iter().position(|one| *one == number);
+        assert!(place(6) < place(5));
+    }
+
+    #[test]
+    fn what_does_not_hold_is_not_found() {
+        let mut over = record(1, "The office is closed", "", &[1.0, 0.0]);
+        over.fact.valid_until = Some(over.fact.created);
+        let gone = FactRecord {
+            fact: Fact { state: crate::words::FactState::Superseded, ..fact(2, "The office is closed") },
+            ..record(2, "", "", &[1.0, 0.0])
+        };
+        assert!(order("is the office closed", vec![over, gone]).is_empty());
+    }
+}
