@@ -7,8 +7,8 @@ use axum::Router;
 use nunchi_core::{AccessRole, Clock, Ids, Spawn, ToolBox};
 use nunchi_gateway::Gateway;
 use nunchi_tools::{
-    GuardParts, GuardedTools, McpAuth, McpConsent, McpError, McpHttp, McpHttpSettings, McpHub, McpHubParts, McpOffers,
-    ToolChest,
+    GuardParts, GuardedTools, McpAuth, McpConsent, McpError, McpHttp, McpHttpSettings, McpHub, McpHubParts,
+    McpOffers, ToolChest,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -72,7 +72,8 @@ pub(crate) fn mcp_offers(config: &Config, parts: OfferParts) -> McpOffers {
         tools: Arc::new(GuardedTools::new(guard)),
         prompts: None,
         resources: None,
-        instructions: "Tools of one person's Nunchi. A call that the owner must approve first says so.".into(),
+        instructions: "Tools of one person's Nunchi. A call that the owner must approve first says so."
+            .into(),
     }
 }
 

@@ -77,13 +77,18 @@ impl Service {
         first_start(home, config, &storage, &*clock, &*ids).await?;
         let admin_key = admin_key(home, &gateway).await?;
         let mcp = mcp_hub(home, config, Arc::clone(&clock), None)?;
-        let offered = OfferParts { hub: Arc::clone(&mcp), clock: Arc::clone(&clock), ids: Arc::clone(&ids), spawn };
+        let offered =
+            OfferParts { hub: Arc::clone(&mcp), clock: Arc::clone(&clock), ids: Arc::clone(&ids), spawn };
         let mcp_offers = mcp_offers(config, offered);
         let token = tasks.stopping();
         let stopping: Stopping = Arc::new(move || Box::pin(token.clone().cancelled_owned()));
         let outside = Outside { lang, clock, ids, stopping };
-        let router = surface(&gateway, &storage, config, &outside)
-            .merge(mcp_router(config, mcp_offers.clone(), &gateway, tasks.stopping()));
+        let router = surface(&gateway, &storage, config, &outside).merge(mcp_router(
+            config,
+            mcp_offers.clone(),
+            &gateway,
+            tasks.stopping(),
+        ));
         Ok(Self { gateway, storage, router, tasks, local, admin_key, discovery, mcp, mcp_offers })
     }
 

@@ -75,14 +75,14 @@ async fn with_hub(place: &Place<'_>, hub: &McpHub, command: &McpCommand) -> Resu
             })
         }
         McpCommand::Call { server, tool, arguments } => {
-            let arguments: Value = serde_json::from_str(arguments)
-                .ok()
-                .filter(Value::is_object)
-                .ok_or_else(|| Failure::plain(
-                    "mcp.arguments",
-                    "the arguments must be a JSON object",
-                    "인수는 JSON 객체여야 합니다",
-                ))?;
+            let arguments: Value =
+                serde_json::from_str(arguments).ok().filter(Value::is_object).ok_or_else(|| {
+                    Failure::plain(
+                        "mcp.arguments",
+                        "the arguments must be a JSON object",
+                        "인수는 JSON 객체여야 합니다",
+                    )
+                })?;
             let called = hub.call(server, tool, arguments).await;
             let output = called.map_err(|error| Failure::Explained(Box::new(error)))?;
             place.show(&json!({"text": output.text}), || output.text.clone())
@@ -113,7 +113,8 @@ async fn list(place: &Place<'_>, hub: &McpHub) -> Result<(), Failure> {
         })
         .collect();
     place.show(&json!({"servers": shown}), || {
-        let headings = place.lang.pick(["server", "place", "state", ">accepted"], ["서버", "위치", "상태", ">승인"]);
+        let headings =
+            place.lang.pick(["server", "place", "state", ">accepted"], ["서버", "위치", "상태", ">승인"]);
         let state = |enabled: bool, trusted: bool| match (enabled, trusted) {
             (false, _) => place.lang.pick("off", "꺼짐"),
             (true, false) => place.lang.pick("not trusted", "신뢰 안 함"),
@@ -180,7 +181,8 @@ fn change_text(change: &ToolChange) -> String {
 
 /// Writes a `[[mcp]]` table; what else stands in the file stays as it is.
 fn add(place: &Place<'_>, config: &Config, command: &McpCommand) -> Result<(), Failure> {
-    let McpCommand::Add { name, url, oauth, token_env, trusted, trust_hints, intent, keyword, program } = command
+    let McpCommand::Add { name, url, oauth, token_env, trusted, trust_hints, intent, keyword, program } =
+        command
     else {
         return Ok(());
     };
@@ -255,7 +257,11 @@ fn append_table(path: &Path, table: Table) -> Result<(), Failure> {
     let mut document = document(path)?;
     let item = document.entry("mcp").or_insert(Item::ArrayOfTables(ArrayOfTables::new()));
     let Some(tables) = item.as_array_of_tables_mut() else {
-        return Err(Failure::plain("config.invalid", "`mcp` is no [[mcp]] table", "`mcp`가 [[mcp]] 항목이 아닙니다"));
+        return Err(Failure::plain(
+            "config.invalid",
+            "`mcp` is no [[mcp]] table",
+            "`mcp`가 [[mcp]] 항목이 아닙니다",
+        ));
     };
     tables.push(table);
     write(path, &document)

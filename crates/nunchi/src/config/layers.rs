@@ -219,8 +219,12 @@ impl Layers {
                 }
             }
             _ => {
-                let sections =
-                    FIELDS.iter().map(|field| field.section).chain(["providers", "mcp", "aliases", "fallbacks"]);
+                let sections = FIELDS.iter().map(|field| field.section).chain([
+                    "providers",
+                    "mcp",
+                    "aliases",
+                    "fallbacks",
+                ]);
                 self.unknown(origin, section, section, sections);
             }
         }
@@ -243,7 +247,9 @@ impl Layers {
                     Ok(value) if keys.iter().any(|(known, _)| *known == key) => {
                         written.insert(key.to_owned(), (value, origin));
                     }
-                    _ => self.unknown(&origin, &format!("{section}.{key}"), key, keys.iter().map(|(k, _)| *k)),
+                    _ => {
+                        self.unknown(&origin, &format!("{section}.{key}"), key, keys.iter().map(|(k, _)| *k))
+                    }
                 }
             }
             all.push((written, place(table.span())));

@@ -80,8 +80,7 @@ impl Reader<'_> {
         let eras =
             [("auto", McpEra::Auto), ("2025-11-25", McpEra::Handshake), ("2026-07-28", McpEra::Stateless)];
         server.era = self.one_of("protocol", &eras);
-        let policies =
-            [("decline", ElicitationPolicy::Decline), ("defaults", ElicitationPolicy::Defaults)];
+        let policies = [("decline", ElicitationPolicy::Decline), ("defaults", ElicitationPolicy::Defaults)];
         server.elicitation = self.one_of("elicitation", &policies);
         server.connect_timeout = self.time("connect_timeout", server.connect_timeout);
         server.call_timeout = self.time("timeout", server.call_timeout);
