@@ -1,6 +1,7 @@
 //! The layers a setting may come from, last wins: files, environment, flags. Each value remembers where it was written.
 
-use super::fields::{FIELDS, MCP_KEYS, PROVIDER_KEYS, nearest};
+use super::fields::{FIELDS, PROVIDER_KEYS, nearest};
+use super::mcp::MCP_KEYS;
 use nunchi_core::{Explain, Lang};
 use std::collections::BTreeMap;
 use std::fmt;

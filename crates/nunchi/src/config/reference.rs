@@ -1,6 +1,7 @@
 //! The reference page of all settings, written from the same table that reads them.
 
-use super::fields::{FIELDS, Kind, MCP_KEYS, PROVIDER_KEYS};
+use super::fields::{FIELDS, Kind, PROVIDER_KEYS};
+use super::mcp::MCP_KEYS;
 use std::fmt::Write;
 
 /// The page, as Markdown.
