@@ -9,7 +9,6 @@ mod reference;
 mod resolved;
 
 pub(crate) use layers::{ConfigError, Layers};
-pub(crate) use mcp::McpServing;
 pub(crate) use provider::ProviderEntryConfig;
 pub(crate) use reading::{parse_time, shown_settings};
 pub(crate) use reference::reference;
