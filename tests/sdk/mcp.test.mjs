@@ -106,13 +106,13 @@ test("the inspector's command line works against our server", async () => {
   const greeting = await new Promise((resolve) => server.stdout.once("data", (data) => resolve(JSON.parse(data))));
   const inspect = async (...words) => {
     const inspector = program("@modelcontextprotocol/inspector");
-    const header = ["--header", `Authorization: Bearer ${greeting.key}`];
-    const all = [inspector, "--cli", `http://${listen}/mcp`, "--transport", "http", ...header, ...words];
+    const place = ["--server-url", `http://${listen}/mcp`, "--transport", "http"];
+    const all = [inspector, "--cli", ...place, ...words, "--header", `Authorization: Bearer ${greeting.key}`];
     const { stdout } = await run(node, all, { env, timeout: 120_000, maxBuffer: 64 << 20 });
     return JSON.parse(stdout);
   };
   const { tools } = await inspect("--method", "tools/list");
   assert.ok(tools.some((tool) => tool.name === "fix__add"), JSON.stringify(tools.map((tool) => tool.name)));
-  const called = await inspect("--method", "tools/call", "--tool-name", "fix__add", "--tool-arg", "a=19", "--tool-arg", "b=23");
+  const called = await inspect("--method", "tools/call", "--tool-name", "fix__add", "--tool-arg", "a=19", "b=23");
   assert.equal(called.content[0].text, "42");
 });

@@ -7,11 +7,7 @@ import pytest
 from conftest import NUNCHI, Server, clean_env
 from mcp import ClientSession, StdioServerParameters
 from mcp.client.stdio import stdio_client
-
-try:
-    from mcp.client.streamable_http import streamable_http_client
-except ImportError:
-    from mcp.client.streamable_http import streamablehttp_client as streamable_http_client
+from mcp.client.streamable_http import create_mcp_http_client, streamable_http_client
 
 CONFIG = f"""
 [[mcp]]
@@ -48,9 +44,7 @@ async def use(session):
 
 
 async def over_http(url, key):
-    import httpx
-
-    async with httpx.AsyncClient(headers={"Authorization": f"Bearer {key}"}) as client:
+    async with create_mcp_http_client(headers={"Authorization": f"Bearer {key}"}) as client:
         async with streamable_http_client(url, http_client=client) as streams:
             async with ClientSession(streams[0], streams[1]) as session:
                 return await use(session)

@@ -26,12 +26,12 @@ const DEBIAN: [(&str, Sign); 9] = [
 
 /// PyPI packages of the black-box tests.
 const PYPI: [&str; 6] =
-    ["anthropic==2.11.0", "mcp", "openai==3.52.0", "pydantic>=2", "pytest>=8", "litellm[proxy]==1.*"];
+    ["anthropic==2.11.0", "mcp==2.*", "openai==3.52.0", "pydantic>=2", "pytest>=8", "litellm[proxy]==1.*"];
 
 /// npm packages of the black-box tests.
 const NPM: [&str; 7] = [
     "@modelcontextprotocol/conformance@0.2.0-alpha.12",
-    "@modelcontextprotocol/inspector",
+    "@modelcontextprotocol/inspector@2.12.0",
     "@modelcontextprotocol/server-everything",
     "@modelcontextprotocol/server-filesystem",
     // What the conformance suite runs on.

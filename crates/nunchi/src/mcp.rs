@@ -21,6 +21,9 @@ const EXPIRES: Duration = Duration::from_secs(24 * 3_600);
 /// Names of this machine.
 const LOOPBACK: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
 
+/// Pages of this machine.
+const OWN_ORIGINS: [&str; 3] = ["http://localhost:*", "http://127.0.0.1:*", "http://[::1]:*"];
+
 impl From<McpError> for Failure {
     fn from(error: McpError) -> Self {
         Self::Explained(Box::new(error))
@@ -98,11 +101,13 @@ pub(crate) fn mcp_router(
         [] if own_machine => LOOPBACK.map(str::to_owned).to_vec(),
         named => named.to_vec(),
     };
-    let own_origins = LOOPBACK.iter().filter(|_| own_machine).map(|host| format!("http://{host}:*"));
+    let own_origins = OWN_ORIGINS.iter().filter(|_| own_machine).map(|origin| (*origin).to_owned());
+    // A star lets every page read the API's answers; tools are not for every page.
+    let named_origins = config.cors_origins.iter().filter(|origin| *origin != "*").cloned();
     let settings = McpHttpSettings {
         max_body_bytes: config.body_limit,
         hosts,
-        origins: config.cors_origins.iter().cloned().chain(own_origins).collect(),
+        origins: named_origins.chain(own_origins).collect(),
         authorization_servers: serving.authorization_servers.clone(),
         stopping,
     };

@@ -9,6 +9,54 @@ use std::path::PathBuf;
 use std::time::Duration;
 use toml_edit::Value;
 
+/// Keys of a `[[mcp]]` table, with their meaning.
+pub(super) const MCP_KEYS: [(&str, &str); 26] = [
+    ("name", "Name: lower-case letters, digits and `-`; its tools are called `name__tool`."),
+    ("url", "Address of a server that speaks Streamable HTTP."),
+    ("command", "Program of a server that speaks over standard input and output."),
+    ("args", "Arguments of the program."),
+    (
+        "env",
+        "Environment of the program, as a table; a value `env:NAME` is taken from ours. It inherits no other.",
+    ),
+    ("folder", "Folder the program starts in."),
+    (
+        "trusted",
+        "Whether the program may run: it runs with your own rights, and does not start without this.",
+    ),
+    ("enabled", "Whether the server is used."),
+    ("headers", "Headers of every request, as a table; a value `env:NAME` is taken from the environment."),
+    ("token_env", "Environment variable that holds a bearer token."),
+    ("oauth", "Whether you sign in by OAuth (`nunchi mcp login`)."),
+    ("client_id", "Client id that was registered with the authorization server before."),
+    ("client_secret_env", "Environment variable that holds the secret of that client."),
+    (
+        "client_metadata_url",
+        "Address of a client metadata document, for authorization servers that read one.",
+    ),
+    ("scopes", "Scopes asked for; empty means those that the server names."),
+    ("trust_hints", "Whether `readOnlyHint` and `destructiveHint` are believed."),
+    ("read_only", "Tools that you know to change nothing, as patterns with `*`."),
+    (
+        "output",
+        "Whose words its answers are: `stranger` (default), or `tool` where nobody else can write them.",
+    ),
+    ("tools", "Tools that are offered, as patterns with `*`; empty means all."),
+    ("intents", "Intents that need it."),
+    (
+        "keywords",
+        "Words in a goal that show that it is needed; with neither intents nor keywords it is always offered.",
+    ),
+    ("protocol", "auto, 2025-11-25 or 2026-07-28."),
+    (
+        "elicitation",
+        "What it hears when it asks its user: `decline` (default), or `defaults` for those it proposes.",
+    ),
+    ("connect_timeout", "Time to connect and to list its tools."),
+    ("timeout", "Time for one call."),
+    ("max_output_kb", "Longest answer given to the model, in KB."),
+];
+
 /// How `/mcp` is served.
 #[derive(Clone, Debug)]
 pub(crate) struct McpServing {

@@ -8,6 +8,7 @@ mod config;
 mod first_start;
 mod learning;
 mod ledger;
+mod mcp;
 mod memory;
 mod offline;
 mod prices;
