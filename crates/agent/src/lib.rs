@@ -37,7 +37,7 @@ pub use order::{Brief, RunOrder};
 pub use state::{Phase, RunState};
 pub use thinking::request_for;
 pub use workflow::{
-    Baseline, Earlier, Edge, Node, NodeProgress, NodeResult, NodeStage, NodeWork, OrderError, Param,
-    ParamKind, Progress, PromptWork, When, Workflow, WorkflowErrors, WorkflowOrder, WorkflowProblem,
-    WorkflowSource, draw_workflow, parse_workflow,
+    Baseline, CompileError, CompiledWorkflow, Earlier, Edge, Node, NodeProgress, NodeResult, NodeStage,
+    NodeWork, OrderError, Param, ParamKind, PastRun, Progress, PromptWork, When, Workflow, WorkflowErrors,
+    WorkflowOrder, WorkflowProblem, WorkflowSource, compile_workflow, draw_workflow, parse_workflow,
 };

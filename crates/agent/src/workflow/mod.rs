@@ -1,6 +1,7 @@
 //! Declared workflows: a graph from a file, carried out by the same machine as every other run.
 
 mod check;
+mod compile;
 mod draw;
 mod graph;
 mod order;
@@ -12,6 +13,7 @@ mod resume;
 mod run;
 mod templates;
 
+pub use compile::{CompileError, CompiledWorkflow, PastRun, compile_workflow};
 pub use draw::draw_workflow;
 pub use graph::{Baseline, Edge, Node, NodeWork, Param, ParamKind, PromptWork, When, Workflow};
 pub use order::{Earlier, OrderError, WorkflowOrder};

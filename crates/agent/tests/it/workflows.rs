@@ -1,7 +1,11 @@
 //! Workflows carried out: files are really written, people are asked, and a kill at any write loses and doubles nothing.
 
+use crate::machine::price;
 use crate::support::{TurnModel, World, calls, says};
-use nunchi_agent::{NodeStage, RunOrder, Workflow, WorkflowOrder, WorkflowSource, parse_workflow};
+use nunchi_agent::{
+    CompileError, NodeStage, PastRun, RunOrder, Workflow, WorkflowOrder, WorkflowSource, compile_workflow,
+    parse_workflow,
+};
 use nunchi_core::{
     Answer, ApprovalSubject, BoxFuture, CallContext, LimitKind, Model, ModelError, ModelRequest, NanoUsd,
     PermissionRule, Reply, RunStatus, StepKind, Verdict, verify_steps,
@@ -310,4 +314,105 @@ async fn a_workflow_may_begin_at_a_node_that_needs_nothing_before_it() {
     let id = process.agent.start(run).await.unwrap();
     assert_eq!(process.agent.wait(id).await.unwrap().outcome.unwrap().text, "b");
     process.spawn.finish().await;
+}
+
+/// What a model does when it is asked to send a file's text to somebody.
+fn sender(file: &str, to: &str, text: &str) -> Vec<ScriptedReply> {
+    vec![
+        calls(&[("read_file", json!({"path": file}))]),
+        calls(&[("send_mail", json!({"to": to, "body": text}))]),
+        calls(&[("write_file", json!({"path": format!("sent-{file}"), "text": format!("sent to {to}")}))]),
+        says(&format!("I have sent {file} to {to}.")),
+    ]
+}
+
+async fn past(world: &World, goal: &str, script: Vec<ScriptedReply>) -> PastRun {
+    let mut order = world.order(goal);
+    order.price = Some(price());
+    let (record, process) = crate::support::run(world, order, script).await;
+    let state = process.agent.state_of(record.id).await.unwrap();
+    process.spawn.finish().await;
+    assert_eq!(record.status, RunStatus::Done, "{:?}", record.outcome);
+    let steps = world.runs.all_steps(record.id);
+    PastRun::new(record, steps).with_state(&state)
+}
+
+#[tokio::test]
+async fn runs_that_did_the_same_become_a_workflow_without_a_model() {
+    let world = World::with_rules(vec![may_send()]);
+    let mut runs = Vec::new();
+    for (file, to, text) in [
+        ("a.md", "kim@example.com", "{{ alpha }}"),
+        ("b.md", "lee@example.org", "beta"),
+        ("c.md", "박@example.net", "가나다"),
+    ] {
+        world.write(file, text);
+        let goal = format!("Send {file} to {to} and note it");
+        runs.push(past(&world, &goal, sender(file, to, text)).await);
+    }
+    let compiled = compile_workflow("send-file", &runs).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(compiled.params["path"], [json!("a.md"), json!("b.md"), json!("c.md")]);
+    assert!(compiled.text.contains("\"body\" = \"{{ nodes.read_file.text }}\""), "{}", compiled.text);
+    assert!(compiled.text.contains("\"text\" = \"sent to {{ params.to }}\""), "{}", compiled.text);
+    assert!(
+        compiled.text.contains("answer = \"I have sent {{ params.path }} to {{ params.to }}.\""),
+        "{}",
+        compiled.text
+    );
+    assert_eq!((compiled.baseline.runs, compiled.baseline.tokens), (3, 380));
+    assert!(compiled.baseline.cost > NanoUsd::ZERO);
+
+    world.write("d.md", "delta");
+    let model = TurnModel::new(Vec::new(), Vec::new());
+    let process = world.process(Arc::clone(&model) as Arc<dyn Model>);
+    let run = order(&world, &compiled.text, json!({"path": "d.md", "to": "choi@example.com"}));
+    assert_eq!(run.workflow.as_ref().unwrap().workflow.baseline, Some(compiled.baseline));
+    let id = process.agent.start(run).await.unwrap();
+    let record = process.agent.wait(id).await.unwrap();
+    let outcome = record.outcome.unwrap();
+    assert_eq!(
+        (record.status, outcome.text.as_str()),
+        (RunStatus::Done, "I have sent d.md to choi@example.com.")
+    );
+    assert!(outcome.unbacked.is_empty(), "the answer is backed by receipts: {:?}", outcome.unbacked);
+    assert!(world.read("outbox").ends_with("choi@example.com: delta\n"));
+    assert_eq!(world.read("sent-d.md"), "sent to choi@example.com");
+    assert_eq!(model.calls.load(std::sync::atomic::Ordering::Relaxed), 0);
+    assert_eq!((record.totals.usage.total_tokens(), record.totals.cost), (0, NanoUsd::ZERO));
+    println!(
+        "before: {} tokens, ${} a run; after: 0 tokens, $0",
+        compiled.baseline.tokens, compiled.baseline.cost
+    );
+    process.spawn.finish().await;
+}
+
+#[tokio::test]
+async fn what_differs_without_a_reason_is_not_compiled() {
+    let world = World::with_rules(vec![may_send()]);
+    world.write("a.md", "x");
+    let one = past(
+        &world,
+        "Send a.md to kim@example.com",
+        sender("a.md", "kim@example.com", "Dear Kim, first words")[..].to_vec(),
+    )
+    .await;
+    std::fs::remove_file(world.folder.path().join("sent-a.md")).unwrap();
+    let other = past(
+        &world,
+        "Send a.md to lee@example.com",
+        sender("a.md", "lee@example.com", "Hi Lee, other words"),
+    )
+    .await;
+    let error = |runs: &[PastRun]| compile_workflow("w", runs).unwrap_err();
+    assert_eq!(
+        error(&[one.clone(), other.clone()]),
+        CompileError::Differs { tool: "send_mail".into(), argument: "body".into() }
+    );
+    assert_eq!(error(std::slice::from_ref(&one)), CompileError::TooFew);
+    let short =
+        past(&world, "Read a.md", vec![calls(&[("read_file", json!({"path": "a.md"}))]), says("x")]).await;
+    assert!(matches!(error(&[one.clone(), short]), CompileError::Shape(..)));
+    // The masked record alone does not say to whom the mail went.
+    let masked = PastRun::new(other.record, other.steps);
+    assert_eq!(error(&[one, masked]), CompileError::Hidden("send_mail".into()));
 }
