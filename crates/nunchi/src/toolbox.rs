@@ -5,17 +5,22 @@ use crate::failure::Failure;
 use crate::home::Home;
 use nunchi_core::{Clock, Label, Memory, Notifier, Tool, ToolBox, ToolSpec};
 use nunchi_tools::{
-    BuiltinPorts, BuiltinSettings, DatabasePlace, DatabaseSettings, FileCaps, FileRoot, McpHub, SqlCaps,
-    ToolChest, ToolSource, builtin_tools, memory_tools,
+    BuiltinPorts, BuiltinSettings, DatabasePlace, DatabaseSettings, FileCaps, FileRoot, McpHub, SkillOrigin,
+    SkillPlace, SkillRegistry, SkillTools, SqlCaps, ToolChest, ToolSource, builtin_tools, choose_tools,
+    groups_of, memory_tools,
 };
 use std::path::Path;
 use std::sync::Arc;
+
+/// Sent whatever the goal is.
+const ALWAYS: [&str; 5] = ["calculator", "time", "search_memory", "use_skill", "read_skill_file"];
 
 /// The tools of agents: what comes with the product, then those of MCP servers, which cannot shadow it.
 #[derive(Clone)]
 pub(crate) struct Toolbox {
     own: Arc<Vec<Arc<dyn Tool>>>,
     hub: Arc<McpHub>,
+    skills: SkillRegistry,
 }
 
 /// What tools reach besides files and databases.
@@ -46,7 +51,11 @@ impl Toolbox {
         let mut own = builtin_tools(settings, BuiltinPorts { clock, notifier: Some(reach.notifier) })
             .map_err(|error| Failure::Explained(Box::new(error)))?;
         own.extend(memory_tools(&reach.memory));
-        Ok(Self { own: Arc::new(own), hub: reach.hub })
+        let skills = skill_registry(home);
+        if !skills.usable().is_empty() {
+            own.extend(SkillTools::new(skills.clone()).tools());
+        }
+        Ok(Self { own: Arc::new(own), hub: reach.hub, skills })
     }
 
     /// Every tool there is.
@@ -59,15 +68,26 @@ impl Toolbox {
         self.with(Arc::new(self.hub.needed(goal, intents)))
     }
 
-    /// What is offered to a run with this goal.
+    /// What is offered to a run with this goal: the tools of the skill groups that its words speak for, or all where none do.
     pub(crate) fn offered(&self, goal: &str) -> Vec<ToolSpec> {
-        self.needed(goal, &[]).specs()
+        let mut specs = self.needed(goal, &[]).specs();
+        let groups = groups_of(&self.skills.usable());
+        if !groups.is_empty() {
+            let chosen = choose_tools(goal, None, &groups, &specs, &ALWAYS);
+            specs.retain(|spec| chosen.tools.contains(&spec.name));
+        }
+        specs
     }
 
     fn with(&self, mcp: Arc<dyn ToolSource>) -> Arc<dyn ToolBox> {
         let own: Arc<dyn ToolSource> = Arc::new(self.own.as_ref().clone());
         Arc::new(ToolChest::new().with(own).with(mcp))
     }
+}
+
+/// Where skills are: the owner's own folder.
+pub(crate) fn skill_registry(home: &Home) -> SkillRegistry {
+    SkillRegistry::new(vec![SkillPlace { folder: home.file("skills"), origin: SkillOrigin::Home }])
 }
 
 /// The folders, each with a name of its own; those that are missing in the home folder are made.

@@ -1,7 +1,7 @@
 //! Puts the parts together: store, providers, embedded models, gateway, HTTP surface.
 
-use crate::agents::{Agents, Outfit};
-use crate::config::{Config, ProviderEntryConfig};
+use crate::agents::{Agents, Outfit, learn};
+use crate::config::{Config, Learning, ProviderEntryConfig};
 use crate::discovery::{Discovery, Listed};
 use crate::failure::Failure;
 use crate::home::Home;
@@ -11,7 +11,7 @@ use crate::memory::memory_keeper;
 use crate::prices::{PriceFile, PriceRefresh, layered, read_prices};
 use crate::runtime::{SystemClock, Tasks, UuidIds};
 use crate::storage::{Storage, open_storage};
-use crate::toolbox::{Reach, Toolbox};
+use crate::toolbox::{Reach, Toolbox, skill_registry};
 use axum::Router;
 use nunchi_agent::MemoryKeeper;
 use nunchi_api::{
@@ -20,10 +20,11 @@ use nunchi_api::{
 };
 use nunchi_core::{
     AccessRole, Amount, Budget, BudgetId, BudgetScope, BudgetWindow, Clock, ContextSource, Dialect, Explain,
-    Ids, Lang, Memory, NanoUsd, Spawn, TierRules, UndoRuns,
+    Ids, Lang, Memory, Model, NanoUsd, Spawn, TaskName, TierRules, UndoRuns,
 };
 use nunchi_gateway::{BatchParts, Gateway, NewKey, Parts, ProviderEntry, Settings, TierModels};
 use nunchi_providers::{Provider, ProviderConfig, ProviderDeps, ProviderKind, Timeouts, Tls};
+use nunchi_tools::SkillCatalog;
 use nunchi_tools::{McpHub, McpOffers};
 use std::sync::Arc;
 use zeroize::Zeroizing;
@@ -96,7 +97,10 @@ impl Service {
             ids: Arc::clone(&ids),
             spawn: Arc::clone(&spawn),
             tools: tools.clone(),
-            context: vec![Arc::clone(&memory) as Arc<dyn ContextSource>],
+            context: vec![
+                Arc::clone(&memory) as Arc<dyn ContextSource>,
+                Arc::new(SkillCatalog::new(skill_registry(home))),
+            ],
         };
         let agents = Agents::new(&gateway, &storage, config, outfit);
         let offered = OfferParts {
@@ -107,6 +111,14 @@ impl Service {
             spawn,
         };
         let mcp_offers = mcp_offers(config, offered);
+        if config.agent.learn != Learning::Off {
+            let by_model = match &config.agent.learn {
+                Learning::ByModel(name) => Some((gateway.clone() as Arc<dyn Model>, name.clone())),
+                _ => None,
+            };
+            let learning = learn(Arc::clone(&agents.agent), Arc::clone(&memory), by_model);
+            tasks.spawn(TaskName::MemoryKeeper, Box::pin(learning));
+        }
         let outside = Outside { lang, clock, ids, stopping, memory };
         let router =
             surface(&Built { gateway: &gateway, storage: &storage, agents: &agents }, config, &outside);

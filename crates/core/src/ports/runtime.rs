@@ -54,6 +54,8 @@ pub enum TaskName {
     AgentClock,
     /// One tool call of an MCP client. It goes on when the client leaves, and is dropped at shutdown.
     McpCall,
+    /// Learns from runs that ended; safe to cancel.
+    MemoryKeeper,
     /// Looks for Ollama and lists providers' models; safe to cancel.
     ModelDiscovery,
     /// Fetches the embedded models' weights; safe to cancel, a later fetch goes on.
@@ -89,6 +91,7 @@ impl TaskName {
             Self::PriceRefresh => "price_refresh",
             Self::AgentRun => "agent_run",
             Self::AgentClock => "agent_clock",
+            Self::MemoryKeeper => "memory_keeper",
             Self::McpCall => "mcp_call",
             Self::ModelDiscovery => "model_discovery",
             Self::WeightFetch => "weight_fetch",

@@ -6,12 +6,24 @@ use nunchi_core::{NanoUsd, PermissionRule, RunLimits, Verdict};
 use std::collections::BTreeMap;
 use toml_edit::Value;
 
+/// What is learned from conversations.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Learning {
+    /// Nothing.
+    Off,
+    /// What the owner asks to be remembered.
+    Asked,
+    /// Also what this model finds worth it.
+    ByModel(String),
+}
+
 /// Agents, as configured.
 #[derive(Clone, Debug)]
 pub(crate) struct AgentConfig {
     pub(crate) model: String,
     pub(crate) limits: RunLimits,
     pub(crate) max_output: u64,
+    pub(crate) learn: Learning,
     /// The owner's rules, as written.
     pub(crate) permissions: Vec<PermissionRule>,
 }
@@ -31,6 +43,11 @@ impl Layers {
                 patience_seconds: seconds(self.time("agent.patience")),
             },
             max_output: self.count("agent.max_output").max(1),
+            learn: match self.text("memory.learn").as_str() {
+                "off" => Learning::Off,
+                "model" => Learning::ByModel(self.text("memory.model")),
+                _ => Learning::Asked,
+            },
             permissions: self.permissions(),
         }
     }

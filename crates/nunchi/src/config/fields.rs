@@ -41,7 +41,7 @@ const fn field(
 }
 
 /// All settings of the plain sections.
-pub(super) const FIELDS: [Field; 98] = [
+pub(super) const FIELDS: [Field; 100] = [
     field("server", "listen", Kind::Text, "127.0.0.1:8484", "Address and port the server listens on."),
     field("server", "body_limit_mb", Kind::Count, "32", "Largest request body, in MB."),
     field("server", "cors_origins", Kind::Texts, "[]", "Web origins that may call from a browser."),
@@ -399,6 +399,14 @@ pub(super) const FIELDS: [Field; 98] = [
     ),
     field("agent", "patience", Kind::Time, "24h", "How long a run waits for your answer."),
     field("agent", "max_output", Kind::Count, "4096", "Most tokens of one answer of a model."),
+    field(
+        "memory",
+        "learn",
+        Kind::OneOf(&["off", "asked", "model"]),
+        "asked",
+        "What agents learn from conversations: nothing, what you ask them to remember (costs nothing), or also what a model finds worth it.",
+    ),
+    field("memory", "model", Kind::Text, "auto:trivial", "Model that finds what is worth remembering."),
     field(
         "files",
         "roots",

@@ -10,7 +10,7 @@ mod reference;
 mod resolved;
 mod tools;
 
-pub(crate) use agent::AgentConfig;
+pub(crate) use agent::{AgentConfig, Learning};
 pub(crate) use layers::{ConfigError, Layers};
 pub(crate) use provider::ProviderEntryConfig;
 pub(crate) use reading::{parse_time, shown_settings};
