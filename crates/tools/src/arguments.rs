@@ -46,6 +46,7 @@ pub(crate) struct Attempts {
 }
 
 /// One attempt at a call.
+#[derive(Clone)]
 pub(crate) struct Attempt(Arc<AtomicBool>);
 
 impl Attempts {

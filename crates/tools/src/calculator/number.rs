@@ -170,7 +170,7 @@ fn significant(number: &BigRational, digits: u32) -> String {
         first -= 1;
     }
     let digits = i64::from(digits);
-    if first > 30 || first < -12 {
+    if !(-12..=30).contains(&first) {
         let mantissa = written(&(number / ten(first)), usize::try_from(digits - 1).unwrap_or(0));
         return format!("{}e{first}", trimmed(&mantissa));
     }

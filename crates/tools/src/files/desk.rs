@@ -243,6 +243,13 @@ impl FileDesk {
         }
     }
 
+    /// Removes what a call that did not happen wrote beside its file.
+    pub(super) fn clear(&self, path: &FilePath, key: &str) {
+        if let Ok(place) = self.roots.place(path) {
+            change::clear(&place, &temporary_name(key));
+        }
+    }
+
     /// What became of a call.
     pub(super) fn fate(&self, store: &UndoStore, key: &str) -> Result<Fate, ToolError> {
         let Some(row) = store.row(key).map_err(|error| store_failed(&error).uncertain())? else {

@@ -226,10 +226,16 @@ impl ChangeFile {
         Ok(Preview { current, diff: unified(&path.spelling, &before, &after) })
     }
 
-    fn fate_now(desk: &FileDesk, key: &str) -> ToolFate {
+    fn fate_now(desk: &FileDesk, kind: Kind, call: &ToolCall) -> ToolFate {
+        let key = call.key.as_str();
         desk.attempts.forbid(key);
         let store = desk.store();
-        match desk.fate(&store, key) {
+        let fate = desk.fate(&store, key);
+        // What was written beside the file before the journal knew of it goes now.
+        if let (Ok(Fate::DidNot), Ok(order)) = (&fate, Order::of(desk, kind, call)) {
+            desk.clear(order.path(), key);
+        }
+        match fate {
             Ok(Fate::Happened(outcome)) => output_of(&outcome).map_or(ToolFate::Unknown, ToolFate::Happened),
             Ok(Fate::DidNot) => ToolFate::DidNot,
             Ok(Fate::Unknown) | Err(_) => ToolFate::Unknown,
@@ -364,7 +370,8 @@ impl Tool for ChangeFile {
 
     fn fate(&self, call: ToolCall) -> BoxFuture<'_, ToolFate> {
         let desk = Arc::clone(&self.desk);
-        let looked = blocking(move || Ok(Self::fate_now(&desk, &call.key)));
+        let kind = self.kind;
+        let looked = blocking(move || Ok(Self::fate_now(&desk, kind, &call)));
         Box::pin(async move { looked.await.unwrap_or(ToolFate::Unknown) })
     }
 }

@@ -1,7 +1,7 @@
 //! What the database tools share: the databases by name, calls under way, and what was shown of changes before they were made.
 
 use super::rows::Cell;
-use super::settings::{DatabaseSettings, SqlCaps};
+use super::settings::{DatabasePlace, DatabaseSettings, SqlCaps};
 use crate::arguments::{Attempts, lock};
 use nunchi_core::{ContentHash, RunId, ToolError};
 use serde_json::Value;
@@ -57,6 +57,17 @@ impl SqlDesk {
     /// The version of the rows that was shown of this very change, once.
     pub(super) fn take_shown(&self, run: RunId, arguments: &Value) -> Option<String> {
         lock(&self.shown).remove(&(run, hash(arguments)))
+    }
+
+    /// How the places of values are written.
+    pub(super) fn places(&self) -> &'static str {
+        let postgres =
+            |database: &&Arc<DatabaseSettings>| matches!(database.place, DatabasePlace::Postgres(_));
+        match self.databases.iter().filter(postgres).count() {
+            0 => "Values for ?",
+            count if count == self.databases.len() => "Values for $1, $2",
+            _ => "Values for ? (SQLite) or $1, $2 (PostgreSQL)",
+        }
     }
 
     /// The schema of the argument that names the database.

@@ -2,6 +2,7 @@
 
 mod desk;
 mod modify_tool;
+mod postgres;
 mod query_tool;
 mod rows;
 mod settings;
@@ -10,6 +11,8 @@ mod statement;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_postgres;
 
 pub use settings::{DatabasePlace, DatabaseSettings, SqlCaps, TableAccess};
 

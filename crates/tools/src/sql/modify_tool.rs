@@ -1,10 +1,9 @@
 //! The tool that changes rows.
 
 use super::desk::{SqlDesk, cells};
-use super::query_tool::no_postgres;
-use super::rows::{SqlChange, diff, version};
-use super::settings::{DatabasePlace, DatabaseSettings};
-use super::sqlite::{self, Modified};
+use super::rows::{Modified, Noted, Restored, SqlChange, Wish, diff, version};
+use super::settings::DatabasePlace;
+use super::{postgres, sqlite};
 use crate::arguments::{Attempt, arguments, blocking, lock};
 use nunchi_core::{
     BoxFuture, Deed, EffectClass, Preview, Tool, ToolCall, ToolError, ToolFate, ToolOutput, ToolSpec,
@@ -12,7 +11,6 @@ use nunchi_core::{
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub(super) struct SqlModify(pub(super) Arc<SqlDesk>);
@@ -31,19 +29,52 @@ fn one() -> u64 {
     1
 }
 
-fn file(settings: &DatabaseSettings) -> Result<&Path, ToolError> {
-    match &settings.place {
-        DatabasePlace::Sqlite(path) => Ok(path),
-        DatabasePlace::Postgres(_) => Err(no_postgres()),
+/// A change that is under way under a key.
+struct Under<'a> {
+    key: &'a str,
+    attempt: &'a Attempt,
+}
+
+/// Tries a change, or makes it under a key.
+async fn modify(
+    desk: &Arc<SqlDesk>,
+    call: &ToolCall,
+    under: Option<Under<'_>>,
+) -> Result<Modified, ToolError> {
+    let asked: Asked = arguments(call)?;
+    let settings = Arc::clone(desk.database(asked.database.as_deref())?);
+    let parameters = cells(&asked.parameters)?;
+    let shown = under.as_ref().and_then(|_| desk.take_shown(call.run, &call.arguments));
+    let outcome = |change: &SqlChange| serde_json::to_string(&told(change)).unwrap_or_default();
+    match settings.place.clone() {
+        DatabasePlace::Sqlite(path) => {
+            let desk = Arc::clone(desk);
+            let under = under.map(|under| (under.key.to_owned(), under.attempt.clone()));
+            blocking(move || {
+                let _alone = lock(&desk.writing);
+                under.as_ref().map_or(Ok(()), |(_, attempt)| attempt.may_begin())?;
+                let wish = Wish {
+                    sql: &asked.sql,
+                    parameters: &parameters,
+                    rows: asked.rows,
+                    shown: shown.as_deref(),
+                };
+                let noted = under.as_ref().map(|(key, _)| Noted { key, outcome: &outcome });
+                sqlite::modify(&path, &settings, &desk.caps, wish, noted)
+            })
+            .await
+        }
+        DatabasePlace::Postgres(address) => {
+            let wish =
+                Wish { sql: &asked.sql, parameters: &parameters, rows: asked.rows, shown: shown.as_deref() };
+            let noted = under.map(|under| Noted { key: under.key, outcome: &outcome });
+            postgres::modify(&address, &settings, &desk.caps, wish, noted).await
+        }
     }
 }
 
-fn preview(desk: &SqlDesk, call: &ToolCall) -> Result<Preview, ToolError> {
-    let asked: Asked = arguments(call)?;
-    let settings = desk.database(asked.database.as_deref())?;
-    let parameters = cells(&asked.parameters)?;
-    let wish = sqlite::Wish { sql: &asked.sql, parameters: &parameters, rows: asked.rows, shown: None };
-    match sqlite::modify(file(settings)?, settings, &desk.caps, wish, None)? {
+async fn preview(desk: Arc<SqlDesk>, call: ToolCall) -> Result<Preview, ToolError> {
+    match modify(&desk, &call, None).await? {
         Modified::Now(change) => {
             desk.show(call.run, &call.arguments, version(&change.rows));
             Ok(Preview { current: None, diff: diff(&change.rows) })
@@ -52,18 +83,8 @@ fn preview(desk: &SqlDesk, call: &ToolCall) -> Result<Preview, ToolError> {
     }
 }
 
-fn make(desk: &SqlDesk, call: &ToolCall, attempt: &Attempt) -> Result<ToolOutput, ToolError> {
-    let asked: Asked = arguments(call)?;
-    let settings = desk.database(asked.database.as_deref())?;
-    let parameters = cells(&asked.parameters)?;
-    let path = file(settings)?;
-    let _alone = lock(&desk.writing);
-    attempt.may_begin()?;
-    let shown = desk.take_shown(call.run, &call.arguments);
-    let wish =
-        sqlite::Wish { sql: &asked.sql, parameters: &parameters, rows: asked.rows, shown: shown.as_deref() };
-    let outcome = |change: &SqlChange| serde_json::to_string(&told(change)).unwrap_or_default();
-    match sqlite::modify(path, settings, &desk.caps, wish, Some((&call.key, &outcome)))? {
+async fn make(desk: &Arc<SqlDesk>, call: &ToolCall, attempt: &Attempt) -> Result<ToolOutput, ToolError> {
+    match modify(desk, call, Some(Under { key: &call.key, attempt })).await? {
         Modified::Now(change) => Ok(told(&change)),
         Modified::Before(outcome) => read(&outcome),
     }
@@ -80,25 +101,41 @@ fn read<T: serde::de::DeserializeOwned>(outcome: &str) -> Result<T, ToolError> {
     })
 }
 
-fn undo(desk: &SqlDesk, order: &UndoCall, attempt: &Attempt) -> Result<Undone, ToolError> {
+async fn undo(desk: &Arc<SqlDesk>, order: &UndoCall, attempt: &Attempt) -> Result<Undone, ToolError> {
     let change = SqlChange::deserialize(&order.record)
         .map_err(|error| ToolError::new("undo.record", format!("The record cannot be read: {error}.")))?;
-    let settings = desk.database(Some(&change.database))?;
-    let path = file(settings)?;
-    let _alone = lock(&desk.writing);
-    attempt.may_begin()?;
-    let outcome = |restored: &sqlite::Restored| {
-        serde_json::to_string(&undone(&change.database, restored, false)).unwrap_or_default()
+    let settings = Arc::clone(desk.database(Some(&change.database))?);
+    let database = change.database.clone();
+    let outcome = {
+        let database = database.clone();
+        move |restored: &Restored| {
+            serde_json::to_string(&undone(&database, restored, false)).unwrap_or_default()
+        }
     };
-    let noted: Option<(&str, &dyn Fn(&sqlite::Restored) -> String)> =
-        if order.dry_run { None } else { Some((&order.key, &outcome)) };
-    match sqlite::undo(path, settings, &change, noted)? {
-        Ok(restored) => Ok(undone(&change.database, &restored, order.dry_run)),
+    let key = (!order.dry_run).then(|| order.key.clone());
+    let done = match settings.place.clone() {
+        DatabasePlace::Sqlite(path) => {
+            let (desk, attempt) = (Arc::clone(desk), attempt.clone());
+            blocking(move || {
+                let _alone = lock(&desk.writing);
+                attempt.may_begin()?;
+                let noted = key.as_ref().map(|key| Noted { key, outcome: &outcome });
+                sqlite::undo(&path, &settings, &change, noted)
+            })
+            .await?
+        }
+        DatabasePlace::Postgres(address) => {
+            let noted = key.as_ref().map(|key| Noted { key, outcome: &outcome });
+            postgres::undo(&address, &settings, &desk.caps, &change, noted).await?
+        }
+    };
+    match done {
+        Ok(restored) => Ok(undone(&database, &restored, order.dry_run)),
         Err(outcome) => read(&outcome),
     }
 }
 
-fn undone(database: &str, restored: &sqlite::Restored, dry_run: bool) -> Undone {
+fn undone(database: &str, restored: &Restored, dry_run: bool) -> Undone {
     let summary = if restored.rows.is_empty() {
         String::new()
     } else {
@@ -114,12 +151,21 @@ fn undone(database: &str, restored: &sqlite::Restored, dry_run: bool) -> Undone 
     }
 }
 
-fn fate(desk: &SqlDesk, call: &ToolCall) -> Result<ToolFate, ToolError> {
+async fn fate(desk: Arc<SqlDesk>, call: ToolCall) -> Result<ToolFate, ToolError> {
     desk.attempts.forbid(&call.key);
-    let asked: Asked = arguments(call)?;
-    let path: PathBuf = file(desk.database(asked.database.as_deref())?)?.to_owned();
-    let _alone = lock(&desk.writing);
-    Ok(match sqlite::outcome_of(&path, &call.key)? {
+    let asked: Asked = arguments(&call)?;
+    let found = match desk.database(asked.database.as_deref())?.place.clone() {
+        DatabasePlace::Sqlite(path) => {
+            let desk = Arc::clone(&desk);
+            blocking(move || {
+                let _alone = lock(&desk.writing);
+                sqlite::outcome_of(&path, &call.key)
+            })
+            .await?
+        }
+        DatabasePlace::Postgres(address) => postgres::outcome_of(&address, &desk.caps, &call.key).await?,
+    };
+    Ok(match found {
         Some(outcome) => ToolFate::Happened(read(&outcome)?),
         None => ToolFate::DidNot,
     })
@@ -128,8 +174,8 @@ fn fate(desk: &SqlDesk, call: &ToolCall) -> Result<ToolFate, ToolError> {
 impl Tool for SqlModify {
     fn spec(&self) -> ToolSpec {
         let mut properties = json!({
-            "sql": {"type": "string", "description": "One INSERT, UPDATE or DELETE with ? for values"},
-            "parameters": {"type": "array"},
+            "sql": {"type": "string", "description": "One INSERT, UPDATE or DELETE"},
+            "parameters": {"type": "array", "description": self.0.places()},
             "rows": {"type": "integer", "minimum": 1, "default": 1, "description": "How many rows it must change"},
         });
         if let Some(names) = self.0.names() {
@@ -152,31 +198,30 @@ impl Tool for SqlModify {
         let desk = Arc::clone(&self.0);
         // Known before the work stands in a queue, so that it can be given up there.
         let attempt = desk.attempts.begin(&call.key);
-        Box::pin(blocking(move || {
-            let made = make(&desk, &call, &attempt);
+        Box::pin(async move {
+            let made = make(&desk, &call, &attempt).await;
             desk.attempts.end(&call.key, &attempt);
             made
-        }))
+        })
     }
 
     fn preview(&self, call: ToolCall) -> BoxFuture<'_, Result<Preview, ToolError>> {
         let desk = Arc::clone(&self.0);
-        Box::pin(blocking(move || preview(&desk, &call)))
+        Box::pin(preview(desk, call))
     }
 
     fn undo(&self, order: UndoCall) -> BoxFuture<'_, Result<Undone, ToolError>> {
         let desk = Arc::clone(&self.0);
         let attempt = desk.attempts.begin(&order.key);
-        Box::pin(blocking(move || {
-            let undone = undo(&desk, &order, &attempt);
+        Box::pin(async move {
+            let undone = undo(&desk, &order, &attempt).await;
             desk.attempts.end(&order.key, &attempt);
             undone
-        }))
+        })
     }
 
     fn fate(&self, call: ToolCall) -> BoxFuture<'_, ToolFate> {
         let desk = Arc::clone(&self.0);
-        let looked = blocking(move || fate(&desk, &call));
-        Box::pin(async move { looked.await.unwrap_or(ToolFate::Unknown) })
+        Box::pin(async move { fate(desk, call).await.unwrap_or(ToolFate::Unknown) })
     }
 }

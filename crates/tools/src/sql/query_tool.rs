@@ -1,8 +1,8 @@
 //! The tool that asks databases.
 
 use super::desk::{SqlDesk, cells};
-use super::settings::{DatabasePlace, DatabaseSettings};
-use super::sqlite;
+use super::settings::{DatabasePlace, DatabaseSettings, SqlCaps};
+use super::{postgres, sqlite};
 use crate::arguments::{arguments, blocking};
 use nunchi_core::{BoxFuture, Deed, Label, Tool, ToolCall, ToolError, ToolOutput, ToolSpec};
 use serde::Deserialize;
@@ -27,45 +27,43 @@ async fn answer(desk: Arc<SqlDesk>, call: ToolCall) -> Result<ToolOutput, ToolEr
         (None, None) => {
             let mut all = Vec::new();
             for settings in &desk.databases {
-                all.push(format!("{}:\n{}", settings.name, describe(settings).await?));
+                all.push(format!("{}:\n{}", settings.name, describe(settings, &desk.caps).await?));
             }
             return Ok(ToolOutput::text(all.join("\n\n")));
         }
         (name, _) => Arc::clone(desk.database(name)?),
     };
     let text = match sql {
-        None => describe(&settings).await?,
+        None => describe(&settings, &desk.caps).await?,
         Some(sql) => match settings.place.clone() {
             DatabasePlace::Sqlite(path) => {
                 let (rights, caps) = (Arc::clone(&settings), desk.caps);
                 blocking(move || sqlite::query(&path, &rights, &caps, &sql, &parameters)).await?
             }
-            DatabasePlace::Postgres(_) => return Err(no_postgres()),
+            DatabasePlace::Postgres(address) => {
+                postgres::query(&address, &settings, &desk.caps, &sql, &parameters).await?
+            }
         },
     };
     let label = Some(settings.label).filter(|label| *label > Label::Tool);
     Ok(ToolOutput { label, ..ToolOutput::text(text) })
 }
 
-async fn describe(settings: &Arc<DatabaseSettings>) -> Result<String, ToolError> {
+async fn describe(settings: &Arc<DatabaseSettings>, caps: &SqlCaps) -> Result<String, ToolError> {
     match settings.place.clone() {
         DatabasePlace::Sqlite(path) => {
             let settings = Arc::clone(settings);
             blocking(move || sqlite::describe(&path, &settings)).await
         }
-        DatabasePlace::Postgres(_) => Err(no_postgres()),
+        DatabasePlace::Postgres(address) => postgres::describe(&address, settings, caps).await,
     }
-}
-
-pub(super) fn no_postgres() -> ToolError {
-    ToolError::new("sql.kind", "This kind of database is not served.")
 }
 
 impl Tool for SqlQuery {
     fn spec(&self) -> ToolSpec {
         let mut properties = json!({
             "sql": {"type": "string", "description": "One SELECT; without it: the tables and columns"},
-            "parameters": {"type": "array", "description": "Values for ?"},
+            "parameters": {"type": "array", "description": self.0.places()},
         });
         if let Some(names) = self.0.names() {
             properties["database"] = names;

@@ -1,7 +1,7 @@
 //! Rows: how they are kept, compared and shown.
 
 use crate::arguments::cut;
-use nunchi_core::ContentHash;
+use nunchi_core::{ContentHash, ToolError};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -42,6 +42,38 @@ pub(super) struct SqlChange {
     pub(super) database: String,
     /// In the order in which they were changed.
     pub(super) rows: Vec<RowChange>,
+}
+
+/// Under which key a change is noted, and what its call answers.
+pub(super) struct Noted<'a, T> {
+    pub(super) key: &'a str,
+    pub(super) outcome: &'a (dyn Fn(&T) -> String + Sync),
+}
+
+/// A change as it was asked for.
+#[derive(Clone, Copy)]
+pub(super) struct Wish<'a> {
+    pub(super) sql: &'a str,
+    pub(super) parameters: &'a [Cell],
+    /// How many rows it must change.
+    pub(super) rows: u64,
+    /// The version of the rows as they were shown; `None` when they were not.
+    pub(super) shown: Option<&'a str>,
+}
+
+/// What a change did or would do.
+pub(super) enum Modified {
+    /// These rows.
+    Now(SqlChange),
+    /// The call was made before; this is what it answered.
+    Before(String),
+}
+
+/// What was put back, and what was left alone and why.
+#[derive(Default)]
+pub(super) struct Restored {
+    pub(super) rows: Vec<RowChange>,
+    pub(super) conflicts: Vec<String>,
 }
 
 impl fmt::Display for Cell {
@@ -92,6 +124,15 @@ impl RowChange {
             (None, None) => String::new(),
         }
     }
+}
+
+/// Refuses a change of rows that are not as they were shown.
+pub(super) fn as_shown(wish: &Wish<'_>, rows: &[RowChange]) -> Result<(), ToolError> {
+    if wish.shown.is_none_or(|shown| shown == version(rows)) {
+        return Ok(());
+    }
+    Err(ToolError::new("tool.changed", "The rows have changed since they were shown.")
+        .hint("Read them again."))
 }
 
 /// The changes, one a line.

@@ -1,7 +1,7 @@
 //! What a statement is, read before any database sees it.
 
 use nunchi_core::ToolError;
-use sqlparser::ast::{SetExpr, SqliteOnConflict, Statement};
+use sqlparser::ast::{Query, SetExpr, SqliteOnConflict, Statement};
 use sqlparser::dialect::Dialect;
 use sqlparser::parser::Parser;
 
@@ -29,13 +29,18 @@ pub(super) fn one_statement(dialect: &dyn Dialect, sql: &str) -> Result<Statemen
 /// Refuses what is no plain question.
 pub(super) fn must_read(statement: &Statement) -> Result<(), ToolError> {
     let plain = match statement {
-        Statement::Query(query) => query.locks.is_empty() && !writes(&query.body),
+        Statement::Query(query) => is_plain(query),
         _ => false,
     };
     if plain {
         return Ok(());
     }
     Err(ToolError::new("sql.not_a_query", "Only SELECT is allowed here.").hint("Use sql_modify for changes."))
+}
+
+/// Whether a question neither changes nor locks rows.
+pub(super) fn is_plain(query: &Query) -> bool {
+    query.locks.is_empty() && !writes(&query.body)
 }
 
 fn writes(body: &SetExpr) -> bool {

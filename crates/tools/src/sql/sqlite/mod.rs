@@ -5,9 +5,9 @@ mod query;
 mod table;
 mod undo;
 
-pub(super) use modify::{Modified, Wish, modify, outcome_of};
+pub(super) use modify::{modify, outcome_of};
 pub(super) use query::{describe, query};
-pub(super) use undo::{Restored, undo};
+pub(super) use undo::undo;
 
 use super::rows::Cell;
 use super::settings::{DatabaseSettings, SqlCaps, TableAccess};

@@ -1,6 +1,6 @@
 //! Changes in a SQLite file: tried first to see which rows they touch, then made in one transaction with the note of the call.
 
-use super::super::rows::{Cell, RowChange, SqlChange, version};
+use super::super::rows::{Cell, Modified, Noted, RowChange, SqlChange, Wish, as_shown};
 use super::super::settings::{DatabaseSettings, SqlCaps};
 use super::super::statement::{must_change, one_statement};
 use super::table::Table;
@@ -16,25 +16,6 @@ use std::sync::{Arc, Mutex};
 /// Calls whose notes are kept.
 const MOST_NOTES: i64 = 10_000;
 
-/// A change as it was asked for.
-#[derive(Clone, Copy)]
-pub(in crate::sql) struct Wish<'a> {
-    pub(in crate::sql) sql: &'a str,
-    pub(in crate::sql) parameters: &'a [Cell],
-    /// How many rows it must change.
-    pub(in crate::sql) rows: u64,
-    /// The version of the rows as they were shown; `None` when they were not.
-    pub(in crate::sql) shown: Option<&'a str>,
-}
-
-/// What a change did or would do.
-pub(in crate::sql) enum Modified {
-    /// These rows.
-    Now(SqlChange),
-    /// The call was made before; this is what it answered.
-    Before(String),
-}
-
 type Touched = Vec<(Action, String, i64)>;
 
 /// Changes rows. With a key it is made and noted under it, together with what `outcome` says; without, only tried.
@@ -43,15 +24,15 @@ pub(in crate::sql) fn modify(
     settings: &Arc<DatabaseSettings>,
     caps: &SqlCaps,
     wish: Wish<'_>,
-    noted: Option<(&str, &dyn Fn(&SqlChange) -> String)>,
+    noted: Option<Noted<'_, SqlChange>>,
 ) -> Result<Modified, ToolError> {
     must_change(&one_statement(&SQLiteDialect {}, wish.sql)?)?;
     let connection = open(path, true)?;
     let sql = |text: &str| connection.execute_batch(text).map_err(|error| said(&error));
     sql("BEGIN IMMEDIATE")?;
     // Whatever ends this early leaves the transaction to be rolled back when the connection closes.
-    if let Some((key, _)) = noted
-        && let Some(outcome) = note_of(&connection, key)?
+    if let Some(noted) = &noted
+        && let Some(outcome) = note_of(&connection, noted.key)?
     {
         return Ok(Modified::Before(outcome));
     }
@@ -63,11 +44,8 @@ pub(in crate::sql) fn modify(
     let before = read_all(&connection, &tables, &touched)?;
     let rows = changes(&tables, &touched, before, after)?;
     let change = SqlChange { database: settings.name.clone(), rows };
-    if wish.shown.is_some_and(|shown| shown != version(&change.rows)) {
-        return Err(ToolError::new("tool.changed", "The rows have changed since they were shown.")
-            .hint("Read them again."));
-    }
-    if let Some((key, outcome)) = noted {
+    as_shown(&wish, &change.rows)?;
+    if let Some(noted) = &noted {
         let again = run(&connection, settings, caps, &wish)?;
         let stands = read_all(&connection, &tables, &again)?;
         let same =
@@ -76,7 +54,7 @@ pub(in crate::sql) fn modify(
             return Err(ToolError::new("sql.unstable", "The statement gives another result each time.")
                 .hint("Write the values out instead of random() or the like."));
         }
-        note(&connection, key, &outcome(&change))?;
+        note(&connection, noted.key, &(noted.outcome)(&change))?;
         sql("COMMIT")?;
     }
     Ok(Modified::Now(change))

@@ -1,6 +1,6 @@
 //! Takes changes of rows back, row by row, and leaves alone what was changed since.
 
-use super::super::rows::{Cell, RowChange, SqlChange};
+use super::super::rows::{Cell, Noted, Restored, RowChange, SqlChange};
 use super::super::settings::{DatabaseSettings, TableAccess};
 use super::modify::{note, note_of};
 use super::table::{condition, row_where};
@@ -10,18 +10,12 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, params_from_iter};
 use std::path::Path;
 
-/// What was put back, and what was left alone and why.
-pub(in crate::sql) struct Restored {
-    pub(in crate::sql) rows: Vec<RowChange>,
-    pub(in crate::sql) conflicts: Vec<String>,
-}
-
 /// Takes a change back. Without a key it is only tried; with one it is noted under it with what `outcome` says.
 pub(in crate::sql) fn undo(
     path: &Path,
     settings: &DatabaseSettings,
     change: &SqlChange,
-    noted: Option<(&str, &dyn Fn(&Restored) -> String)>,
+    noted: Option<Noted<'_, Restored>>,
 ) -> Result<Result<Restored, String>, ToolError> {
     let connection = open(path, true)?;
     let sql = |text: &str| connection.execute_batch(text).map_err(|error| said(&error));
@@ -32,12 +26,12 @@ pub(in crate::sql) fn undo(
     // What refers to a row that is taken away must not go with it: it may be somebody else's.
     sql("PRAGMA foreign_keys = OFF; BEGIN IMMEDIATE")?;
     let loose = loose_ends(&connection)?;
-    if let Some((key, _)) = noted
-        && let Some(outcome) = note_of(&connection, key)?
+    if let Some(noted) = &noted
+        && let Some(outcome) = note_of(&connection, noted.key)?
     {
         return Ok(Err(outcome));
     }
-    let mut restored = Restored { rows: Vec::new(), conflicts: Vec::new() };
+    let mut restored = Restored::default();
     let mut open_rows = Vec::new();
     for row in change.rows.iter().rev() {
         match conflict(&connection, settings, row)? {
@@ -70,9 +64,9 @@ pub(in crate::sql) fn undo(
             return Err(ToolError::new("sql.inexact", message).hint("Correct it with sql_modify."));
         }
     }
-    if let Some((key, outcome)) = noted {
+    if let Some(noted) = &noted {
         if !restored.rows.is_empty() {
-            note(&connection, key, &outcome(&restored))?;
+            note(&connection, noted.key, &(noted.outcome)(&restored))?;
         }
         sql("COMMIT")?;
     }
