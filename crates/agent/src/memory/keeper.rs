@@ -12,8 +12,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::{Mutex, MutexGuard};
 
-/// Longest wait for a meaning: without it, words alone find.
+/// Longest wait for the meaning of a question: without it, words alone find.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// Longest wait for meanings that are kept: an encoder that is still being loaded is worth waiting for.
+const KEPT_PATIENCE: Duration = Duration::from_secs(20);
 /// Vetoes that a new fact is compared with.
 const MOST_VETOES: u32 = 500;
 /// So many new facts are taken in between two looks at the bounds.
@@ -103,14 +105,14 @@ impl MemoryKeeper {
     }
 
     /// The meaning of a text; `None` when it cannot be had in time.
-    pub(super) async fn meaning(&self, text: &str) -> Option<FactVector> {
-        self.meanings(&[text.to_owned()]).await.and_then(|mut vectors| vectors.pop())
+    async fn meaning(&self, text: &str, patience: Duration) -> Option<FactVector> {
+        self.meanings(&[text.to_owned()], patience).await.and_then(|mut vectors| vectors.pop())
     }
 
-    pub(super) async fn meanings(&self, texts: &[String]) -> Option<Vec<FactVector>> {
+    async fn meanings(&self, texts: &[String], patience: Duration) -> Option<Vec<FactVector>> {
         let MemoryEncoder { embedder, name } = self.parts.encoder.as_ref()?;
         let request = EmbedRequest { model: name.clone(), inputs: texts.to_vec(), dimensions: None };
-        let made = tokio::time::timeout(PATIENCE, embedder.embed(request, self.context())).await;
+        let made = tokio::time::timeout(patience, embedder.embed(request, self.context())).await;
         match made {
             Ok(Ok(reply)) if reply.vectors.len() == texts.len() => {
                 let packed = |vector: &Vec<f32>| FactVector {
@@ -140,7 +142,7 @@ impl MemoryKeeper {
     ) -> Result<Vec<RankedFact>, MemoryError> {
         let mut query = FactQuery::new(question, at);
         query.kind = kind;
-        query.vector = self.meaning(question).await;
+        query.vector = self.meaning(question, PATIENCE).await;
         let found: Candidates = self.parts.store.search(query.clone()).await?;
         Ok(rank_facts(&query, found))
     }
@@ -192,7 +194,7 @@ impl MemoryKeeper {
             return Err(MemoryError::Secret);
         }
         worth_keeping(&text).map_err(MemoryError::NotWorth)?;
-        let vector = self.meaning(&text).await;
+        let vector = self.meaning(&text, KEPT_PATIENCE).await;
         let _turn = self.turn().await;
         let label = wish.label.unwrap_or(Label::Stranger);
         let known = self.neighbours(&text, wish.topic.as_deref(), vector.as_ref()).await?;
@@ -263,7 +265,7 @@ impl MemoryKeeper {
             return Ok(Vec::new());
         }
         let texts: Vec<String> = wishes.iter().map(|wish| wish.text.clone()).collect();
-        let mut vectors = self.meanings(&texts).await.unwrap_or_default().into_iter();
+        let mut vectors = self.meanings(&texts, KEPT_PATIENCE).await.unwrap_or_default().into_iter();
         let now = self.now();
         let _turn = self.turn().await;
         let mut put = Vec::with_capacity(wishes.len());
@@ -308,7 +310,7 @@ impl MemoryKeeper {
             return Err(MemoryError::Secret);
         }
         worth_keeping(&text).map_err(MemoryError::NotWorth)?;
-        let vector = self.meaning(&text).await;
+        let vector = self.meaning(&text, KEPT_PATIENCE).await;
         let _turn = self.turn().await;
         let mut record = self.record(id).await?;
         record.fact.label = by;

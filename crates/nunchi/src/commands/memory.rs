@@ -124,7 +124,7 @@ async fn find(desk: &Desk, id: &str) -> Result<Fact, Failure> {
 async fn export(desk: &Desk, file: Option<&Path>) -> Result<(), Failure> {
     let (_, mut pieces): (_, Pieces) =
         desk.client.send(Method::GET, "/api/memory/export", &Value::Null, &[]).await?;
-    let mut out: Box<dyn Write> = match file {
+    let mut out: Box<dyn Write + Send> = match file {
         Some(path) => {
             let made = std::fs::File::create(path);
             Box::new(made.map_err(|error| Failure::system(&path.display().to_string(), error))?)
