@@ -329,6 +329,10 @@ impl AgentWorld {
         });
         let desk = Arc::new(OrderDesk::new(DeskParts {
             tools: Arc::clone(&tools) as Arc<dyn ToolBox>,
+            offered: {
+                let tools = Arc::clone(&tools);
+                Arc::new(move |_| tools.specs())
+            },
             context: Vec::new(),
             ids: ids.clone(),
             price_of: Arc::new(|_| None),
