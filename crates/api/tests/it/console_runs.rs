@@ -81,7 +81,11 @@ fn mail(to: &str) -> ScriptedReply {
 
 /// The ids of the questions on a page.
 fn questions(page: &Got) -> Vec<String> {
-    page.text().split("data-question=\"").skip(1).map(|rest| rest.split('"').next().unwrap().to_owned()).collect()
+    page.text()
+        .split("data-question=\"")
+        .skip(1)
+        .map(|rest| rest.split('"').next().unwrap().to_owned())
+        .collect()
 }
 
 #[tokio::test]
@@ -93,7 +97,9 @@ async fn a_run_is_begun_and_drawn() {
     let page = reader.page(&format!("/console/runs/{id}")).await;
     let text = page.text();
     assert!(!text.contains(HOSTILE), "text is no markup");
-    for part in ["I wrote a.md.", "write_file", "receipt", "data-step=\"3\"", "cloud/m", "Undo …", "data-over"] {
+    for part in
+        ["I wrote a.md.", "write_file", "receipt", "data-step=\"3\"", "cloud/m", "Undo …", "data-over"]
+    {
         assert!(text.contains(part), "{part}: {text}");
     }
     assert!(!text.contains(" style="), "the policy allows no inline styles");
@@ -111,7 +117,9 @@ async fn only_those_who_administer_look() {
         assert_eq!((got.status.as_u16(), got.header("location")), (303, "/console/sign-in"), "{path}");
     }
     // A form of another site's making does nothing.
-    let request = Request::post("/console/runs").header("cookie", &reader.cookie).header("sec-fetch-site", "cross-site");
+    let request = Request::post("/console/runs")
+        .header("cookie", &reader.cookie)
+        .header("sec-fetch-site", "cross-site");
     let request = request.header("content-type", "application/x-www-form-urlencoded");
     assert_eq!(reader.world.send(request.body(Body::from("goal=x")).unwrap()).await.status, 403);
     assert!(reader.world.runs.all().is_empty());
@@ -124,7 +132,11 @@ async fn a_box_that_makes_no_sense_comes_back() {
     let reader = Reader::new([]).await;
     let got = reader.form("/console/runs", &[("goal", "keep me"), ("money", "lots")]).await;
     assert_eq!(got.status, 422);
-    assert!(got.text().contains("keep me") && got.text().contains("Check this field: money."), "{}", got.text());
+    assert!(
+        got.text().contains("keep me") && got.text().contains("Check this field: money."),
+        "{}",
+        got.text()
+    );
 }
 
 #[tokio::test]
@@ -132,7 +144,13 @@ async fn questions_are_answered_on_their_page_and_on_the_runs() {
     let reader = Reader::new([mail("kim@example.com"), says("I sent it.")]).await;
     let id = reader.run("Mail kim@example.com", "reflexive").await;
     let page = reader.page("/console/approvals").await;
-    for part in ["May it use send_mail?", "cannot be undone", "&quot;to&quot;: &quot;kim@example.com&quot;", "+ To: kim@example.com", "needs your approval"] {
+    for part in [
+        "May it use send_mail?",
+        "cannot be undone",
+        "&quot;to&quot;: &quot;kim@example.com&quot;",
+        "+ To: kim@example.com",
+        "needs your approval",
+    ] {
         assert!(page.text().contains(part), "{part}: {}", page.text());
     }
     let on_run = reader.page(&format!("/console/runs/{id}")).await;
@@ -161,7 +179,9 @@ async fn like_questions_are_answered_at_once() {
     assert!(page.text().contains("Approve all 2"), "{}", page.text());
     let ids = questions(&page);
     reader.world.model.always(says("Done."));
-    let got = reader.form("/console/approvals/all", &[("id", &ids[0]), ("id", &ids[1]), ("answer", "approve")]).await;
+    let got = reader
+        .form("/console/approvals/all", &[("id", &ids[0]), ("id", &ids[1]), ("answer", "approve")])
+        .await;
     assert_eq!(got.header("location"), "/console/approvals?done=answered");
     for run in [first, second] {
         reader.world.agent.wait(run).await.unwrap();
@@ -175,7 +195,11 @@ async fn a_plan_is_drawn_and_agreed_to() {
     let id = reader.run("Write the report and mail it to kim@example.com", "deliberate").await;
     let page = reader.page(&format!("/console/runs/{id}")).await;
     assert!(page.text().contains("May it carry out this plan?"));
-    assert!(page.text().contains("data-node=\"g1\"") && page.text().contains("class=\"edge\""), "{}", page.text());
+    assert!(
+        page.text().contains("data-node=\"g1\"") && page.text().contains("class=\"edge\""),
+        "{}",
+        page.text()
+    );
     let path = format!("/console/approvals/{}", questions(&page)[0]);
     reader.world.model.script([write("report.md"), mail("kim@example.com")]);
     reader.form(&path, &[("answer", "approve"), ("back", &id.to_string())]).await;
@@ -191,7 +215,11 @@ async fn an_undo_shows_first_what_it_would_do() {
     let id = reader.run("Write a.md", "reflexive").await;
     let path = format!("/console/runs/{id}/undo");
     let look = reader.form(&path, &[]).await;
-    assert!(look.text().contains("What an undo would do") && look.text().contains("Undo now"), "{}", look.text());
+    assert!(
+        look.text().contains("What an undo would do") && look.text().contains("Undo now"),
+        "{}",
+        look.text()
+    );
     assert_eq!(reader.world.read("a.md"), "hello");
     let done = reader.form(&path, &[("sure", "yes")]).await;
     assert!(done.text().contains("Undone") && done.text().contains("Undo the undo"), "{}", done.text());
