@@ -1,6 +1,6 @@
 //! What kind of work a goal asks for, by its words: enough to tell which kinds fail often.
 
-/// Kinds of work, each with the words that tell of it; the first that fits counts. Korean words are stems.
+/// Kinds of work, each with the words that tell of it; one word is of one kind only. Korean words are stems.
 const CLASSES: [(&str, &[&str]); 9] = [
     ("remind", &["remind", "reminder", "schedule", "alarm", "calendar", "알림", "알려줘야", "예약", "일정"]),
     (
@@ -50,13 +50,19 @@ pub(super) fn task_class(goal: &str) -> &'static str {
     let words: Vec<&str> =
         lower.split(|c: char| !c.is_alphanumeric() && c != '-').filter(|w| !w.is_empty()).collect();
     let asks = words.first().is_some_and(|first| ASKING.contains(first));
-    let fits = |stem: &&str| match stem.is_ascii() {
-        true => words.contains(stem),
-        false => lower.contains(*stem),
-    };
-    let found = CLASSES.iter().find(|(_, stems)| stems.iter().any(|stem| fits(stem)));
+    // English says first what is to be done, Korean last.
+    let english = CLASSES.iter().filter_map(|(class, stems)| {
+        let place = words.iter().position(|word| stems.contains(word))?;
+        Some((place, class))
+    });
+    let korean = CLASSES.iter().filter_map(|(class, stems)| {
+        let place =
+            stems.iter().filter(|stem| !stem.is_ascii()).filter_map(|stem| lower.rfind(*stem)).max()?;
+        Some((place, class))
+    });
+    let found = korean.max_by_key(|(place, _)| *place).or_else(|| english.min_by_key(|(place, _)| *place));
     match found {
-        Some((class, _)) if !asks => class,
+        Some((_, class)) if !asks => *class,
         _ if asks || lower.trim_end().ends_with('?') => "question",
         _ => "other",
     }
@@ -71,7 +77,8 @@ mod tests {
         for (goal, class) in [
             ("Send kim the report", "send"),
             ("회의록을 작성해서 팀에 보내줘", "send"),
-            ("Write notes.md", "write"),
+            ("Write notes.md with a reminder to call Kim", "write"),
+            ("회의록을 정리해서 notes.md에 써 줘", "write"),
             ("이 문서를 요약해줘", "summarise"),
             ("What does write_file do?", "question"),
             ("오늘 날씨 어때?", "question"),

@@ -183,9 +183,9 @@ async fn a_long_run_is_replayed_whole() {
     // More than a page of the store holds.
     let turn = |from: usize| {
         let write = |n| ("write_file", json!({"path": format!("f{n}"), "text": "x"}));
-        calls("", &(from..from + 48).map(write).collect::<Vec<_>>())
+        calls("", &(from..from + 32).map(write).collect::<Vec<_>>())
     };
-    let world = AgentWorld::new([turn(0), turn(48), says("I wrote them.")]);
+    let world = AgentWorld::new([turn(0), turn(32), turn(64), says("I wrote them.")]);
     let body = json!({"goal": "write files", "mode": "reflexive", "wait": true});
     let run = world.post("/api/runs", body).await.json();
     let all = run["steps"].as_array().unwrap().len() as u64;

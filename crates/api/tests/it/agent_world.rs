@@ -329,10 +329,10 @@ impl AgentWorld {
         });
         let desk = Arc::new(OrderDesk::new(DeskParts {
             tools: Arc::clone(&tools) as Arc<dyn ToolBox>,
-            offered: Arc::new({
+            offered: {
                 let tools = Arc::clone(&tools);
-                move |_| tools.specs()
-            }),
+                Arc::new(move |_| tools.specs())
+            },
             context: Vec::new(),
             ids: ids.clone(),
             price_of: Arc::new(|_| None),

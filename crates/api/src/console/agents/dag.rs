@@ -7,7 +7,7 @@ use maud::{Markup, html};
 use nunchi_core::{Plan, PlanNode, RunRecord, RunStatus, StepKind, StepRecord, StepStatus};
 
 /// A box, and the room between boxes, in pixels.
-const WIDTH: i64 = 196;
+const WIDTH: i64 = 212;
 const HEIGHT: i64 = 66;
 const GAP: (i64, i64) = (46, 18);
 /// Room around everything.
@@ -191,7 +191,7 @@ mod tests {
             ],
         };
         assert_eq!(columns(&plan), [0, 0, 1, 2, 1]);
-        assert_eq!(curve((0, 0), (242, 84)), "M196 33C219 33 219 117 242 117");
+        assert_eq!(curve((0, 0), (242, 84)), "M212 33C227 33 227 117 242 117");
     }
 
     #[test]

@@ -118,6 +118,7 @@ pub(super) fn reason(lang: Lang, reason: &str) -> String {
         "budget.exhausted" => lang.pick("a budget", "예산"),
         "limit.turns" => lang.pick("more turns", "추가 호출"),
         "limit.tool_calls" => lang.pick("more tool calls", "추가 도구 호출"),
+        "run.cancelled" => lang.pick("stopped by a person", "사람이 중지함"),
         "limit.time" => lang.pick("more time", "추가 시간"),
         _ => "",
     };

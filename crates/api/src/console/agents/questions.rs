@@ -95,6 +95,7 @@ pub(super) fn pretty(json: &str) -> String {
 /// A diff, each line on the ground of what it does.
 pub(super) fn diff_of(name: &str, diff: &str) -> Markup {
     let kind = |line: &str| match line.as_bytes().first() {
+        _ if line.starts_with("--- ") || line.starts_with("+++ ") => "place",
         Some(b'+') => "added",
         Some(b'-') => "removed",
         Some(b'@') => "place",

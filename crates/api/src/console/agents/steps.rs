@@ -53,13 +53,17 @@ impl<'a> Waterfall<'a> {
     }
 }
 
-/// The rows of each model step: those begun before it was recorded and not taken by one before.
+/// The rows of each model step: those begun before it was recorded, up to the one that answered.
 fn paired(steps: &[StepRecord], rows: Vec<CallRecord>) -> BTreeMap<u32, Vec<CallRecord>> {
     let mut paired: BTreeMap<u32, Vec<CallRecord>> = BTreeMap::new();
     let mut rows = rows.into_iter().peekable();
     for step in steps.iter().filter(|step| step.kind == StepKind::Model) {
         while let Some(row) = rows.next_if(|row| row.started <= step.at) {
+            let answered = row.outcome == Outcome::Ok;
             paired.entry(step.number).or_default().push(row);
+            if answered {
+                break;
+            }
         }
     }
     paired
@@ -132,11 +136,11 @@ fn row(
     water: &Waterfall<'_>,
     (step, span): (&StepRecord, (i64, i64)),
 ) -> Markup {
-    let lang = session.taste.lang;
+    let (lang, words) = (session.taste.lang, session.taste.words());
     let none = Vec::new();
     let calls = water.calls.get(&step.number).unwrap_or(&none);
     let name = match step.kind {
-        StepKind::Message => title(&step.input, 60),
+        StepKind::Message => title(if step.input.is_empty() { &step.output } else { &step.input }, 60),
         StepKind::Model => step.why.clone(),
         StepKind::Tool | StepKind::Undo => step.tool.clone().unwrap_or_default(),
         StepKind::Asked => names::reason(lang, &step.why),
@@ -151,7 +155,7 @@ fn row(
                 summary {
                     span.what {
                         span.n { (step.number) }
-                        span.kind { (names::step(lang, step.kind)) }
+                        span.kind { (if tells(step) { words.answer } else { names::step(lang, step.kind) }) }
                         span.name { (name) }
                         (badges(session, step, calls))
                     }
@@ -166,6 +170,11 @@ fn row(
             }
         }
     }
+}
+
+/// Whether a message is the run's own, not the owner's.
+fn tells(step: &StepRecord) -> bool {
+    step.kind == StepKind::Message && step.input.is_empty()
 }
 
 const fn status_class(status: StepStatus) -> &'static str {

@@ -16,8 +16,10 @@ document.addEventListener("submit", (event) => {
   const form = event.target;
   if (!form.dataset.ask || form.dataset.sure || !dialog) return;
   event.preventDefault();
+  // The button that was pressed is part of what the form says.
+  const { submitter } = event;
   dialog.querySelector("p").textContent = form.dataset.ask;
-  dialog.querySelector("[value=yes]").textContent = form.querySelector("button[type=submit]").textContent;
+  dialog.querySelector("[value=yes]").textContent = (submitter ?? form.querySelector("button[type=submit]")).textContent;
   dialog.returnValue = "no";
   dialog.showModal();
   dialog.addEventListener(
@@ -25,7 +27,7 @@ document.addEventListener("submit", (event) => {
     () => {
       if (dialog.returnValue !== "yes") return;
       form.dataset.sure = "yes";
-      form.requestSubmit();
+      form.requestSubmit(submitter);
     },
     { once: true },
   );
