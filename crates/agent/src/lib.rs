@@ -38,6 +38,7 @@ pub use state::{Phase, RunState};
 pub use thinking::request_for;
 pub use workflow::{
     Baseline, CompileError, CompiledWorkflow, Earlier, Edge, Node, NodeProgress, NodeResult, NodeStage,
-    NodeWork, OrderError, Param, ParamKind, PastRun, Progress, PromptWork, When, Workflow, WorkflowErrors,
-    WorkflowOrder, WorkflowProblem, WorkflowSource, compile_workflow, draw_workflow, parse_workflow,
+    NodeWork, OrderError, Param, ParamKind, PastRun, Progress, PromptWork, Rehearsed, When, Workflow,
+    WorkflowErrors, WorkflowOrder, WorkflowProblem, WorkflowRefused, WorkflowRequest, WorkflowSource,
+    compile_workflow, draw_workflow, parse_workflow,
 };

@@ -10,7 +10,7 @@ use serde_json::{Value, json, value::to_raw_value};
 /// Asks the owner a question.
 pub(crate) const ASK_USER: &str = "ask_user";
 /// Asks the owner whether a workflow may go on.
-pub(crate) const APPROVE: &str = "approve";
+pub(crate) const APPROVE: &str = "workflow.approve";
 /// Gives a part of the work to a sub-agent.
 pub(crate) const DELEGATE: &str = "delegate";
 

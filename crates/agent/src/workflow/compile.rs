@@ -349,6 +349,8 @@ impl Compiling {
             .ids
             .iter()
             .zip(&self.outputs)
+            // What every run was answered alike does not say where a text comes from.
+            .filter(|(_, outputs)| outputs.iter().any(|other| *other != outputs[0]))
             .map(|(id, outputs)| (outputs[run].clone(), format!("{{{{ nodes.{id}.text }}}}")));
         let mut known: Vec<_> =
             params.chain(outputs).filter(|(value, _)| value.chars().count() > 1).collect();

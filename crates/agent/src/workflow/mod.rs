@@ -9,6 +9,7 @@ mod parse;
 mod parse_nodes;
 mod problem;
 mod progress;
+mod request;
 mod resume;
 mod run;
 mod templates;
@@ -20,5 +21,6 @@ pub use order::{Earlier, OrderError, WorkflowOrder};
 pub use parse::{WorkflowSource, parse_workflow};
 pub use problem::{WorkflowErrors, WorkflowProblem};
 pub use progress::{NodeProgress, NodeResult, NodeStage, Progress};
+pub use request::{Rehearsed, WorkflowRefused, WorkflowRequest};
 
 pub(crate) use run::{ChildEnd, approval_spec};

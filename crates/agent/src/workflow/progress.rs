@@ -1,7 +1,7 @@
 //! How far a workflow has come. Each edge is decided once its node has ended; a node begins when all edges that lead to it are
 //! decided and one is taken, and is skipped when none is. Going back makes a loop's nodes and edges undecided again.
 
-use super::graph::{When, Workflow};
+use super::graph::{NodeWork, When, Workflow};
 use crate::effect::EffectId;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -93,6 +93,15 @@ impl Progress {
         (0..self.nodes.len()).find(|node| {
             self.nodes[*node].stage == NodeStage::Waiting && self.is_led_to(workflow, *node) == Some(true)
         })
+    }
+
+    /// How many nodes may begin that need a model.
+    pub(crate) fn ready_prompts(&self, workflow: &Workflow) -> usize {
+        let prompt = |node: &usize| matches!(workflow.nodes[*node].work, NodeWork::Prompt(_));
+        let ready = |node: &usize| {
+            self.nodes[*node].stage == NodeStage::Waiting && self.is_led_to(workflow, *node) == Some(true)
+        };
+        (0..self.nodes.len()).filter(prompt).filter(ready).count()
     }
 
     /// Whether the edges to a node are decided, and whether one of them is taken.

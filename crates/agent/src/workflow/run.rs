@@ -99,7 +99,12 @@ impl Machine {
         }
         while let Some(node) = self.next_node(&order) {
             if let Some(limit) = self.limit_reached().filter(|limit| *limit != LimitKind::Turns) {
-                self.breach(limit, NanoUsd::ZERO);
+                // What others at work hold may come back.
+                let held =
+                    limit == LimitKind::Money && self.state.held.values().any(|held| *held > NanoUsd::ZERO);
+                if !held {
+                    self.breach(limit, NanoUsd::ZERO);
+                }
                 break;
             }
             self.begin_node(&order, node);
@@ -173,8 +178,9 @@ impl Machine {
     fn begin_prompt(&mut self, order: &WorkflowOrder, index: usize, work: &PromptWork, prompt: String) {
         let needed = |spec: &&ToolSpec| work.tools.contains(&spec.name);
         let tools = self.state.order.tools.iter().filter(needed).cloned().collect();
-        let at_work = self.state.flow.as_ref().map_or(1, Progress::running);
-        let mut child = self.child(prompt, tools, self.share(at_work));
+        // This one, and those that may begin beside it.
+        let beside = self.state.flow.as_ref().map_or(0, |flow| flow.ready_prompts(&order.workflow));
+        let mut child = self.child(prompt, tools, self.share(1 + beside));
         if order.label == Label::Owner {
             child.owner_texts.push(work.prompt.clone());
         }

@@ -1,8 +1,8 @@
 //! Workflow files: what is read of them, and everything that is wrong with one, at once and where it stands.
 
 use nunchi_agent::{
-    NodeWork, OrderError, ParamKind, Workflow, WorkflowErrors, WorkflowOrder, WorkflowSource, draw_workflow,
-    parse_workflow,
+    NodeWork, OrderError, ParamKind, RunOrder, Workflow, WorkflowErrors, WorkflowOrder, WorkflowRequest,
+    WorkflowSource, draw_workflow, parse_workflow,
 };
 use nunchi_core::{Explain, Lang, ToolSpec};
 use serde_json::json;
@@ -216,4 +216,36 @@ fn a_drawing_shows_every_node_and_none_overlap() {
     let hostile = "name = \"w\"\n[nodes.a]\ntitle = \"<script>alert('x')</script>\"\nmerge = \"x\"\n";
     let svg = draw_workflow(&read("w.toml", hostile).unwrap(), None, Lang::En);
     assert!(!svg.contains("<script") && svg.contains("&lt;script&gt;"));
+}
+
+#[test]
+fn a_request_is_checked_and_rehearsed_without_doing_anything() {
+    let request = |params: serde_json::Value, from: Option<&str>| WorkflowRequest {
+        file: "review.toml".into(),
+        text: REVIEW.into(),
+        params: params.as_object().cloned().unwrap_or_default(),
+        from: from.map(str::to_owned),
+        ..WorkflowRequest::default()
+    };
+    let order = request(json!({"path": "a.md", "least": "9"}), None).order(&tools()).unwrap();
+    assert_eq!(order.params["least"], json!(9), "a command line gives texts");
+    let mut run = RunOrder::new(nunchi_core::RunId(uuid::Uuid::nil()), order.goal());
+    run.tools = tools();
+    run.tools[1].effect = nunchi_core::EffectClass::Compensable;
+    run.workflow = Some(Box::new(order));
+    let rehearsed = run.rehearsed();
+    assert_eq!(rehearsed.len(), 7);
+    assert_eq!(rehearsed[0].arguments, Some(json!({"path": "a.md"})));
+    assert_eq!(rehearsed[0].verdict, Some(nunchi_core::Verdict::Allow));
+    let save = &rehearsed[5];
+    assert_eq!(
+        (save.effect, save.verdict, &save.arguments),
+        (nunchi_core::EffectClass::Compensable, None, &None)
+    );
+    let refused = |params, from| request(params, from).order(&tools()).unwrap_err().code();
+    assert_eq!(refused(json!({}), None), "workflow.param");
+    assert_eq!(refused(json!({"path": "a", "least": "x"}), None), "workflow.param");
+    assert_eq!(refused(json!({"path": "a"}), Some("gone")), "workflow.unknown_node");
+    assert_eq!(refused(json!({"path": "a"}), Some("save")), "workflow.not_reached");
+    assert_eq!(request(json!({}), None).order(&[]).unwrap_err().code(), "workflow.invalid");
 }

@@ -416,3 +416,22 @@ async fn what_differs_without_a_reason_is_not_compiled() {
     let masked = PastRun::new(other.record, other.steps);
     assert_eq!(error(&[one, masked]), CompileError::Hidden("send_mail".into()));
 }
+
+#[tokio::test]
+async fn branches_share_the_money_that_is_left() {
+    let text = "name = \"w\"\nstart = [\"a\", \"b\"]\n[nodes.a]\nprompt = \"one\"\nnext = \"c\"\n[nodes.b]\nprompt = \"two\"\nnext = \"c\"\n[nodes.c]\nprompt = \"three {{ nodes.a.text }} {{ nodes.b.text }}\"\n";
+    let world = World::new();
+    let process = world.process(Arc::new(Answers(vec![
+        ("three", says("all")),
+        ("one", says("1")),
+        ("two", says("2")),
+    ])));
+    let mut order = order(&world, text, json!({}));
+    (order.price, order.limits.money) = (Some(price()), Some(NanoUsd(200_000_000)));
+    let id = process.agent.start(order).await.unwrap();
+    let record = process.agent.wait(id).await.unwrap();
+    assert_eq!((record.status, record.outcome.unwrap().text), (RunStatus::Done, "all".to_owned()));
+    let costs: Vec<_> = world.runs.all().into_iter().map(|run| run.totals.cost).collect();
+    assert!(record.totals.cost > NanoUsd::ZERO && costs.len() == 4, "{costs:?}");
+    process.spawn.finish().await;
+}
