@@ -113,8 +113,8 @@ pub fn builtin_tools(
     Ok(tools)
 }
 
-/// The rules that are in force unless the owner says otherwise: files are not deleted, changes of databases are asked about, and
-/// the owner may be told things.
+/// The rules that are in force unless the owner says otherwise: files are not deleted, and the owner may be told
+/// things.
 pub fn builtin_rules() -> Vec<PermissionRule> {
     let rule = |tool: &str, verdict| PermissionRule {
         name: format!("built-in: {tool}"),

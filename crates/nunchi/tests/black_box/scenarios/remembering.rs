@@ -30,7 +30,7 @@ fn what_contradicts_takes_the_place_of_what_was_known() {
     };
     Scenario::new("Remember that I lived in Seoul; no, I live in Busan.", "reflexive", script)
         .then(|stage, _| {
-            let facts = stage.get("/api/memory?state=active");
+            let facts = stage.get("/api/memory?state=active&kind=fact");
             let active: Vec<_> = texts(&facts);
             assert_eq!(active, ["The owner lives in Busan."], "{facts:#}");
             let next = json!({ "goal": "Where do I live?", "mode": "reflexive", "model": "up/gpt-5-mini", "wait": true });
