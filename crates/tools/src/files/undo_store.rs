@@ -1,7 +1,7 @@
 //! What stood where tools wrote, kept before they wrote; and the journal that tells after a crash what became of a call.
 //!
 //! A folder: `blobs/<sha256>` holds contents, `journal.db` holds one row a call, written through to the disk before the file is
-//! touched and again after. Contents are dropped, those not used for longest first, when they are over the cap.
+//! touched and completed after. Contents are dropped, those not used for longest first, when they are over the cap.
 
 use super::content::FileId;
 use nunchi_core::ContentHash;
@@ -65,7 +65,7 @@ impl UndoStore {
         let journal = Connection::open(folder.join("journal.db"))?;
         journal.busy_timeout(Duration::from_secs(10))?;
         journal.execute_batch(
-            "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
+            "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;
              CREATE TABLE IF NOT EXISTS calls (
                  key TEXT PRIMARY KEY, intent TEXT NOT NULL, outcome TEXT, number INTEGER NOT NULL,
                  placed TEXT, origin TEXT) STRICT;
@@ -145,18 +145,22 @@ impl UndoStore {
         Ok(row.optional()?)
     }
 
-    /// Notes what a call is about to do; with a file that it puts in place, and the call that created that.
+    /// Notes what a call is about to do; with a file that it puts in place, and the call that created that. It is on the disk
+    /// when this returns, with all that was noted before. Nothing else needs to be at once: what became of a call can be
+    /// told by its files, and a content without a row is only not counted.
     pub(super) fn intend(
         &self,
         key: &str,
         intent: &str,
         placed: Option<(FileId, Option<&str>)>,
     ) -> Result<(), UndoStoreError> {
+        self.journal.pragma_update(None, "synchronous", "FULL")?;
         let (id, origin) = placed.map_or((None, None), |(id, origin)| (Some(written(id)), origin));
         self.journal.execute(
             "INSERT INTO calls VALUES (?1, ?2, NULL, (SELECT coalesce(max(number), 0) + 1 FROM calls), ?3, ?4)",
             params![key, intent, id, origin],
         )?;
+        self.journal.pragma_update(None, "synchronous", "NORMAL")?;
         self.journal.execute(
             "DELETE FROM calls WHERE outcome IS NOT NULL AND number <= (SELECT max(number) FROM calls) - ?1",
             [MOST_ROWS],
