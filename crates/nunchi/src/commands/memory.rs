@@ -1,7 +1,7 @@
 //! `memory`: what is remembered.
 
 use super::{Desk, escaped};
-use crate::cli::{FactKindArg, FactStateArg, MemoryCommand};
+use crate::cli::{FactStateArg, MemoryCommand};
 use crate::client::Pieces;
 use crate::failure::Failure;
 use crate::render::{grouped, table};
