@@ -177,11 +177,11 @@ pub(crate) async fn close_quietly(service: Service) {
 
 /// Ends what is left, in order: calls settle, then the cache and the ledger write what they have.
 async fn close(service: Service, patience: Duration) {
-    let Service { gateway, storage, router, tasks, local, .. } = service;
+    let Service { gateway, storage, router, tasks, local, memory, .. } = service;
     if !tasks.finish(TaskName::Call, patience).await {
         tracing::warn!("some calls did not end in time; they are settled at the next start");
     }
-    drop((router, gateway));
+    drop((router, gateway, memory));
     tasks.finish(TaskName::CacheWriter, Duration::from_secs(5)).await;
     storage.close().await;
     if let Some(local) = local {

@@ -32,7 +32,6 @@ pub(crate) struct Service {
     pub(crate) tasks: Arc<Tasks>,
     pub(crate) local: Option<LocalModels>,
     /// What is remembered, for whoever wires agents.
-    #[expect(dead_code, reason = "agents are wired next")]
     pub(crate) memory: Arc<MemoryKeeper>,
     /// The administration's own key.
     pub(crate) admin_key: Zeroizing<String>,
