@@ -122,6 +122,7 @@ impl LocalModels {
     /// Ends both engines and waits for their threads.
     pub(crate) fn close(self) {
         self.chat.close();
+        self.encoder.close();
         let Self { chat, encoder, threads, .. } = self;
         drop((chat, encoder));
         for thread in threads {

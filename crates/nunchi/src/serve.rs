@@ -188,6 +188,7 @@ async fn close(service: Service, patience: Duration) {
     // A run goes on where it was at the next start, so nobody waits for its end; what it has called still settles.
     tasks.stopping().cancel();
     tasks.finish(TaskName::AgentRun, SETTLE_PATIENCE).await;
+    tasks.finish(TaskName::MemoryKeeper, SETTLE_PATIENCE).await;
     drop(agents);
     drop(mcp_offers);
     mcp.close().await;
