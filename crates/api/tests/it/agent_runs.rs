@@ -185,11 +185,12 @@ async fn a_long_run_is_replayed_whole() {
         let write = |n| ("write_file", json!({"path": format!("f{n}"), "text": "x"}));
         calls("", &(from..from + 32).map(write).collect::<Vec<_>>())
     };
-    let world = AgentWorld::new([turn(0), turn(32), turn(64), says("I wrote them.")]);
+    let world = AgentWorld::new([turn(0), turn(32), says("I wrote them.")]);
     let body = json!({"goal": "write files", "mode": "reflexive", "wait": true});
     let run = world.post("/api/runs", body).await.json();
     let all = run["steps"].as_array().unwrap().len() as u64;
-    assert!(all > 100, "{all}");
+    assert_eq!(run["status"], "done");
+    assert!(all > 60, "{all}");
     let got = world.get(&format!("/api/runs/{}/events", run["run_id"].as_str().unwrap())).await;
     assert_eq!(step_numbers(&parsed(got.text())), (1..=all).collect::<Vec<_>>());
 }
