@@ -202,7 +202,8 @@ async fn a_web_socket_tells_the_same() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let router = world.router.clone();
-    let server = tokio::spawn(async move { axum::serve(listener, router).await });
+    let mut server = tokio::task::JoinSet::new();
+    server.spawn(async move { axum::serve(listener, router).await });
     let request = |key: &str| {
         let mut request = tokio_tungstenite::tungstenite::client::IntoClientRequest::into_client_request(
             format!("ws://{address}/api/runs/{id}/ws"),
@@ -228,7 +229,7 @@ async fn a_web_socket_tells_the_same() {
     assert_eq!((last["event"].as_str(), last["data"]["status"].as_str()), (Some("end"), Some("done")));
     // Without an upgrade it is a faulty request, not a failure.
     assert_eq!(world.get(&format!("/api/runs/{id}/ws")).await.status, 400);
-    server.abort();
+    server.shutdown().await;
 }
 
 #[tokio::test]
