@@ -62,7 +62,7 @@ pub(super) fn task_class(goal: &str) -> &'static str {
     });
     let found = korean.max_by_key(|(place, _)| *place).or_else(|| english.min_by_key(|(place, _)| *place));
     match found {
-        Some((_, class)) if !asks => *class,
+        Some((_, class)) if !asks => class,
         _ if asks || lower.trim_end().ends_with('?') => "question",
         _ => "other",
     }

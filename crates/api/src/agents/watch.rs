@@ -9,7 +9,7 @@ use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
 /// Steps read at once.
-const PAGE: u32 = 100;
+const PAGE: u32 = 50;
 
 /// What a watcher is told.
 #[derive(Clone, Debug)]

@@ -185,11 +185,12 @@ async fn a_long_run_is_replayed_whole() {
         let write = |n| ("write_file", json!({"path": format!("f{n}"), "text": "x"}));
         calls("", &(from..from + 32).map(write).collect::<Vec<_>>())
     };
-    let world = AgentWorld::new([turn(0), turn(32), turn(64), says("I wrote them.")]);
+    let world = AgentWorld::new([turn(0), turn(32), says("I wrote them.")]);
     let body = json!({"goal": "write files", "mode": "reflexive", "wait": true});
     let run = world.post("/api/runs", body).await.json();
     let all = run["steps"].as_array().unwrap().len() as u64;
-    assert!(all > 100, "{all}");
+    assert_eq!(run["status"], "done");
+    assert!(all > 60, "{all}");
     let got = world.get(&format!("/api/runs/{}/events", run["run_id"].as_str().unwrap())).await;
     assert_eq!(step_numbers(&parsed(got.text())), (1..=all).collect::<Vec<_>>());
 }
@@ -201,7 +202,8 @@ async fn a_web_socket_tells_the_same() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let router = world.router.clone();
-    let server = tokio::spawn(async move { axum::serve(listener, router).await });
+    let mut server = tokio::task::JoinSet::new();
+    server.spawn(async move { axum::serve(listener, router).await });
     let request = |key: &str| {
         let mut request = tokio_tungstenite::tungstenite::client::IntoClientRequest::into_client_request(
             format!("ws://{address}/api/runs/{id}/ws"),
@@ -227,7 +229,7 @@ async fn a_web_socket_tells_the_same() {
     assert_eq!((last["event"].as_str(), last["data"]["status"].as_str()), (Some("end"), Some("done")));
     // Without an upgrade it is a faulty request, not a failure.
     assert_eq!(world.get(&format!("/api/runs/{id}/ws")).await.status, 400);
-    server.abort();
+    server.shutdown().await;
 }
 
 #[tokio::test]
