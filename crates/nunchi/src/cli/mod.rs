@@ -1,11 +1,13 @@
 //! The command line as written: commands, flags and their help.
 
 mod data;
+mod flow;
 
 pub(crate) use data::{
     BatchCommand, BudgetCommand, CacheCommand, CompressCommand, KeysCommand, ModelsCommand, PricesCommand,
     RatingArg, RouteCommand, TierArg,
 };
+pub(crate) use flow::{FlowCommand, SkillsCommand};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::net::SocketAddr;
@@ -106,6 +108,18 @@ pub(crate) enum Command {
     Restore {
         /// The copy.
         file: PathBuf,
+    },
+    /// Workflow files: check, draw.
+    Flow {
+        /// What to do.
+        #[command(subcommand)]
+        command: FlowCommand,
+    },
+    /// Skills: list, show, new, validate, add, distill.
+    Skills {
+        /// What to do.
+        #[command(subcommand)]
+        command: SkillsCommand,
     },
     /// What a recorded workload would cost under other policies, and why.
     Replay(Replay),
