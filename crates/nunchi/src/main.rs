@@ -26,7 +26,7 @@ mod workload;
 
 use clap::Parser;
 use clap::error::ErrorKind;
-use cli::{Cli, Command, LangArg, McpCommand};
+use cli::{Cli, Command, LangArg, McpCommand, SkillsCommand};
 use client::Client;
 use commands::Desk;
 use config::{Config, Layers};
@@ -76,6 +76,13 @@ fn start(cli: Cli, lang: Lang) -> Result<(), Failure> {
     let mut layers = Layers::read(home.path(), environment, variables.clone().into_iter());
     if let Command::Config { command } = &cli.command {
         return commands::config(&home, layers, &variables, command, lang, cli.global.json);
+    }
+    match &cli.command {
+        Command::Flow { command } => return commands::flow(command, lang, cli.global.json),
+        Command::Skills { command } if !matches!(command, SkillsCommand::Distill { .. }) => {
+            return commands::skills(&home, command, lang, cli.global.json);
+        }
+        _ => {}
     }
     if let Command::Up(flags) = &cli.command
         && let Some(listen) = flags.listen
@@ -186,6 +193,9 @@ async fn command(desk: &Desk, command: &Command) -> Result<(), Failure> {
         Command::Models { command } => commands::models(desk, command).await,
         Command::Doctor => commands::doctor(desk).await,
         Command::Top(flags) => commands::top(desk, flags).await,
+        Command::Skills { command: SkillsCommand::Distill { runs, name, output } } => {
+            commands::distill(desk, runs, name.as_deref(), output.as_deref()).await
+        }
         _ => Ok(()),
     }
 }

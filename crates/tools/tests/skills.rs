@@ -1,5 +1,5 @@
 //! Skills as a person and a run meet them: real folders, real tools, hostile neighbours.
-#![expect(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests fail loudly")]
+#![expect(clippy::expect_used, reason = "tests fail loudly")]
 
 use nunchi_core::{
     ContentHash, ContextQuery, ContextSource, Label, Mode, RunId, RunOutcome, RunRecord, RunStatus,
@@ -182,13 +182,8 @@ async fn nothing_outside_a_skills_folder_is_read() {
     symlink(home.join("good/SKILL.md"), home.join("sly/SKILL.md")).unwrap();
     let names: Vec<_> = world.registry().usable().into_iter().map(|found| found.name).collect();
     assert_eq!(names, ["good"]);
-    assert_eq!(
-        add_skill(&world.path("elsewhere"), &home.join("good"), true)
-            .unwrap_err()
-            .to_string()
-            .contains("link"),
-        true
-    );
+    let error = add_skill(&world.path("elsewhere"), &home.join("good"), true).unwrap_err();
+    assert!(error.to_string().contains("link"), "{error}");
 }
 
 #[test]

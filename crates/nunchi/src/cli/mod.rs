@@ -2,6 +2,7 @@
 
 mod agents;
 mod data;
+mod flow;
 mod mcp;
 mod memory;
 
@@ -12,6 +13,7 @@ pub(crate) use data::{
 };
 pub(crate) use memory::{FactStateArg, MemoryCommand};
 
+pub(crate) use flow::{FlowCommand, SkillsCommand};
 pub(crate) use mcp::McpCommand;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -141,6 +143,18 @@ pub(crate) enum Command {
     Restore {
         /// The copy.
         file: PathBuf,
+    },
+    /// Workflow files: check, draw.
+    Flow {
+        /// What to do.
+        #[command(subcommand)]
+        command: FlowCommand,
+    },
+    /// Skills: list, show, new, validate, add, distill.
+    Skills {
+        /// What to do.
+        #[command(subcommand)]
+        command: SkillsCommand,
     },
     /// What a recorded workload would cost under other policies, and why.
     Replay(Replay),

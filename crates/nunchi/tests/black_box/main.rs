@@ -6,6 +6,7 @@ mod budgets;
 mod compression;
 mod config;
 mod first_start;
+mod flows;
 mod learning;
 mod ledger;
 mod mcp;
