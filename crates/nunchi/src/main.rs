@@ -139,7 +139,7 @@ async fn at_the_desk(cli: Cli, home: Home, config: Config, lang: Lang) -> Result
 /// Whether a command may call models.
 fn calls_models(command: &Command) -> bool {
     match command {
-        Command::Ask(_) | Command::Chat(_) => true,
+        Command::Ask(_) | Command::Chat(_) | Command::Run(_) => true,
         Command::Runs { command } => command.drives(),
         Command::Approvals { command } => command.drives(),
         _ => false,
@@ -176,6 +176,7 @@ async fn command(desk: &Desk, command: &Command) -> Result<(), Failure> {
     match command {
         Command::Ask(flags) => commands::ask(desk, flags).await,
         Command::Chat(flags) => commands::chat(desk, flags).await,
+        Command::Run(flags) => commands::run(desk, flags).await,
         Command::Runs { command } => commands::runs(desk, command).await,
         Command::Approvals { command } => commands::approvals(desk, command).await,
         Command::Messages { all } => commands::messages(desk, *all).await,

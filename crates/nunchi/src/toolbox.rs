@@ -15,6 +15,9 @@ use std::sync::Arc;
 /// Sent whatever the goal is.
 const ALWAYS: [&str; 5] = ["calculator", "time", "search_memory", "use_skill", "read_skill_file"];
 
+/// Offered only where there are skills.
+const OF_SKILLS: [&str; 2] = ["use_skill", "read_skill_file"];
+
 /// The tools of agents: what comes with the product, then those of MCP servers, which cannot shadow it.
 #[derive(Clone)]
 pub(crate) struct Toolbox {
@@ -52,9 +55,7 @@ impl Toolbox {
             .map_err(|error| Failure::Explained(Box::new(error)))?;
         own.extend(memory_tools(&reach.memory));
         let skills = skill_registry(home);
-        if !skills.usable().is_empty() {
-            own.extend(SkillTools::new(skills.clone()).tools());
-        }
+        own.extend(SkillTools::new(skills.clone()).tools());
         Ok(Self { own: Arc::new(own), hub: reach.hub, skills })
     }
 
@@ -71,7 +72,11 @@ impl Toolbox {
     /// What is offered to a run with this goal: the tools of the skill groups that its words speak for, or all where none do.
     pub(crate) fn offered(&self, goal: &str) -> Vec<ToolSpec> {
         let mut specs = self.needed(goal, &[]).specs();
-        let groups = groups_of(&self.skills.usable());
+        let skills = self.skills.usable();
+        if skills.is_empty() {
+            specs.retain(|spec| !OF_SKILLS.contains(&spec.name.as_str()));
+        }
+        let groups = groups_of(&skills);
         if !groups.is_empty() {
             let chosen = choose_tools(goal, None, &groups, &specs, &ALWAYS);
             specs.retain(|spec| chosen.tools.contains(&spec.name));
@@ -85,9 +90,19 @@ impl Toolbox {
     }
 }
 
-/// Where skills are: the owner's own folder.
+/// The skills of the home folder, and of the project that the command is called in.
 pub(crate) fn skill_registry(home: &Home) -> SkillRegistry {
-    SkillRegistry::new(vec![SkillPlace { folder: home.file("skills"), origin: SkillOrigin::Home }])
+    let mut places = vec![SkillPlace { folder: home.file("skills"), origin: SkillOrigin::Home }];
+    if let Ok(project) = std::env::current_dir() {
+        for folder in [".nunchi/skills", ".claude/skills", ".agents/skills"] {
+            let folder = project.join(folder);
+            // In the owner's own home folder, a project's skills would be the owner's once more.
+            if folder != places[0].folder {
+                places.push(SkillPlace { folder, origin: SkillOrigin::Project });
+            }
+        }
+    }
+    SkillRegistry::new(places)
 }
 
 /// The folders, each with a name of its own; those that are missing in the home folder are made.

@@ -5,6 +5,7 @@ mod answering;
 mod approvals;
 mod caller;
 mod events;
+mod flows;
 mod history;
 mod messages;
 mod model;
@@ -51,6 +52,7 @@ pub struct AgentServices {
 pub(crate) fn routes() -> Router<ApiState> {
     Router::new()
         .route("/api/runs", get(runs::list).post(runs::create))
+        .route("/api/flows", post(flows::create))
         .route("/api/runs/metrics", get(activity::metrics))
         .route("/api/runs/{id}", get(runs::show))
         .route("/api/runs/{id}/events", get(events::sse))

@@ -85,7 +85,7 @@ pub(crate) fn request(new: New, principal: &Arc<Principal>) -> Result<RunRequest
     Ok(request)
 }
 
-fn dollars(money: &Value) -> Result<NanoUsd, Wrong> {
+pub(super) fn dollars(money: &Value) -> Result<NanoUsd, Wrong> {
     let text = match money {
         Value::String(text) => text.trim().to_owned(),
         other => other.to_string(),
@@ -222,7 +222,7 @@ pub(crate) async fn steps(services: &AgentServices, run: RunId) -> Result<Vec<St
     services.runs.steps(run, 0, MOST_STEPS).await
 }
 
-async fn detail(caller: &Caller, id: RunId) -> Result<Response, Refused> {
+pub(super) async fn detail(caller: &Caller, id: RunId) -> Result<Response, Refused> {
     let (record, state) = caller.run(id).await?;
     let services = &caller.services;
     let read = async {
@@ -250,9 +250,26 @@ pub(crate) async fn cancel(caller: Caller, Path(id): Path<RunId>) -> Result<Json
     settled(&caller, id).await
 }
 
+/// Where a run goes on.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Resume {
+    /// The node of an ended workflow at which a new run goes on.
+    from: Option<String>,
+}
+
 /// `POST /api/runs/{id}/resume`
-pub(crate) async fn resume(caller: Caller, Path(id): Path<RunId>) -> Result<Json<RunObject>, Refused> {
+pub(crate) async fn resume(
+    caller: Caller,
+    Path(id): Path<RunId>,
+    Body(wish): Body<Resume>,
+) -> Result<Json<RunObject>, Refused> {
     caller.run(id).await?;
+    if let Some(node) = wish.from {
+        let next = caller.services.agent.resume_at(id, &node).await;
+        let (record, _) = caller.run(next.map_err(|error| caller.agent(&error))?).await?;
+        return Ok(Json(RunObject::from(&record)));
+    }
     caller.services.agent.resume(id).await.map_err(|error| caller.agent(&error))?;
     let (record, _) = caller.run(id).await?;
     Ok(Json(RunObject::from(&record)))

@@ -64,6 +64,9 @@ pub(crate) enum RunsCommand {
     Resume {
         /// Its id, or the end of it.
         id: String,
+        /// Go on with an ended workflow at this node, as a new run.
+        #[arg(long, value_name = "NODE")]
+        from: Option<String>,
     },
     /// Take back what a run changed.
     Undo {
@@ -147,4 +150,26 @@ pub(crate) struct ExplainPermission {
     /// As if somebody else's text were in the conversation.
     #[arg(long)]
     pub(crate) stranger: bool,
+}
+
+/// Flags of `run`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct RunFile {
+    /// The workflow: a TOML or YAML file.
+    pub(crate) file: std::path::PathBuf,
+    /// A parameter, as name=value. May be repeated.
+    #[arg(long, short, value_name = "NAME=VALUE")]
+    pub(crate) param: Vec<String>,
+    /// Begin at this node instead of at the start.
+    #[arg(long, value_name = "NODE")]
+    pub(crate) from: Option<String>,
+    /// Only tell what it would do.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Most money, in dollars.
+    #[arg(long, value_name = "USD")]
+    pub(crate) max_usd: Option<String>,
+    /// Conversation it belongs to.
+    #[arg(long)]
+    pub(crate) session: Option<String>,
 }

@@ -6,7 +6,7 @@ mod flow;
 mod mcp;
 mod memory;
 
-pub(crate) use agents::{ApprovalsCommand, ExplainPermission, ModeArg, RunsCommand};
+pub(crate) use agents::{ApprovalsCommand, ExplainPermission, ModeArg, RunFile, RunsCommand};
 pub(crate) use data::{
     BatchCommand, BudgetCommand, CacheCommand, CompressCommand, KeysCommand, ModelsCommand, PricesCommand,
     RatingArg, RouteCommand, TierArg,
@@ -62,6 +62,8 @@ pub(crate) enum Command {
     Ask(Ask),
     /// Talk in the terminal.
     Chat(Chat),
+    /// Carry out a workflow: a TOML or YAML file.
+    Run(RunFile),
     /// Runs of agents: list, show, watch, cancel, resume, undo.
     Runs {
         #[command(subcommand)]

@@ -47,7 +47,7 @@ fn read(file: &Path) -> Result<Workflow, Failure> {
 }
 
 /// A prompt of a workflow: a file in the workflow's own folder or below.
-fn prompt_of(folder: &Path, name: &str) -> Result<String, String> {
+pub(super) fn prompt_of(folder: &Path, name: &str) -> Result<String, String> {
     let inside =
         Path::new(name).components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
     if !inside || name.is_empty() {

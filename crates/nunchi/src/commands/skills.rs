@@ -5,6 +5,7 @@ use crate::cli::SkillsCommand;
 use crate::failure::Failure;
 use crate::home::Home;
 use crate::render::table;
+use crate::toolbox::skill_registry;
 use nunchi_core::{Label, Lang};
 use nunchi_tools::{
     FoundSkill, SkillError, SkillOrigin, SkillPlace, SkillProblem, SkillRegistry, add_skill, new_skill,
@@ -12,21 +13,6 @@ use nunchi_tools::{
 };
 use serde_json::json;
 use std::path::{Path, PathBuf};
-
-/// The skills of the home folder, and of the project that the command is called in.
-pub(crate) fn skill_registry(home: &Home) -> SkillRegistry {
-    let mut places = vec![SkillPlace { folder: home.file("skills"), origin: SkillOrigin::Home }];
-    if let Ok(project) = std::env::current_dir() {
-        for folder in [".nunchi/skills", ".claude/skills", ".agents/skills"] {
-            let folder = project.join(folder);
-            // In the owner's own home folder, a project's skills would be the owner's once more.
-            if folder != places[0].folder {
-                places.push(SkillPlace { folder, origin: SkillOrigin::Project });
-            }
-        }
-    }
-    SkillRegistry::new(places)
-}
 
 /// Runs a skills command that needs nothing but files.
 pub(crate) fn skills(home: &Home, command: &SkillsCommand, lang: Lang, as_json: bool) -> Result<(), Failure> {

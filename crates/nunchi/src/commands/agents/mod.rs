@@ -7,12 +7,14 @@ mod follow;
 mod messages;
 mod permission;
 mod runs;
+mod workflow;
 
 pub(crate) use approvals::approvals;
 pub(crate) use begin::begin;
 pub(crate) use messages::messages;
 pub(crate) use permission::explain_permission;
 pub(crate) use runs::runs;
+pub(crate) use workflow::run;
 
 use super::Desk;
 use crate::failure::Failure;

@@ -40,7 +40,13 @@ pub(crate) async fn runs(desk: &Desk, command: &RunsCommand) -> Result<(), Failu
                 desk.client.json(Method::POST, &format!("/api/runs/{id}/cancel"), &json!({})).await?;
             desk.show(&run, || state_of(&run, desk.lang))
         }
-        RunsCommand::Resume { id } => {
+        RunsCommand::Resume { id, from: Some(node) } => {
+            let id = find(desk, ALL, "runs", id).await?;
+            let path = format!("/api/runs/{id}/resume");
+            let run: Value = desk.client.json(Method::POST, &path, &json!({ "from": node })).await?;
+            follow(desk, run["id"].as_str().unwrap_or_default(), 0).await.map(|_| ())
+        }
+        RunsCommand::Resume { id, from: None } => {
             let id = find(desk, ALL, "runs", id).await?;
             let before: Value = desk.client.get(&format!("/api/runs/{id}")).await?;
             let last = before["steps"].as_array().map_or(0, Vec::len) as u64;

@@ -6,6 +6,7 @@ mod stage;
 mod databases;
 mod files;
 mod guards;
+mod made;
 mod people;
 mod plans;
 mod remembering;

@@ -80,6 +80,7 @@ pub(crate) struct Scenario {
     files: Vec<(&'static str, String)>,
     config: String,
     order: Value,
+    path: &'static str,
     script: Script,
     person: Person,
     prepare: Meanwhile,
@@ -99,12 +100,19 @@ impl Scenario {
             files: Vec::new(),
             config: String::new(),
             order: json!({ "goal": goal, "mode": mode, "model": "up/gpt-5-mini" }),
+            path: "/api/runs",
             script: Arc::new(script),
             person: Box::new(|_| None),
             prepare: Box::new(|_| {}),
             then: Box::new(|_, _| {}),
             check: Box::new(|_| {}),
         }
+    }
+
+    /// A workflow instead of an order to a model.
+    pub(crate) fn flow(mut self, flow: Value) -> Self {
+        (self.order, self.path) = (flow, "/api/flows");
+        self
     }
 
     /// A file in the folder that agents may work in.
@@ -185,7 +193,7 @@ impl Scenario {
         let mut stage = Stage { server: Some(home.up()), home, key: String::new() };
         stage.key = stage.server().first_key();
         let begun = Instant::now();
-        let made = stage.server().post("/api/runs", &stage.key, &self.order);
+        let made = stage.server().post(self.path, &stage.key, &self.order);
         assert_eq!(made.status, 201, "{}", made.body);
         let id = made.json()["run_id"].as_str().expect("an id").to_owned();
         let run = self.until_it_stops(&mut stage, &id, begun, kills);
@@ -287,6 +295,19 @@ impl Stage {
         let got = self.server().get(&format!("/api/runs/{id}"), &self.key);
         assert_eq!(got.status, 200, "{}", got.body);
         got.json()
+    }
+
+    /// A run once it has stopped.
+    pub(crate) fn stopped(&self, id: &str) -> Value {
+        let begun = Instant::now();
+        loop {
+            let run = self.run(id);
+            if run["status"] != "running" {
+                return run;
+            }
+            assert!(begun.elapsed() < PATIENCE, "it does not stop: {run:#}");
+            std::thread::sleep(LOOK);
+        }
     }
 
     fn questions(&self) -> Vec<Value> {
