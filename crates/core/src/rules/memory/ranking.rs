@@ -78,7 +78,9 @@ fn by_words(record: &FactRecord, weights: &HashMap<&str, f32>) -> f32 {
     let mut terms: Vec<(&str, f32)> = counts.into_iter().collect();
     // Sums of floats depend on their order, and a hash map has none.
     terms.sort_unstable_by(|a, b| a.0.cmp(b.0));
-    terms.iter().map(|(term, count)| weights[term] * count * (SATURATION + 1.0) / (count + slack)).sum()
+    let worth = |(term, count): &(&str, f32)| weights[term] * count * (SATURATION + 1.0) / (count + slack);
+    // An empty sum of floats would be -0.
+    terms.iter().map(worth).fold(0.0, |sum, worth| sum + worth)
 }
 
 fn likeness(query: &FactQuery, record: &FactRecord) -> f32 {
