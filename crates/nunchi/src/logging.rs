@@ -7,7 +7,9 @@ use tracing_subscriber::EnvFilter;
 
 /// Starts the log of this process.
 pub(crate) fn start(config: &Config) {
-    let filter = EnvFilter::try_new(&config.log_level).unwrap_or_else(|_| EnvFilter::new("info"));
+    // The crate that speaks MCP tells of every session; a level of its own can be asked for by name.
+    let level = format!("rmcp=warn,{}", config.log_level);
+    let filter = EnvFilter::try_new(level).unwrap_or_else(|_| EnvFilter::new("info"));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(Masked::<io::Stderr>::errors);
     // A second start in one process (tests) keeps the first log.
     let _already = match config.log_format {

@@ -21,7 +21,7 @@ pub use mcp::{
     McpEra, McpError, McpFault, McpHttp, McpHttpSettings, McpHub, McpHubParts, McpInventory, McpLink,
     McpOauth, McpOffers, McpSecret, McpServerConfig, McpSource, McpStatus, McpTransport, OfferPrompts,
     OfferResources, OfferTools, OfferedCall, OfferedPrompt, OfferedPromptCall, OfferedResource, OfferedTool,
-    PinnedTool, PromptAnswer, PromptArgument, ToolChange, bridge_stdio, serve_stdio,
+    PinnedTool, PromptAnswer, PromptArgument, ToolChange, ToolsFor, bridge_stdio, serve_stdio,
 };
 pub use memory::memory_tools;
 pub use skills::{

@@ -10,5 +10,6 @@ pub use client::{
 pub use server::{
     GuardParts, GuardedTools, McpAnswer, McpAuth, McpCaller, McpChange, McpFault, McpHttp, McpHttpSettings,
     McpLink, McpOffers, OfferPrompts, OfferResources, OfferTools, OfferedCall, OfferedPrompt,
-    OfferedPromptCall, OfferedResource, OfferedTool, PromptAnswer, PromptArgument, bridge_stdio, serve_stdio,
+    OfferedPromptCall, OfferedResource, OfferedTool, PromptAnswer, PromptArgument, ToolsFor, bridge_stdio,
+    serve_stdio,
 };

@@ -19,11 +19,14 @@ const MOST_SEEN: usize = 8_192;
 /// Most calls under way at once.
 const MOST_CALLS: usize = 64;
 
+/// The tools for callers that named these intents; without any: all there are.
+pub type ToolsFor = Arc<dyn Fn(&[String]) -> Arc<dyn ToolBox> + Send + Sync>;
+
 /// What the guard needs.
 #[derive(Clone)]
 pub struct GuardParts {
-    /// The tools for callers that named these intents; without any: all there are.
-    pub tools: Arc<dyn Fn(&[String]) -> Arc<dyn ToolBox> + Send + Sync>,
+    /// The tools.
+    pub tools: ToolsFor,
     /// Where the owner is asked, and where the rules are; `None`: nobody can be asked, and there are no rules.
     pub approvals: Option<Arc<dyn ApprovalStore>>,
     /// Time.

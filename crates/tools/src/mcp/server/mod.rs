@@ -9,7 +9,7 @@ mod owners;
 mod stdio;
 mod watchers;
 
-pub use guard::{GuardParts, GuardedTools};
+pub use guard::{GuardParts, GuardedTools, ToolsFor};
 pub use http::{McpAuth, McpHttp, McpHttpSettings};
 pub use offer::{
     McpAnswer, McpCaller, McpFault, McpLink, McpOffers, OfferPrompts, OfferResources, OfferTools,
