@@ -69,7 +69,7 @@ impl Layout {
             workflow.nodes.iter().map(|node| 40 + 8 * i32_of(columns(&label(node.label())))).collect();
         let mut layout = Self { layers, layer_of, middles: Vec::new(), widths, width: 0 };
         layout.sort(workflow);
-        layout.place();
+        layout.place(workflow.edges.iter().any(|edge| edge.rounds.is_some()));
         layout
     }
 
@@ -133,7 +133,7 @@ impl Layout {
             .sum()
     }
 
-    fn place(&mut self) {
+    fn place(&mut self, loops: bool) {
         let width = |slot: &Slot| match slot {
             Slot::Node(node) => self.widths[*node],
             Slot::Bend(_) => 8,
@@ -155,14 +155,23 @@ impl Layout {
             })
             .collect();
         self.middles = middles;
-        // Room at the right for edges that lead back.
-        self.width = widest + 2 * MARGIN + 40;
+        // Room at the right for edges that lead back, and their words.
+        self.width = widest + 2 * MARGIN + if loops { 120 } else { 0 };
     }
 
     /// The middle of a slot.
     fn at(&self, layer: usize, slot: Slot) -> (i32, i32) {
         let index = self.layers[layer].iter().position(|other| *other == slot).unwrap_or(0);
         (self.middles[layer][index], MARGIN + i32_of(layer) * (NODE_HEIGHT + LAYER_GAP) + NODE_HEIGHT / 2)
+    }
+
+    /// The right end of a layer.
+    fn right(&self, layer: usize) -> i32 {
+        let end = |(slot, middle): (&Slot, &i32)| match slot {
+            Slot::Node(node) => middle + self.widths[*node] / 2,
+            Slot::Bend(_) => middle + 4,
+        };
+        self.layers[layer].iter().zip(&self.middles[layer]).map(end).max().unwrap_or(0)
     }
 
     fn node(&self, node: usize) -> (i32, i32) {
@@ -221,9 +230,10 @@ fn draw_edge(
     );
     let words = edge_words(edge, progress.map(|_| stage.rounds), lang);
     if !words.is_empty() {
+        let anchor = if edge.rounds.is_some() { "start" } else { "middle" };
         let _infallible = writeln!(
             svg,
-            "<text x=\"{lx}\" y=\"{ly}\" text-anchor=\"middle\" font-size=\"11\" fill=\"#334155\" stroke=\"#fff\" stroke-width=\"3\" paint-order=\"stroke\">{}</text>",
+            "<text x=\"{lx}\" y=\"{ly}\" text-anchor=\"{anchor}\" font-size=\"11\" fill=\"#334155\" stroke=\"#fff\" stroke-width=\"3\" paint-order=\"stroke\">{}</text>",
             escaped(&words)
         );
     }
@@ -234,8 +244,12 @@ fn route(layout: &Layout, index: usize, edge: &Edge) -> (String, (i32, i32)) {
     let ((x1, y1), (x2, y2)) = (layout.node(edge.from), layout.node(edge.to));
     if edge.rounds.is_some() {
         let (x1, x2) = (x1 + layout.widths[edge.from] / 2, x2 + layout.widths[edge.to] / 2);
-        let x = x1.max(x2) + 32;
-        (format!("M{x1} {y1}C{x} {y1} {x} {y2} {x2} {y2}"), (x - 8, (y1 + y2) / 2))
+        let passed = layout.layer_of[edge.to]..=layout.layer_of[edge.from];
+        let right = passed.map(|layer| layout.right(layer)).max().unwrap_or(0);
+        // In its middle the curve is three quarters of the way to its handles.
+        let middle = right + 14;
+        let handle = (8 * middle - x1 - x2) / 6;
+        (format!("M{x1} {y1}C{handle} {y1} {handle} {y2} {x2} {y2}"), (middle + 4, (y1 + y2) / 2))
     } else {
         let mut points = vec![(x1, y1 + NODE_HEIGHT / 2)];
         for layer in layout.layer_of[edge.from] + 1..layout.layer_of[edge.to] {
