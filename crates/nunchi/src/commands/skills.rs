@@ -7,10 +7,7 @@ use crate::home::Home;
 use crate::render::table;
 use crate::toolbox::skill_registry;
 use nunchi_core::{Label, Lang};
-use nunchi_tools::{
-    FoundSkill, SkillError, SkillOrigin, SkillPlace, SkillProblem, SkillRegistry, add_skill, new_skill,
-    read_skill,
-};
+use nunchi_tools::{FoundSkill, SkillError, SkillOrigin, SkillProblem, add_skill, new_skill, read_skill};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 

@@ -7,7 +7,7 @@ const REPORT: &str = "---
 name: weekly-report
 description: Writes the weekly report of a team. Use it when somebody asks for a weekly report.
 metadata:
-  params: team
+  nunchi-params: team
 ---
 Write `report-{{team}}.md` with exactly one line: `Team {{team}}: all is well.`
 ";
