@@ -33,12 +33,12 @@ fn what_contradicts_takes_the_place_of_what_was_known() {
             let facts = stage.get("/api/memory?state=active&kind=fact");
             let active: Vec<_> = texts(&facts);
             assert_eq!(active, ["The owner lives in Busan."], "{facts:#}");
-            let next = json!({ "goal": "In which city is it that the owner lives?", "mode": "reflexive", "model": "up/gpt-5-mini", "wait": true });
+            let next = json!({ "goal": "The owner lives where?", "mode": "reflexive", "model": "up/gpt-5-mini", "wait": true });
             let run = stage.post("/api/runs", &next);
             assert_eq!(run["status"], "done", "{run:#}");
         })
         .check(|ended| {
-            let asked = ended.upstream.requests().into_iter().rev().find(|seen| seen.body.to_string().contains("In which city is it that the owner lives?"));
+            let asked = ended.upstream.requests().into_iter().rev().find(|seen| seen.body.to_string().contains("The owner lives where?"));
             let prompt = asked.expect("the second run").body["messages"][0].to_string();
             assert!(prompt.contains("lives in Busan") && !prompt.contains("lives in Seoul"), "{prompt}");
         })
