@@ -380,6 +380,7 @@ pub(super) const FIELDS: [Field; 100] = [
         "Least severe level, or a filter such as `info,nunchi_gateway=debug`.",
     ),
     field("agent", "model", Kind::Text, "auto", "Model that agents ask for."),
+    field("agent", "judge", Kind::Text, "auto:standard", "Model that judges answers (`eval`)."),
     field(
         "agent",
         "max_usd",
