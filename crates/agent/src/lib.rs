@@ -8,6 +8,7 @@ mod driver;
 mod effect;
 mod ending;
 mod guards;
+mod judge;
 mod machine;
 mod masks;
 mod memory;
@@ -28,6 +29,7 @@ mod workflow;
 pub use desk::{DeskParts, OfferedTools, OrderDesk, PriceOf, RunRequest};
 pub use driver::{Agent, AgentError, AgentParts, RunEvent};
 pub use effect::{ChildResult, Effect, EffectId, Event, ModelAsk, ModelFailure, ModelReply, Notice, Work};
+pub use judge::{Judge, JudgeCase, JudgeError, JudgeParts, JudgeSource, JudgeWish, RunFacts, rule_scores};
 pub use machine::{Transition, step};
 pub use memory::{
     Conversation, LearnReport, MemoryEncoder, MemoryKeeper, MemoryParts, MemorySettings, SaidTurn,

@@ -32,6 +32,14 @@ prompts! {
     MEMORY = "memory";
     /// What is remembered.
     REMEMBERED = "remembered";
+    /// Judge an answer.
+    JUDGE = "judge";
+    /// How claims are judged where there are sources.
+    JUDGE_GROUNDS = "judge_grounds";
+    /// How claims are judged where there need be none.
+    JUDGE_KNOWLEDGE = "judge_knowledge";
+    /// Said behind what is to be judged.
+    JUDGE_ORDER = "judge_order";
     /// Leave a loop.
     NUDGE = "nudge";
     /// Take back a claim, or make it true.

@@ -149,7 +149,7 @@ const ADMIN: [(&str, &str, &str); 40] = [
 ];
 
 /// Runs of agents: method, address, summary. A key sees its own runs only, one with the admin role all.
-const AGENTS: [(&str, &str, &str); 18] = [
+const AGENTS: [(&str, &str, &str); 20] = [
     ("get", "/api/runs", "Runs, the newest first, by status, mode, session, text"),
     ("post", "/api/runs", "Have an agent do something; `wait` answers once it has ended or waits for people"),
     ("get", "/api/runs/metrics", "Mean steps, use of tools, failures by kind of work, tokens by day"),
@@ -158,6 +158,8 @@ const AGENTS: [(&str, &str, &str); 18] = [
     ("get", "/api/runs/{id}/ws", "The same over a WebSocket"),
     ("post", "/api/runs/{id}/cancel", "Stop a run and its sub-agents"),
     ("post", "/api/runs/{id}/resume", "Take up a run that stopped as it was"),
+    ("get", "/api/runs/{id}/scores", "What was made of a run, the newest judgement first"),
+    ("post", "/api/eval", "Judge a run, or a question with its answer: scores from 0 to 1 with reasons"),
     ("post", "/api/runs/{id}/undo", "Take back what a run or one of its steps did; `dry_run` only tells"),
     ("get", "/api/approvals", "What runs ask people"),
     ("post", "/api/approvals", "One answer to many questions"),

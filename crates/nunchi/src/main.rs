@@ -142,6 +142,7 @@ fn calls_models(command: &Command) -> bool {
         Command::Ask(_) | Command::Chat(_) | Command::Run(_) => true,
         Command::Runs { command } => command.drives(),
         Command::Approvals { command } => command.drives(),
+        Command::Eval { command } => command.asks(),
         _ => false,
     }
 }
@@ -181,6 +182,7 @@ async fn command(desk: &Desk, command: &Command) -> Result<(), Failure> {
         Command::Approvals { command } => commands::approvals(desk, command).await,
         Command::Messages { all } => commands::messages(desk, *all).await,
         Command::ExplainPermission(flags) => commands::explain_permission(desk, flags).await,
+        Command::Eval { command } => commands::eval(desk, command).await,
         Command::Stats(flags) => commands::stats(desk, flags).await,
         Command::Batch { command } => commands::batch(desk, command).await,
         Command::Budget { command } => commands::budget(desk, command).await,

@@ -5,7 +5,8 @@ use crate::failure::Failure;
 use crate::home::Home;
 use nunchi_core::{
     ApprovalStore, BudgetStore, CacheStore, Clock, FeedbackStore, FileStore, JobStore, KeyStore, Ledger,
-    LedgerReader, MemoryStore, MessageStore, Notifier, OriginalStore, QuestionStore, RunStore, Spawn,
+    LedgerReader, MemoryStore, MessageStore, Notifier, OriginalStore, QuestionStore, RunStore, ScoreStore,
+    Spawn,
 };
 use nunchi_store::{CacheOptions, LedgerOptions, RedisCache, SqliteCache, SqliteLedger, SqliteMemory};
 use std::sync::Arc;
@@ -28,6 +29,8 @@ pub(crate) struct Storage {
     pub(crate) originals: Arc<dyn OriginalStore>,
     pub(crate) runs: Arc<dyn RunStore>,
     pub(crate) approvals: Arc<dyn ApprovalStore>,
+    /// What was made of runs.
+    pub(crate) scores: Arc<dyn ScoreStore>,
     /// Tells the owner things.
     pub(crate) notifier: Arc<dyn Notifier>,
     /// What the owner was told.
@@ -54,12 +57,13 @@ impl Storage {
             originals,
             runs,
             approvals,
+            scores,
             notifier,
             messages,
             memory,
         } = self;
         drop((ledger, reader, budgets, keys, feedback, cache, questions, jobs, files, originals));
-        drop((runs, approvals, memory, notifier, messages));
+        drop((runs, approvals, scores, memory, notifier, messages));
         database.close().await;
     }
 }
@@ -109,6 +113,7 @@ pub(crate) async fn open_storage(
         files: shared.clone(),
         runs: shared.clone(),
         approvals: shared.clone(),
+        scores: shared.clone(),
         notifier: shared.clone(),
         messages: shared,
         cache,

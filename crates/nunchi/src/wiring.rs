@@ -13,7 +13,7 @@ use crate::runtime::{SystemClock, Tasks, UuidIds};
 use crate::storage::{Storage, open_storage};
 use crate::toolbox::{Reach, Toolbox, skill_registry};
 use axum::Router;
-use nunchi_agent::MemoryKeeper;
+use nunchi_agent::{Judge, JudgeParts, MemoryKeeper};
 use nunchi_api::{
     AdminServices, AgentServices, ApiParts, ApiSettings, ApiState, BatchServices, ConsoleParts, ReadyCheck,
     Stopping, router, with_console,
@@ -351,12 +351,21 @@ struct Outside {
 /// The HTTP surface over the parts: the API, and the console before it.
 fn surface(parts: &Built<'_>, config: &Config, outside: &Outside) -> Router {
     let Built { gateway, storage, agents } = *parts;
+    let judge = JudgeParts {
+        model: gateway.clone(),
+        usual: config.agent.judge.clone(),
+        scores: storage.scores.clone(),
+        clock: Arc::clone(&outside.clock),
+        ids: Arc::clone(&outside.ids),
+    };
     let services = AgentServices {
         agent: Arc::clone(&agents.agent),
         desk: Arc::clone(&agents.desk),
         runs: storage.runs.clone(),
         approvals: Arc::clone(&agents.approvals),
         messages: storage.messages.clone(),
+        judge: Arc::new(Judge::new(judge)),
+        scores: storage.scores.clone(),
         undo: Arc::clone(&agents.agent) as Arc<dyn UndoRuns>,
     };
     let console = ConsoleParts {

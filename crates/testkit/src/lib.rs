@@ -18,8 +18,8 @@ pub use batch::{BatchPace, BatchPhase, BatchSeen, Bill, Billed};
 pub use dialect::{Dialect, Endpoint};
 pub use fakes::{
     Fuse, ManualClock, MemoryApprovals, MemoryCache, MemoryFacts, MemoryFeedback, MemoryJobs, MemoryKeys,
-    MemoryLedger, MemoryMessages, MemoryOriginals, MemoryRuns, RecordingEvents, ScriptedModel, ScriptedReply,
-    SequentialIds, TokioClock, TokioSpawn, owner_context,
+    MemoryLedger, MemoryMessages, MemoryOriginals, MemoryRuns, MemoryScores, RecordingEvents, ScriptedModel,
+    ScriptedReply, SequentialIds, TokioClock, TokioSpawn, owner_context,
 };
 pub use fixed::FixedAnswer;
 pub use redis_server::RedisServer;

@@ -4,6 +4,7 @@
 mod approvals;
 mod driver;
 mod field;
+mod judge;
 mod machine;
 mod memory;
 mod support;

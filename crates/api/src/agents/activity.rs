@@ -11,10 +11,11 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use nunchi_agent::AgentError;
 use nunchi_core::{
-    AccessRole, NanoUsd, Principal, RunFilter, RunRecord, RunStatus, StepKind, StepRecord, StepStatus,
+    AccessRole, MeanScore, NanoUsd, Principal, RunFilter, RunRecord, RunStatus, StepKind, StepRecord,
+    StepStatus, mean_scores,
 };
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Most runs looked through.
 const MOST_RUNS: u32 = 10_000;
@@ -78,6 +79,8 @@ pub(crate) struct Activity {
     pub(crate) by_class: Vec<Group>,
     pub(crate) tools: Vec<ToolUse>,
     pub(crate) days: Vec<Day>,
+    /// What was made of these runs.
+    pub(crate) scores: Vec<MeanScore>,
 }
 
 fn dollars<S: serde::Serializer>(amount: &NanoUsd, serializer: S) -> Result<S::Ok, S::Error> {
@@ -189,8 +192,22 @@ impl Activity {
             by_class: grouped(&top, |run| task_class(&run.user_input)),
             tools,
             days: days(&runs, zone),
+            scores: judged(services, &runs, since).await?,
         })
     }
+}
+
+/// The means of what was made of runs.
+async fn judged(
+    services: &AgentServices,
+    runs: &[RunRecord],
+    since: Timestamp,
+) -> Result<Vec<MeanScore>, AgentError> {
+    // A run is judged after it began.
+    let mut found = services.scores.scores_since(since, MOST_RUNS).await?;
+    let ids: BTreeSet<_> = runs.iter().map(|run| run.id).collect();
+    found.retain(|score| ids.contains(&score.run));
+    Ok(mean_scores(found.iter().map(|score| &score.judgement)))
 }
 
 /// Which period.

@@ -4,6 +4,7 @@ mod activity;
 mod answering;
 mod approvals;
 mod caller;
+mod eval;
 mod events;
 mod flows;
 mod history;
@@ -27,8 +28,8 @@ pub(crate) use watch::{RunWatch, Told, open_questions};
 use crate::state::ApiState;
 use axum::Router;
 use axum::routing::{get, post};
-use nunchi_agent::{Agent, OrderDesk};
-use nunchi_core::{ApprovalStore, MessageStore, RunStore, UndoRuns};
+use nunchi_agent::{Agent, Judge, OrderDesk};
+use nunchi_core::{ApprovalStore, MessageStore, RunStore, ScoreStore, UndoRuns};
 use std::sync::Arc;
 
 /// What runs of agents need; without it they answer 404.
@@ -44,6 +45,10 @@ pub struct AgentServices {
     pub approvals: Arc<dyn ApprovalStore>,
     /// What the owner was told.
     pub messages: Arc<dyn MessageStore>,
+    /// Judges answers and runs.
+    pub judge: Arc<Judge>,
+    /// What was made of runs.
+    pub scores: Arc<dyn ScoreStore>,
     /// Takes back what runs did.
     pub undo: Arc<dyn UndoRuns>,
 }
@@ -59,7 +64,9 @@ pub(crate) fn routes() -> Router<ApiState> {
         .route("/api/runs/{id}/ws", get(events::web_socket))
         .route("/api/runs/{id}/cancel", post(runs::cancel))
         .route("/api/runs/{id}/resume", post(runs::resume))
+        .route("/api/runs/{id}/scores", get(eval::scores))
         .route("/api/runs/{id}/undo", post(runs::undo))
+        .route("/api/eval", post(eval::eval))
         .route("/api/approvals", get(approvals::list).post(approvals::answer_many))
         .route("/api/approvals/{id}", get(approvals::show).post(approvals::answer))
         .route("/api/permissions", get(permissions::list).post(permissions::put))

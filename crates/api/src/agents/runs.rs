@@ -13,7 +13,7 @@ use http::StatusCode;
 use nunchi_agent::{AgentError, RunRequest};
 use nunchi_core::{
     AccessRole, Approval, Lang, Mode, NanoUsd, Plan, Principal, RunFilter, RunId, RunLog, RunRecord,
-    RunStatus, StepRecord, StorageError, UndoOrder, UndoReport,
+    RunScore, RunStatus, StepRecord, StorageError, UndoOrder, UndoReport,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -212,6 +212,8 @@ struct Detail<'a> {
     plan: Option<&'a Plan>,
     approvals: &'a [Approval],
     sub_agents: Vec<RunObject>,
+    /// What was made of it, the newest judgement first.
+    scores: Vec<RunScore>,
 }
 
 /// All steps of a run that are shown at once.
@@ -229,12 +231,13 @@ pub(super) async fn detail(caller: &Caller, id: RunId) -> Result<Response, Refus
         let steps = steps(services, id).await?;
         let approvals = open_questions(services, &record).await?;
         let below = RunFilter { parent: Some(id), ..RunFilter::default() };
-        Ok::<_, AgentError>((steps, approvals, services.runs.runs(below).await?))
+        let scores = services.scores.scores_of(id).await?;
+        Ok::<_, AgentError>((steps, approvals, services.runs.runs(below).await?, scores))
     };
-    let (steps, approvals, below) = read.await.map_err(|error| caller.agent(&error))?;
+    let (steps, approvals, below, scores) = read.await.map_err(|error| caller.agent(&error))?;
     let sub_agents = below.iter().rev().map(RunObject::from).collect();
     let log = RunLog::new(&record, &steps);
-    Ok(Json(Detail { log, plan: state.plan(), approvals: &approvals, sub_agents }).into_response())
+    Ok(Json(Detail { log, plan: state.plan(), approvals: &approvals, sub_agents, scores }).into_response())
 }
 
 /// `GET /api/runs/{id}`

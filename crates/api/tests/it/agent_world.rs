@@ -5,7 +5,7 @@ use axum::Router;
 use axum::body::Body;
 use http::Request;
 use http_body_util::BodyExt;
-use nunchi_agent::{Agent, AgentParts, DeskParts, OrderDesk};
+use nunchi_agent::{Agent, AgentParts, DeskParts, Judge, JudgeParts, OrderDesk};
 use nunchi_api::{
     AgentServices, ApiParts, ApiSettings, ApiState, ConsoleParts, Currency, router, with_console,
 };
@@ -19,7 +19,7 @@ use nunchi_core::{
 use nunchi_gateway::{Gateway, Parts, PriceCatalog, ProviderEntry, Settings, TierModels};
 use nunchi_testkit::{
     ManualClock, MemoryApprovals, MemoryCache, MemoryFeedback, MemoryKeys, MemoryLedger, MemoryRuns,
-    ScriptedModel, ScriptedReply, SequentialIds, TokioSpawn,
+    MemoryScores, ScriptedModel, ScriptedReply, SequentialIds, TokioSpawn,
 };
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -342,8 +342,24 @@ impl AgentWorld {
         }));
         let undo = Arc::new(Undo { runs: runs.clone(), tools });
         let messages = Arc::new(nunchi_testkit::MemoryMessages::new());
-        let services =
-            AgentServices { agent: agent.clone(), desk, runs: runs.clone(), approvals, messages, undo };
+        let scores = Arc::new(MemoryScores::default());
+        let judge = Arc::new(Judge::new(JudgeParts {
+            model: Arc::new(model.clone()),
+            usual: "auto:standard".into(),
+            scores: scores.clone(),
+            clock: clock.clone(),
+            ids: ids.clone(),
+        }));
+        let services = AgentServices {
+            agent: agent.clone(),
+            desk,
+            runs: runs.clone(),
+            approvals,
+            messages,
+            judge,
+            scores,
+            undo,
+        };
         let state = ApiState::new(ApiParts {
             model: Arc::new(model.clone()),
             embedder: Arc::new(model.clone()),

@@ -9,6 +9,7 @@
 )]
 
 mod agent_chat;
+mod agent_eval;
 mod agent_runs;
 mod agent_world;
 mod bad_input;

@@ -17,6 +17,7 @@ mod principal;
 mod run;
 mod savings;
 mod scope;
+mod score;
 mod served;
 mod step;
 mod tool;
@@ -47,6 +48,7 @@ pub use principal::{AccessRole, Principal};
 pub use run::{Mode, RunEstimate, RunLimits, RunOutcome, RunRecord, RunStatus, RunTotals};
 pub use savings::{Saved, Savings};
 pub use scope::{CacheDirective, CallContext, SpendScope};
+pub use score::{Judgement, MeanScore, RunScore, Score, ScoreName, ScoreValue, mean_scores};
 pub use served::{CacheVerdict, Served, Tier};
 pub use step::{LogStep, RunLog, StepKind, StepRecord, StepStatus};
 pub use tool::{

@@ -2,6 +2,7 @@
 
 mod agents;
 mod data;
+mod eval;
 mod flow;
 mod mcp;
 mod memory;
@@ -11,6 +12,7 @@ pub(crate) use data::{
     BatchCommand, BudgetCommand, CacheCommand, CompressCommand, KeysCommand, ModelsCommand, PricesCommand,
     RatingArg, RouteCommand, TierArg,
 };
+pub(crate) use eval::{EvalCommand, EvalRun};
 pub(crate) use memory::{FactStateArg, MemoryCommand};
 
 pub(crate) use flow::{FlowCommand, SkillsCommand};
@@ -82,6 +84,11 @@ pub(crate) enum Command {
     },
     /// May an agent make this call, and which rule says so.
     ExplainPermission(ExplainPermission),
+    /// Judge runs and answers: relevancy, hallucination, toxicity, efficiency, safety, cost.
+    Eval {
+        #[command(subcommand)]
+        command: EvalCommand,
+    },
     /// What was spent, by model, day, key and more.
     Stats(Stats),
     /// Files of requests that can wait: submit, list, show, cancel.

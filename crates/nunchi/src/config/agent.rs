@@ -21,6 +21,8 @@ pub(crate) enum Learning {
 #[derive(Clone, Debug)]
 pub(crate) struct AgentConfig {
     pub(crate) model: String,
+    /// The model that judges answers.
+    pub(crate) judge: String,
     pub(crate) limits: RunLimits,
     pub(crate) max_output: u64,
     pub(crate) learn: Learning,
@@ -34,6 +36,7 @@ impl Layers {
         let seconds = |time: std::time::Duration| u32::try_from(time.as_secs()).unwrap_or(u32::MAX).max(1);
         AgentConfig {
             model: self.text("agent.model"),
+            judge: self.text("agent.judge"),
             limits: RunLimits {
                 money: (money > NanoUsd::ZERO).then_some(money),
                 turns: self.small("agent.max_turns").max(1),

@@ -41,7 +41,7 @@ const fn field(
 }
 
 /// All settings of the plain sections.
-pub(super) const FIELDS: [Field; 100] = [
+pub(super) const FIELDS: [Field; 101] = [
     field("server", "listen", Kind::Text, "127.0.0.1:8484", "Address and port the server listens on."),
     field("server", "body_limit_mb", Kind::Count, "32", "Largest request body, in MB."),
     field("server", "cors_origins", Kind::Texts, "[]", "Web origins that may call from a browser."),
@@ -380,6 +380,7 @@ pub(super) const FIELDS: [Field; 100] = [
         "Least severe level, or a filter such as `info,nunchi_gateway=debug`.",
     ),
     field("agent", "model", Kind::Text, "auto", "Model that agents ask for."),
+    field("agent", "judge", Kind::Text, "auto:standard", "Model that judges answers (`eval`)."),
     field(
         "agent",
         "max_usd",

@@ -5,6 +5,7 @@ mod batch;
 mod budgets;
 mod compression;
 mod config;
+mod eval;
 mod first_start;
 mod flows;
 mod learning;

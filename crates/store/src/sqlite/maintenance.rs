@@ -89,6 +89,7 @@ pub fn salvage_to(path: &Path, copy: &Path) -> Result<Vec<(String, u64)>, Storag
         ("grants", ""),
         ("memories", ""),
         ("messages", ""),
+        ("scores", ""),
     ];
     let saved = tables.map(|(table, id)| (table.to_owned(), salvage_table(&source, &transaction, table, id)));
     transaction.commit().map_err(failure)?;

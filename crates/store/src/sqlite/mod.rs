@@ -21,6 +21,7 @@ mod read;
 mod rows;
 mod runs;
 mod savings;
+mod scores;
 mod totals;
 mod writer;
 

@@ -20,7 +20,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-pub(super) const MIGRATIONS: [&str; 8] = [
+pub(super) const MIGRATIONS: [&str; 9] = [
     include_str!("../../migrations/sqlite/0001_ledger.sql"),
     include_str!("../../migrations/sqlite/0002_lean_holds.sql"),
     include_str!("../../migrations/sqlite/0003_savings.sql"),
@@ -29,6 +29,7 @@ pub(super) const MIGRATIONS: [&str; 8] = [
     include_str!("../../migrations/sqlite/0006_runs.sql"),
     include_str!("../../migrations/sqlite/0007_memory.sql"),
     include_str!("../../migrations/sqlite/0008_messages.sql"),
+    include_str!("../../migrations/sqlite/0009_scores.sql"),
 ];
 
 /// What a ledger needs from outside.

@@ -11,4 +11,5 @@ mod memory;
 mod originals;
 mod questions;
 mod runs;
+mod scores;
 mod support;

@@ -10,6 +10,7 @@ mod memory;
 mod messages;
 mod model;
 mod runs;
+mod scores;
 mod spawn;
 mod stores;
 
@@ -23,5 +24,6 @@ pub use memory::MemoryFacts;
 pub use messages::MemoryMessages;
 pub use model::{ScriptedModel, ScriptedReply};
 pub use runs::{MemoryApprovals, MemoryRuns};
+pub use scores::MemoryScores;
 pub use spawn::TokioSpawn;
 pub use stores::{MemoryCache, MemoryFeedback, MemoryKeys, MemoryOriginals};

@@ -21,7 +21,7 @@ use crate::failure::Failure;
 use serde_json::Value;
 
 /// The one id that a person means: written whole, or enough of its beginning or end to tell it apart.
-async fn find(desk: &Desk, path: &str, list: &str, typed: &str) -> Result<String, Failure> {
+pub(super) async fn find(desk: &Desk, path: &str, list: &str, typed: &str) -> Result<String, Failure> {
     if typed.parse::<uuid::Uuid>().is_ok() {
         return Ok(typed.to_owned());
     }
@@ -49,12 +49,12 @@ async fn find(desk: &Desk, path: &str, list: &str, typed: &str) -> Result<String
 }
 
 /// The end of an id, by which people tell runs apart.
-fn short(id: &str) -> &str {
+pub(super) fn short(id: &str) -> &str {
     id.get(id.len().saturating_sub(8)..).unwrap_or(id)
 }
 
 /// One line of a longer text.
-fn line(text: &str, most: usize) -> String {
+pub(super) fn line(text: &str, most: usize) -> String {
     let flat = text.split_whitespace().collect::<Vec<_>>().join(" ");
     match flat.char_indices().nth(most) {
         Some((end, _)) => format!("{}…", &flat[..end]),
