@@ -1,6 +1,8 @@
 //! The layers a setting may come from, last wins: files, environment, flags. Each value remembers where it was written.
 
-use super::fields::{FIELDS, LISTS, List, nearest};
+use super::fields::FIELDS;
+use super::lists::{LISTS, List};
+use super::spelling::nearest;
 use nunchi_core::{Explain, Lang};
 use std::collections::BTreeMap;
 use std::fmt;

@@ -3,11 +3,13 @@
 mod agent;
 mod fields;
 mod layers;
+mod lists;
 mod mcp;
 mod provider;
 mod reading;
 mod reference;
 mod resolved;
+mod spelling;
 mod tools;
 
 pub(crate) use agent::{AgentConfig, Learning};

@@ -1,5 +1,5 @@
 //! The real binary from outside: its commands, its files, its server, in a home folder of its own.
-#![expect(clippy::expect_used, clippy::panic, reason = "tests fail loudly")]
+#![expect(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests fail loudly")]
 
 mod batch;
 mod budgets;
