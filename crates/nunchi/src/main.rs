@@ -5,6 +5,7 @@ mod cli;
 mod client;
 mod commands;
 mod config;
+mod crew;
 mod discovery;
 mod failure;
 mod home;

@@ -1,17 +1,16 @@
 //! Puts the parts together: store, providers, embedded models, gateway, HTTP surface.
 
-use crate::agents::{Agents, Outfit, learn};
-use crate::config::{Config, Learning, ProviderEntryConfig};
+use crate::agents::Agents;
+use crate::config::{Config, ProviderEntryConfig};
+use crate::crew::{Crew, Ground};
 use crate::discovery::{Discovery, Listed};
 use crate::failure::Failure;
 use crate::home::Home;
 use crate::local_models::LocalModels;
-use crate::mcp::{OfferParts, mcp_hub, mcp_offers, mcp_router};
-use crate::memory::memory_keeper;
+use crate::mcp::mcp_router;
 use crate::prices::{PriceFile, PriceRefresh, layered, read_prices};
 use crate::runtime::{SystemClock, Tasks, UuidIds};
 use crate::storage::{Storage, open_storage};
-use crate::toolbox::{Reach, Toolbox, skill_registry};
 use axum::Router;
 use nunchi_agent::{Judge, JudgeParts, MemoryKeeper};
 use nunchi_api::{
@@ -19,12 +18,11 @@ use nunchi_api::{
     Stopping, router, with_console,
 };
 use nunchi_core::{
-    AccessRole, Amount, Budget, BudgetId, BudgetScope, BudgetWindow, Clock, ContextSource, Dialect, Explain,
-    Ids, Lang, Memory, Model, NanoUsd, Spawn, TaskName, TierRules, UndoRuns,
+    AccessRole, Amount, Budget, BudgetId, BudgetScope, BudgetWindow, Clock, Dialect, Explain, Ids, Lang,
+    NanoUsd, Spawn, TierRules, UndoRuns,
 };
 use nunchi_gateway::{BatchParts, Gateway, NewKey, Parts, ProviderEntry, Settings, TierModels};
 use nunchi_providers::{Provider, ProviderConfig, ProviderDeps, ProviderKind, Timeouts, Tls};
-use nunchi_tools::SkillCatalog;
 use nunchi_tools::{McpHub, McpOffers};
 use std::sync::Arc;
 use zeroize::Zeroizing;
@@ -61,64 +59,17 @@ impl Service {
         providers.extend(local.iter().flat_map(LocalModels::entries));
         let settings = settings(home, config, &providers)?;
         let discovery = Discovery::new(config, listed, settings.tiers.clone());
-        let parts = Parts {
-            providers,
-            ledger: storage.ledger.clone(),
-            cache: storage.cache.clone(),
-            semantic: local
-                .as_ref()
-                .zip(storage.questions.clone())
-                .map(|(local, questions)| local.semantic(questions)),
-            batch: Some(BatchParts { jobs: storage.jobs.clone(), files: storage.files.clone() }),
-            originals: Some(storage.originals.clone()),
-            keys: storage.keys.clone(),
-            feedback: storage.feedback.clone(),
-            clock: Arc::clone(&clock),
-            ids: Arc::clone(&ids),
-            spawn: Arc::clone(&spawn),
-        };
+        let parts = gateway_parts(&storage, local.as_ref(), providers, (&clock, &ids, &spawn));
         let gateway = Gateway::new(parts, settings);
         gateway.keys().load().await?;
         gateway.load_learned().await;
         first_start(home, config, &storage, &*clock, &*ids).await?;
         let admin_key = admin_key(home, &gateway).await?;
-        let mcp = mcp_hub(home, config, Arc::clone(&clock), None)?;
-        let memory = memory_keeper(&storage, local.as_ref(), Arc::clone(&clock), Arc::clone(&ids));
-        let reach = Reach {
-            memory: Arc::clone(&memory) as Arc<dyn Memory>,
-            notifier: storage.notifier.clone(),
-            hub: Arc::clone(&mcp),
-        };
-        let tools = Toolbox::open(home, config, Arc::clone(&clock), reach)?;
+        let ground = Ground { home, config, gateway: &gateway, storage: &storage, local: local.as_ref() };
+        let crew = Crew::new(&ground, &tasks, &clock, &ids)?;
+        let Crew { agents, mcp, mcp_offers, memory } = crew;
         let token = tasks.stopping();
         let stopping: Stopping = Arc::new(move || Box::pin(token.clone().cancelled_owned()));
-        let outfit = Outfit {
-            clock: Arc::clone(&clock),
-            ids: Arc::clone(&ids),
-            spawn: Arc::clone(&spawn),
-            tools: tools.clone(),
-            context: vec![
-                Arc::clone(&memory) as Arc<dyn ContextSource>,
-                Arc::new(SkillCatalog::new(skill_registry(home))),
-            ],
-        };
-        let agents = Agents::new(&gateway, &storage, config, outfit);
-        let offered = OfferParts {
-            tools,
-            approvals: Arc::clone(&agents.approvals),
-            clock: Arc::clone(&clock),
-            ids: Arc::clone(&ids),
-            spawn,
-        };
-        let mcp_offers = mcp_offers(config, offered);
-        if config.agent.learn != Learning::Off {
-            let by_model = match &config.agent.learn {
-                Learning::ByModel(name) => Some((gateway.clone() as Arc<dyn Model>, name.clone())),
-                _ => None,
-            };
-            let learning = learn(Arc::clone(&agents.agent), Arc::clone(&memory), by_model);
-            tasks.spawn(TaskName::MemoryKeeper, Box::pin(learning));
-        }
         let outside = Outside { lang, clock, ids, stopping, memory };
         let router =
             surface(&Built { gateway: &gateway, storage: &storage, agents: &agents }, config, &outside);
@@ -140,6 +91,28 @@ impl Service {
 
 /// The name of the key that this machine's own commands use.
 const ADMINISTRATION: &str = "administration";
+
+/// What the gateway works through.
+fn gateway_parts(
+    storage: &Storage,
+    local: Option<&LocalModels>,
+    providers: Vec<ProviderEntry>,
+    (clock, ids, spawn): (&Arc<dyn Clock>, &Arc<dyn Ids>, &Arc<dyn Spawn>),
+) -> Parts {
+    Parts {
+        providers,
+        ledger: storage.ledger.clone(),
+        cache: storage.cache.clone(),
+        semantic: local.zip(storage.questions.clone()).map(|(local, questions)| local.semantic(questions)),
+        batch: Some(BatchParts { jobs: storage.jobs.clone(), files: storage.files.clone() }),
+        originals: Some(storage.originals.clone()),
+        keys: storage.keys.clone(),
+        feedback: storage.feedback.clone(),
+        clock: Arc::clone(clock),
+        ids: Arc::clone(ids),
+        spawn: Arc::clone(spawn),
+    }
+}
 
 /// Providers on this machine that can be asked which models they have.
 fn listed(providers: &[ProviderEntry]) -> Vec<Listed> {

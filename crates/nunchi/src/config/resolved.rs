@@ -167,12 +167,7 @@ impl Config {
             price_source: layers.optional("prices.source"),
             price_refresh: layers.time("prices.refresh"),
             currency: layers.currency(),
-            local: LocalConfig {
-                enabled: layers.flag_value("local.enabled"),
-                chat: layers.text("local.chat"),
-                encoder: layers.text("local.encoder"),
-                weights: layers.optional("local.weights").map(PathBuf::from),
-            },
+            local: layers.local(),
             replay: layers.replay(),
             agent: layers.agent(),
             tools: layers.tools(variables),
@@ -181,11 +176,7 @@ impl Config {
             providers,
             mcp: layers.read_mcp(variables),
             mcp_server: layers.mcp_server(),
-            aliases: layers
-                .map("aliases")
-                .into_iter()
-                .filter_map(|(k, v)| Some((k, v.into_iter().next()?)))
-                .collect(),
+            aliases: layers.aliases(),
             fallbacks: layers.map("fallbacks"),
         };
         if layers.problems.is_empty() { Ok(config) } else { Err(ConfigError(layers.problems)) }
@@ -193,6 +184,20 @@ impl Config {
 }
 
 impl Layers {
+    fn local(&mut self) -> LocalConfig {
+        LocalConfig {
+            enabled: self.flag_value("local.enabled"),
+            chat: self.text("local.chat"),
+            encoder: self.text("local.encoder"),
+            weights: self.optional("local.weights").map(PathBuf::from),
+        }
+    }
+
+    fn aliases(&mut self) -> BTreeMap<String, String> {
+        let written = self.map("aliases").into_iter();
+        written.filter_map(|(name, model)| Some((name, model.into_iter().next()?))).collect()
+    }
+
     fn address(&mut self) -> SocketAddr {
         let text = self.text("server.listen");
         text.parse().unwrap_or_else(|_| {

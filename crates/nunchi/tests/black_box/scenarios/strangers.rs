@@ -9,7 +9,7 @@ use std::net::TcpListener;
 fn page(html: &'static str) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = listener.local_addr().expect("an address").port();
-    std::thread::spawn(move || {
+    let serving = move || {
         for stream in listener.incoming() {
             let Ok(mut stream) = stream else { continue };
             let _request = stream.read(&mut [0; 4096]);
@@ -19,7 +19,8 @@ fn page(html: &'static str) -> u16 {
             );
             let _left = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(html.as_bytes()));
         }
-    });
+    };
+    std::thread::Builder::new().name("page".into()).spawn(serving).expect("a thread");
     port
 }
 

@@ -1,0 +1,71 @@
+//! Those who work for the owner: the agent with its tools and memory, and what is offered to the agents of others.
+
+use crate::agents::{Agents, Outfit, learn};
+use crate::config::{Config, Learning};
+use crate::failure::Failure;
+use crate::home::Home;
+use crate::local_models::LocalModels;
+use crate::mcp::{OfferParts, mcp_hub, mcp_offers};
+use crate::memory::memory_keeper;
+use crate::runtime::Tasks;
+use crate::storage::Storage;
+use crate::toolbox::{Reach, Toolbox, skill_registry};
+use nunchi_agent::MemoryKeeper;
+use nunchi_core::{Clock, ContextSource, Ids, Memory, Model, Spawn, TaskName};
+use nunchi_gateway::Gateway;
+use nunchi_tools::{McpHub, McpOffers, SkillCatalog};
+use std::sync::Arc;
+
+/// What they stand on.
+pub(crate) struct Ground<'a> {
+    pub(crate) home: &'a Home,
+    pub(crate) config: &'a Config,
+    pub(crate) gateway: &'a Arc<Gateway>,
+    pub(crate) storage: &'a Storage,
+    pub(crate) local: Option<&'a LocalModels>,
+}
+
+/// The agent, its memory, the servers whose tools it uses, and what others may use of it.
+pub(crate) struct Crew {
+    pub(crate) agents: Agents,
+    pub(crate) mcp: Arc<McpHub>,
+    pub(crate) mcp_offers: McpOffers,
+    pub(crate) memory: Arc<MemoryKeeper>,
+}
+
+impl Crew {
+    /// A crew that has taken nothing up yet; it learns from what it will do.
+    pub(crate) fn new(
+        ground: &Ground<'_>,
+        tasks: &Arc<Tasks>,
+        clock: &Arc<dyn Clock>,
+        ids: &Arc<dyn Ids>,
+    ) -> Result<Self, Failure> {
+        let Ground { home, config, gateway, storage, local } = *ground;
+        let (clock, ids) = (|| Arc::clone(clock), || Arc::clone(ids));
+        let spawn = || Arc::clone(tasks) as Arc<dyn Spawn>;
+        let mcp = mcp_hub(home, config, clock(), None)?;
+        let memory = memory_keeper(storage, local, clock(), ids());
+        let reach = Reach {
+            memory: Arc::clone(&memory) as Arc<dyn Memory>,
+            notifier: storage.notifier.clone(),
+            hub: Arc::clone(&mcp),
+        };
+        let tools = Toolbox::open(home, config, clock(), reach)?;
+        let skills = Arc::new(SkillCatalog::new(skill_registry(home)));
+        let context = vec![Arc::clone(&memory) as Arc<dyn ContextSource>, skills];
+        let outfit = Outfit { clock: clock(), ids: ids(), spawn: spawn(), tools: tools.clone(), context };
+        let agents = Agents::new(gateway, storage, config, outfit);
+        let approvals = Arc::clone(&agents.approvals);
+        let offered = OfferParts { tools, approvals, clock: clock(), ids: ids(), spawn: spawn() };
+        let by_model = match &config.agent.learn {
+            Learning::ByModel(name) => Some((gateway.clone() as Arc<dyn Model>, name.clone())),
+            Learning::Asked | Learning::Off => None,
+        };
+        if config.agent.learn != Learning::Off {
+            let learning = learn(Arc::clone(&agents.agent), Arc::clone(&memory), by_model);
+            tasks.spawn(TaskName::MemoryKeeper, Box::pin(learning));
+        }
+        Ok(Self { mcp_offers: mcp_offers(config, offered), agents, mcp, memory })
+    }
+}
