@@ -7,6 +7,9 @@ use axum::routing::post;
 use http::StatusCode;
 use serde_json::{Value, json};
 
+/// Nobody answers here, so that nothing waits for an answer.
+const CONFIG: &str = "# mine\n[mcp_server]\nwait = \"0s\"\n";
+
 /// A server of the older era with a tool that reads and one that does not.
 async fn answer(Json(request): Json<Value>) -> Response {
     if request.get("id").is_none() {
@@ -77,7 +80,7 @@ fn result(got: &Got) -> Value {
 #[tokio::test(flavor = "multi_thread")]
 async fn added_accepted_called_and_offered_on() {
     let url = stranger().await;
-    let home = Home::with_config("# mine\n");
+    let home = Home::with_config(CONFIG);
     home.json(&["mcp", "add", "far", "--url", &url, "--trust-hints"]);
     let looked = home.json(&["mcp", "tools", "far"]);
     assert_eq!(looked["changes"].as_array().map(Vec::len), Some(2), "{looked}");
@@ -111,7 +114,7 @@ async fn added_accepted_called_and_offered_on() {
     server.stop();
 
     home.json(&["mcp", "remove", "far"]);
-    assert_eq!(std::fs::read_to_string(home.path("nunchi.toml")).expect("a file").trim(), "# mine");
+    assert_eq!(std::fs::read_to_string(home.path("nunchi.toml")).expect("a file").trim(), CONFIG.trim());
     assert_eq!(home.json(&["mcp", "tools"])["tools"], json!([]));
 }
 
