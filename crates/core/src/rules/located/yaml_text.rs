@@ -185,7 +185,9 @@ mod tests {
             assert!(error.message.contains(what), "{text}: {error}");
             assert_eq!(error.at.line, line, "{text}: {error}");
         }
-        assert!(read_yaml(&"[".repeat(1_000)).unwrap_err().message.contains("deeper"));
+        let nested = |depth| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        assert!(read_yaml(&nested(32)).is_ok() && read_yaml(&nested(1_000)).is_err());
+        assert!(read_yaml(&nested(33)).unwrap_err().message.contains("deeper"));
         assert!(
             read_yaml(&format!("[{}]", "1,".repeat(30_000))).unwrap_err().message.contains("more than 20000")
         );
