@@ -11,7 +11,7 @@ pub(crate) use data::{
     BatchCommand, BudgetCommand, CacheCommand, CompressCommand, KeysCommand, ModelsCommand, PricesCommand,
     RatingArg, RouteCommand, TierArg,
 };
-pub(crate) use eval::EvalCommand;
+pub(crate) use eval::{EvalCommand, EvalRun};
 pub(crate) use memory::{FactStateArg, MemoryCommand};
 
 pub(crate) use mcp::McpCommand;
