@@ -59,7 +59,7 @@ impl Service {
         providers.extend(local.iter().flat_map(LocalModels::entries));
         let settings = settings(home, config, &providers)?;
         let discovery = Discovery::new(config, listed, settings.tiers.clone());
-        let parts = gateway_parts(&storage, local.as_ref(), providers, (&clock, &ids, &spawn));
+        let parts = gateway_parts(&storage, local.as_ref(), providers, &clock, &ids, &spawn);
         let gateway = Gateway::new(parts, settings);
         gateway.keys().load().await?;
         gateway.load_learned().await;
@@ -97,7 +97,9 @@ fn gateway_parts(
     storage: &Storage,
     local: Option<&LocalModels>,
     providers: Vec<ProviderEntry>,
-    (clock, ids, spawn): (&Arc<dyn Clock>, &Arc<dyn Ids>, &Arc<dyn Spawn>),
+    clock: &Arc<dyn Clock>,
+    ids: &Arc<dyn Ids>,
+    spawn: &Arc<dyn Spawn>,
 ) -> Parts {
     Parts {
         providers,

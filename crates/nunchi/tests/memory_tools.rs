@@ -1,5 +1,5 @@
 //! The tools over memory, with the keeper and SQLite behind them: what they answer, how they are taken back, what a crash leaves.
-#![expect(clippy::expect_used, clippy::panic, reason = "tests fail loudly")]
+#![expect(clippy::expect_used, reason = "tests fail loudly")]
 
 use nunchi_agent::{MemoryKeeper, MemoryParts, MemorySettings};
 use nunchi_core::{

@@ -47,22 +47,22 @@ pub(crate) enum RunsCommand {
     },
     /// One run with its steps.
     Show {
-        /// Its id, or the end of it.
+        /// Its id, the end of it, or `last`.
         id: String,
     },
     /// Follow a run as it happens.
     Watch {
-        /// Its id, or the end of it.
+        /// Its id, the end of it, or `last`.
         id: String,
     },
     /// Stop a run and its sub-agents.
     Cancel {
-        /// Its id, or the end of it.
+        /// Its id, the end of it, or `last`.
         id: String,
     },
     /// Take up a run that nobody drives.
     Resume {
-        /// Its id, or the end of it.
+        /// Its id, the end of it, or `last`.
         id: String,
         /// Go on with an ended workflow at this node, as a new run.
         #[arg(long, value_name = "NODE")]
@@ -70,7 +70,7 @@ pub(crate) enum RunsCommand {
     },
     /// Take back what a run changed.
     Undo {
-        /// Its id, or the end of it.
+        /// Its id, the end of it, or `last`.
         id: String,
         /// Only this step.
         #[arg(long)]
@@ -102,12 +102,12 @@ pub(crate) enum ApprovalsCommand {
     },
     /// One question with exact arguments and the change.
     Show {
-        /// Its id, or the end of it.
+        /// Its id, the end of it, or `last`.
         id: String,
     },
     /// Say yes.
     Approve {
-        /// Its id, or the end of it.
+        /// Its id, the end of it, or `last`.
         id: String,
         /// And allow such calls from now on.
         #[arg(long)]
@@ -115,7 +115,7 @@ pub(crate) enum ApprovalsCommand {
     },
     /// Say no.
     Deny {
-        /// Its id, or the end of it.
+        /// Its id, the end of it, or `last`.
         id: String,
         /// Why; the model is told.
         #[arg(long, value_name = "TEXT")]
@@ -123,7 +123,7 @@ pub(crate) enum ApprovalsCommand {
     },
     /// Answer a question in words.
     Reply {
-        /// Its id, or the end of it.
+        /// Its id, the end of it, or `last`.
         id: String,
         /// The answer.
         text: Vec<String>,

@@ -1,6 +1,7 @@
 //! The real binary from outside: its commands, its files, its server, in a home folder of its own.
 #![expect(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests fail loudly")]
 
+mod agents_page;
 mod batch;
 mod budgets;
 mod compression;

@@ -20,7 +20,10 @@ use super::Desk;
 use crate::failure::Failure;
 use serde_json::Value;
 
-/// The one id that a person means: written whole, or enough of its beginning or end to tell it apart.
+/// Names the newest of a list.
+const LAST: &str = "last";
+
+/// The one id that a person means: `last`, or written whole, or enough of its beginning or end to tell it apart.
 pub(super) async fn find(desk: &Desk, path: &str, list: &str, typed: &str) -> Result<String, Failure> {
     if typed.parse::<uuid::Uuid>().is_ok() {
         return Ok(typed.to_owned());
@@ -28,6 +31,9 @@ pub(super) async fn find(desk: &Desk, path: &str, list: &str, typed: &str) -> Re
     let all: Value = desk.client.get(path).await?;
     let items = all.get(list).unwrap_or(&all).as_array().cloned().unwrap_or_default();
     let ids: Vec<_> = items.iter().filter_map(|item| item["id"].as_str().map(str::to_owned)).collect();
+    if let (LAST, Some(newest)) = (typed, ids.first()) {
+        return Ok(newest.clone());
+    }
     let mut fitting = ids.iter().filter(|id| id.starts_with(typed) || id.ends_with(typed));
     match (fitting.next(), fitting.next()) {
         (Some(id), None) if typed.len() >= 4 => Ok(id.clone()),
