@@ -7,7 +7,7 @@ pub(crate) use data::{
     BatchCommand, BudgetCommand, CacheCommand, CompressCommand, KeysCommand, ModelsCommand, PricesCommand,
     RatingArg, RouteCommand, TierArg,
 };
-pub(crate) use memory::{FactKindArg, FactStateArg, MemoryCommand};
+pub(crate) use memory::{FactStateArg, MemoryCommand};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::net::SocketAddr;
