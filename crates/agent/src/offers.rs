@@ -31,6 +31,9 @@ pub(crate) fn allowed_tools(state: &RunState) -> impl Iterator<Item = &ToolSpec>
 }
 
 fn specs(state: &RunState) -> Vec<ToolSpec> {
+    if state.toolless {
+        return Vec::new();
+    }
     let mut specs: Vec<_> = allowed_tools(state).cloned().collect();
     // A workflow shows no model its tools, but its nodes ask people.
     if state.order.workflow.is_some() {

@@ -102,6 +102,9 @@ pub struct RunState {
     pub(crate) receipts: Vec<Receipt>,
     pub(crate) owner_texts: Vec<String>,
     pub(crate) stranger: bool,
+    /// Whether the model cannot call tools, so that it is shown none.
+    #[serde(default)]
+    pub(crate) toolless: bool,
     /// What the model sees under another name.
     #[serde(default)]
     pub(crate) masks: Masks,
@@ -149,6 +152,7 @@ impl RunState {
             seen: BTreeMap::new(),
             receipts: Vec::new(),
             owner_texts,
+            toolless: false,
             masks: Masks::default(),
             stranger: order.stranger || order.asked_by == Label::Stranger,
             refused: BTreeSet::new(),

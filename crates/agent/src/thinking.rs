@@ -13,6 +13,8 @@ use nunchi_core::{
     ToolChoice, mask_secrets, prompt_token_bound, upper_bound,
 };
 
+/// The code of a model that cannot do what it is asked for.
+const UNSUPPORTED: &str = "model.unsupported";
 /// The smallest output cap that a call is made with when money is short.
 const LEAST_OUTPUT: u64 = 256;
 
@@ -227,6 +229,14 @@ impl Machine {
     pub(crate) fn model_failed(&mut self, code: String, message: String) {
         let draft = Draft::new(StepKind::Model, self.state.phase.as_str()).output(message.clone());
         self.record(draft.status(StepStatus::Failed, code.clone()));
+        // A small model may not know of tools; where the mode needs none it answers without them, and says nothing was done.
+        let may_do_without = !self.policy().plans && !offered_tools(&self.state).is_empty();
+        if code == UNSUPPORTED && may_do_without {
+            self.state.toolless = true;
+            let draft = Draft::new(StepKind::Guard, "the model cannot call tools; it answers without them");
+            self.record(draft.status(StepStatus::Refused, "model.toolless"));
+            return self.call_model();
+        }
         if self.state.chances.failures == 0 {
             return self.fail(&code, message);
         }

@@ -8,6 +8,7 @@ mod judge;
 mod machine;
 mod memory;
 mod support;
+mod toolless;
 mod undo;
 mod workflow_files;
 mod workflows;

@@ -45,6 +45,13 @@ impl World {
         self.folder.path().join("work").join(name)
     }
 
+    /// Whether what stands in a file is, byte for byte, what the run has seen of it.
+    pub(super) fn knows(&self, file: &str) -> bool {
+        let now =
+            std::fs::read(self.at(file)).ok().map(|bytes| nunchi_core::ContentHash::of(bytes).to_string());
+        now.is_some() && now.as_ref() == self.seen.get(file)
+    }
+
     pub(super) fn text(&self, name: &str) -> Option<String> {
         std::fs::read_to_string(self.at(name)).ok()
     }
