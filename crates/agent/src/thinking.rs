@@ -233,6 +233,10 @@ impl Machine {
         let may_do_without = !self.policy().plans && !offered_tools(&self.state).is_empty();
         if code == UNSUPPORTED && may_do_without {
             self.state.toolless = true;
+            // Words about tools only lead a small model astray.
+            if self.state.order.output_schema.is_none() && self.state.order.context.is_empty() {
+                self.state.thread.retain(|message| message.role != Role::System);
+            }
             let draft = Draft::new(StepKind::Guard, "the model cannot call tools; it answers without them");
             self.record(draft.status(StepStatus::Refused, "model.toolless"));
             return self.call_model();

@@ -17,6 +17,7 @@ async fn it_answers_without_them_and_the_record_says_so() {
     assert_eq!(record.outcome.unwrap().text, "Paris.");
     let calls = model.requests();
     assert!(!calls[0].0.tools.is_empty() && calls[1].0.tools.is_empty());
+    assert_eq!(calls[1].0.messages.len(), 1, "nor is it told how to use them");
     let steps = world.runs.all_steps(id);
     assert!(
         steps

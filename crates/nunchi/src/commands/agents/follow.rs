@@ -112,7 +112,8 @@ impl<'a> Page<'a> {
             "refused" => "✗",
             _ => "!",
         };
-        let what = [text("tool"), text("input")].join(" ");
+        let named = if text("tool").is_empty() { text("why") } else { text("tool") };
+        let what = [named, text("input")].join(" ");
         let mut shown =
             format!("{mark} {:>3} {} · {} ms{cost}", step["step"], line(&what, 90), step["latency_ms"]);
         if text("status") != "ok" {

@@ -102,7 +102,7 @@ fn shown(run: &Value, lang: Lang) -> String {
         vec![
             step["step"].to_string(),
             text(&step["kind"]),
-            line(&format!("{} {}", text(&step["tool"]), text(&step["input"])), 44),
+            line(&format!("{} {}", named(step), text(&step["input"])), 44),
             line(&text(&step["output"]), 44),
             step["tokens"].to_string(),
             if cost == NanoUsd::ZERO { String::new() } else { usd(cost) },
@@ -131,6 +131,12 @@ fn shown(run: &Value, lang: Lang) -> String {
         }
     }
     page
+}
+
+/// What a step was: its tool or model, else what it was for.
+fn named(step: &Value) -> &str {
+    let tool = step["tool"].as_str().filter(|tool| !tool.is_empty());
+    tool.or(step["why"].as_str()).unwrap_or_default()
 }
 
 /// Where a run stands, in a line.
