@@ -9,7 +9,9 @@ use crate::words::{
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// Judges one call. The strictest fitting rule decides; without one, what stays inside and can be undone runs and all else
+/// Judges one call. Of the fitting rules one that denies decides, then the one that names the most values in full, then the
+/// strictest: so a call that was granted for good is not asked about again by a rule for all calls of its tool. Without a rule,
+/// what stays inside and can be undone runs and all else
 /// asks. A guarded argument of a stranger's making is asked about even so, unless the rule that allows it names that very
 /// value: a pattern with `*` is no such name.
 pub fn decide_permission(
@@ -23,8 +25,8 @@ pub fn decide_permission(
     let decided = rules
         .iter()
         .filter(|rule| fits(rule, &spec.name, arguments))
-        // Of equally strict rules the first decides.
-        .reduce(|best, rule| if rule.verdict > best.verdict { rule } else { best });
+        // Of equal rules the first decides.
+        .reduce(|best, rule| if weight(rule) > weight(best) { rule } else { best });
     let (verdict, ground) = match decided {
         Some(rule) => (rule.verdict, Ground::Rule(rule.name.clone())),
         None if spec.effect <= EffectClass::Reversible && spec.reach == Reach::Inside => {
@@ -84,6 +86,12 @@ fn fits(rule: &PermissionRule, tool: &str, arguments: &Value) -> bool {
                 Verdict::Ask | Verdict::Deny => values.iter().any(fit),
             }
         })
+}
+
+/// How much a rule counts beside others.
+fn weight(rule: &PermissionRule) -> (bool, usize, Verdict) {
+    let named = rule.arguments.values().filter(|pattern| !pattern.contains('*')).count();
+    (rule.verdict == Verdict::Deny, named, rule.verdict)
 }
 
 /// A rule with a star never allows a value that climbs out of the folder the pattern seems to name.
@@ -197,6 +205,23 @@ mod tests {
         let granted = [grant];
         assert_eq!(judge(&granted, &mail(), arguments, true).0, Verdict::Allow);
         assert_eq!(judge(&granted, &mail(), json!({"to": "other@example.com"}), false).0, Verdict::Ask);
+    }
+
+    #[test]
+    fn a_grant_is_not_asked_about_again() {
+        let arguments = json!({"path": "notes/a.md"});
+        let always = rule("ask", "write_file", &[], Verdict::Ask);
+        let rules = [always.clone(), offer_grant(&write(), &arguments)];
+        assert_eq!(judge(&rules, &write(), arguments.clone(), false).0, Verdict::Allow);
+        assert_eq!(judge(&rules, &write(), json!({"path": "notes/b.md"}), false).0, Verdict::Ask);
+        // A pattern grants nothing against a rule that asks, and nothing holds against one that denies.
+        let wide = rule("wide", "write_file", &[("path", "notes/*")], Verdict::Allow);
+        assert_eq!(judge(&[always, wide], &write(), arguments.clone(), false).0, Verdict::Ask);
+        let no = rule("no", "write_*", &[], Verdict::Deny);
+        assert_eq!(
+            judge(&[no, offer_grant(&write(), &arguments)], &write(), arguments, false).0,
+            Verdict::Deny
+        );
     }
 
     #[test]
