@@ -61,6 +61,22 @@ async fn take_back(
     Ok(undone.redo)
 }
 
+/// A call that changes a file; gives what takes it back. What the user wrote is nothing new to a run that knows those very words.
+async fn change(
+    world: &mut World,
+    tool: &str,
+    file: u8,
+    arguments: Value,
+    theirs: &mut Theirs,
+) -> Option<Value> {
+    let knew = world.knows(&name(file));
+    let output = world.call(tool, arguments).await.ok()?;
+    if knew {
+        theirs.unseen.remove(&name(file));
+    }
+    output.undo
+}
+
 async fn live(deeds: Vec<Deed>) -> Result<(), TestCaseError> {
     let mut world = World::new();
     let mut records: Vec<Value> = Vec::new();
@@ -75,23 +91,11 @@ async fn live(deeds: Vec<Deed>) -> Result<(), TestCaseError> {
             }
             Deed::Write(file, text) => {
                 let write = json!({"path": name(file), "text": format!("run {text}")});
-                // What the user wrote is nothing new to a run that knows those very words.
-                let knew = world.knows(&name(file));
-                if let Ok(output) = world.call("write_file", write).await {
-                    records.extend(output.undo);
-                    if knew {
-                        theirs.unseen.remove(&name(file));
-                    }
-                }
+                records.extend(change(&mut world, "write_file", file, write, &mut theirs).await);
             }
             Deed::Delete(file) => {
-                let knew = world.knows(&name(file));
-                if let Ok(output) = world.call("delete_file", json!({"path": name(file)})).await {
-                    records.extend(output.undo);
-                    if knew {
-                        theirs.unseen.remove(&name(file));
-                    }
-                }
+                let delete = json!({"path": name(file)});
+                records.extend(change(&mut world, "delete_file", file, delete, &mut theirs).await);
             }
             Deed::Move(from, to) => {
                 let output = world.call("move_file", json!({"from": name(from), "to": name(to)})).await.ok();
