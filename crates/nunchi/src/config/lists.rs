@@ -25,7 +25,10 @@ const PERMISSION_KEYS: [(&str, &str); 4] = [
     ("name", "Name, shown with what the rule decided; its tool and verdict if left out."),
     ("tool", "Which tools of agents, as a pattern with `*`."),
     ("arguments", "Which values of which arguments, as a table of patterns with `*`; all must fit."),
-    ("verdict", "allow, ask or deny. Of several rules that fit a call one that denies decides, then one that names values in full, then the strictest."),
+    (
+        "verdict",
+        "allow, ask or deny. Of several rules that fit a call one that denies decides, then one that names values in full, then the strictest.",
+    ),
 ];
 
 /// Keys of a `[[databases]]` table, with their meaning.
