@@ -1,7 +1,6 @@
 """A LiteLLM proxy as an upstream of Nunchi, and Nunchi as an upstream of LiteLLM."""
 
 import os
-import pathlib
 import subprocess
 import sys
 import time
@@ -36,7 +35,7 @@ def pair(upstreams, tmp_path_factory):
     proxy_config = home / "proxy.yaml"
     proxy_config.write_text(PROXY.format(base=nunchi.base, key=nunchi.key))
     log = open(home / "proxy.log", "wb")
-    command = [pathlib.Path(sys.executable).parent / "litellm", "--config", str(proxy_config), "--host", "127.0.0.1", "--port", str(port)]
+    command = [os.environ["LITELLM_BIN"], "--config", str(proxy_config), "--host", "127.0.0.1", "--port", str(port)]
     proxy = subprocess.Popen(command, stdout=log, stderr=log, env=os.environ | {"LITELLM_LOCAL_MODEL_COST_MAP": "True"})
     wait_for(f"http://127.0.0.1:{port}/health/liveliness", proxy, home / "proxy.log")
     yield nunchi, f"http://127.0.0.1:{port}"

@@ -26,8 +26,10 @@ const DEBIAN: [(&str, Sign); 10] = [
 ];
 
 /// PyPI packages of the black-box tests.
-const PYPI: [&str; 6] =
-    ["anthropic==2.11.0", "mcp==2.*", "openai==3.52.0", "pydantic>=2", "pytest>=8", "litellm[proxy]==1.*"];
+const PYPI: [&str; 5] = ["anthropic==2.11.0", "mcp==2.*", "openai==3.52.0", "pydantic>=2", "pytest>=8"];
+
+/// The proxy, in a Python of its own: it does not get on with the present `mcp`.
+const PROXY: [&str; 1] = ["litellm[proxy]==1.*"];
 
 /// npm packages of the black-box tests.
 const NPM: [&str; 7] = [
@@ -45,6 +47,8 @@ const NPM: [&str; 7] = [
 pub(crate) struct Peers {
     /// A Python with the SDKs.
     pub(crate) python: PathBuf,
+    /// The LiteLLM proxy.
+    pub(crate) litellm: PathBuf,
     /// A folder whose node_modules holds the npm packages.
     pub(crate) node: PathBuf,
 }
@@ -54,7 +58,9 @@ pub(crate) fn install(root: &Path) -> Result<Peers> {
     debian()?;
     let folder = root.join("target/test-peers");
     std::fs::create_dir_all(&folder)?;
-    Ok(Peers { python: python(&folder)?, node: node(&folder)? })
+    let python = environment(&folder, "venv", &PYPI)?;
+    let litellm = environment(&folder, "venv-litellm", &PROXY)?.with_file_name("litellm");
+    Ok(Peers { python, litellm, node: node(&folder)? })
 }
 
 impl Sign {
@@ -95,16 +101,17 @@ fn debian() -> Result<()> {
     if installed { Ok(()) } else { bail!("as root: apt-get install {}", missing.join(" ")) }
 }
 
-fn python(folder: &Path) -> Result<PathBuf> {
-    let venv = folder.join("venv");
+/// A Python with these packages, in a folder of its own.
+fn environment(folder: &Path, name: &str, packages: &[&str]) -> Result<PathBuf> {
+    let venv = folder.join(name);
     let python = venv.join("bin/python");
     let stamp = venv.join("installed.txt");
-    let wanted = PYPI.join("\n");
+    let wanted = packages.join("\n");
     if std::fs::read_to_string(&stamp).is_ok_and(|had| had == wanted) {
         return Ok(python);
     }
     run(Command::new("python3").args(["-m", "venv"]).arg(&venv))?;
-    run(Command::new(&python).args(["-m", "pip", "install", "--quiet"]).args(PYPI))?;
+    run(Command::new(&python).args(["-m", "pip", "install", "--quiet"]).args(packages))?;
     std::fs::write(stamp, wanted)?;
     Ok(python)
 }

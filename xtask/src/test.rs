@@ -102,6 +102,7 @@ fn python(root: &Path, peers: Option<&Peers>) -> Result<()> {
     let Some(peers) = peers else { bail!("the peers are not installed") };
     let mut command = Command::new(&peers.python);
     command.args(["-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/sdk"]);
+    command.env("LITELLM_BIN", &peers.litellm);
     black_box(&mut command, root);
     shell(&mut command)
 }
