@@ -12,7 +12,7 @@ import { pathToFileURL } from "node:url";
 
 const { NODE_PEERS, NUNCHI_BIN, SCRIPTED_UPSTREAM_BIN } = process.env;
 const { default: OpenAI } = await import(pathToFileURL(createRequire(NODE_PEERS).resolve("openai")));
-const home = mkdtempSync(join(tmpdir(), "nunchi-js-"));
+const folder = () => mkdtempSync(join(tmpdir(), "nunchi-js-"));
 const running = [];
 let client;
 
@@ -43,18 +43,25 @@ async function ready(base) {
   throw new Error("the server did not start");
 }
 
+// A running Nunchi: its command line, and a client.
+async function startNunchi(home, more, ...flags) {
+  const listen = `127.0.0.1:${await freePort()}`;
+  const env = { ...process.env, ...more };
+  const command = (...words) => JSON.parse(execFileSync(NUNCHI_BIN, [...words, "--home", home, "--json"], { env }));
+  running.push(spawn(NUNCHI_BIN, ["up", "--home", home, "--listen", listen, ...flags], { env, stdio: "ignore" }));
+  await ready(`http://${listen}`);
+  const { key } = command("keys", "create", "js");
+  return { command, client: new OpenAI({ baseURL: `http://${listen}/v1`, apiKey: key, maxRetries: 0 }) };
+}
+
 before(async () => {
   const urls = await startUpstreams();
-  const providers = ["openai", "anthropic", "gemini", "ollama"].map(
+  const home = folder();
+  const providers = ["openai", "anthropic", "gemini", "ollama", "perplexity"].map(
     (name) => `[[providers]]\nname = "${name}"\ndialect = "${name}"\nbase_url = "${urls[name]}"\napi_key_env = "SCRIPTED_KEY"\n`,
   );
   writeFileSync(join(home, "nunchi.toml"), `[limits]\nchat_per_minute = 0\n[retry]\nattempts = 1\n${providers.join("")}`);
-  const listen = `127.0.0.1:${await freePort()}`;
-  const env = { ...process.env, SCRIPTED_KEY: "sk-scripted" };
-  running.push(spawn(NUNCHI_BIN, ["up", "--home", home, "--listen", listen, "--offline"], { env, stdio: "ignore" }));
-  await ready(`http://${listen}`);
-  const made = JSON.parse(execFileSync(NUNCHI_BIN, ["keys", "create", "js", "--home", home, "--json"], { env }));
-  client = new OpenAI({ baseURL: `http://${listen}/v1`, apiKey: made.key, maxRetries: 0 });
+  ({ client } = await startNunchi(home, { SCRIPTED_KEY: "sk-scripted" }, "--offline"));
 });
 
 after(() => running.forEach((child) => child.kill("SIGTERM")));
@@ -68,7 +75,9 @@ const schema = {
 };
 const tools = [{ type: "function", function: { name: "get_weather", parameters: schema } }];
 
-for (const model of ["openai/gpt-5-mini", "anthropic/claude-haiku-4-5", "gemini/gemini-2.5-flash", "ollama/llama3.2"]) {
+const toolModels = ["openai/gpt-5-mini", "anthropic/claude-haiku-4-5", "gemini/gemini-2.5-flash", "ollama/llama3.2"];
+
+for (const model of [...toolModels, "perplexity/sonar"]) {
   test(`chat with ${model}`, async () => {
     const answer = await client.chat.completions.create({ model, messages: user(`say: hello ${model}`) });
     assert.equal(answer.choices[0].message.content, `hello ${model}`);
@@ -82,17 +91,19 @@ for (const model of ["openai/gpt-5-mini", "anthropic/claude-haiku-4-5", "gemini/
     assert.equal(text, `흐름 ${model}`);
   });
 
+  test(`structured output with ${model}`, async () => {
+    const format = { type: "json_schema", json_schema: { name: "place", schema, strict: true } };
+    const answer = await client.chat.completions.create({ model, messages: user("a place as json"), response_format: format });
+    assert.equal(typeof JSON.parse(answer.choices[0].message.content).city, "string");
+  });
+}
+
+for (const model of toolModels) {
   test(`tools with ${model}`, async () => {
     const answer = await client.chat.completions.create({ model, messages: user("use the get_weather tool"), tools });
     const [call] = answer.choices[0].message.tool_calls;
     assert.equal(call.function.name, "get_weather");
     assert.deepEqual(Object.keys(JSON.parse(call.function.arguments)), ["city"]);
-  });
-
-  test(`structured output with ${model}`, async () => {
-    const format = { type: "json_schema", json_schema: { name: "place", schema, strict: true } };
-    const answer = await client.chat.completions.create({ model, messages: user("a place as json"), response_format: format });
-    assert.equal(typeof JSON.parse(answer.choices[0].message.content).city, "string");
   });
 }
 
@@ -102,9 +113,26 @@ test("responses, streamed", async () => {
   assert.equal(final.output_text, "from responses");
 });
 
+test("citations are kept", async () => {
+  const answer = await client.chat.completions.create({ model: "perplexity/sonar", messages: user("cite your sources") });
+  assert.ok(answer.citations.length > 0);
+});
+
 test("embeddings", async () => {
   const answer = await client.embeddings.create({ model: "openai/text-embedding-3-small", input: ["하나", "two"] });
   assert.equal(answer.data.length, 2);
+});
+
+test("the embedded model answers, whole and as a stream, with nothing configured", async () => {
+  const alone = await startNunchi(folder(), {});
+  alone.command("models", "pull");
+  const asked = { model: "auto", max_tokens: 40, messages: user("What is 2+2? Answer briefly.") };
+  const answer = await alone.client.chat.completions.create(asked);
+  assert.match(answer.choices[0].message.content, /4/);
+  let pieces = 0;
+  const stream = await alone.client.chat.completions.create({ ...asked, messages: user("Name three colours."), stream: true });
+  for await (const chunk of stream) pieces += chunk.choices[0]?.delta?.content ? 1 : 0;
+  assert.ok(pieces > 3);
 });
 
 test("errors carry our code", async () => {
