@@ -4,6 +4,7 @@ use super::session::{Session, Taste};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
+use std::borrow::Cow;
 
 /// A page of the navigation.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -111,7 +112,7 @@ fn mark() -> Markup {
 }
 
 /// A whole document.
-fn document(frame: &Frame, taste: Taste, title: &str, body: &Markup, script: Option<&str>) -> Markup {
+fn document(frame: &Frame, taste: Taste, title: &str, body: &Markup, scripts: &[&str]) -> Markup {
     let asset = |name: &str| format!("/console/assets/{name}?v={}", frame.version);
     html! {
         (DOCTYPE)
@@ -125,15 +126,25 @@ fn document(frame: &Frame, taste: Taste, title: &str, body: &Markup, script: Opt
                 link rel="icon" type="image/svg+xml" href=(asset("mark.svg"));
                 link rel="stylesheet" href=(asset("console.css"));
                 script defer src=(asset("console.js")) {}
-                @if let Some(script) = script { script defer src=(asset(script)) {} }
+                @for script in scripts { script defer src=(asset(script)) {} }
             }
             (body)
         }
     }
 }
 
-/// A page for a signed-in administrator.
+/// A page for a signed-in administrator, named as its place.
 pub(super) fn page(frame: &Frame, session: &Session, place: Place, content: &Markup) -> Response {
+    titled(frame, session, (place, place.name(session.taste)), content)
+}
+
+/// A page with a title of its own.
+pub(super) fn titled(
+    frame: &Frame,
+    session: &Session,
+    (place, title): (Place, &str),
+    content: &Markup,
+) -> Response {
     let (taste, words) = (session.taste, session.taste.words());
     let body = html! {
         body {
@@ -162,12 +173,13 @@ pub(super) fn page(frame: &Frame, session: &Session, place: Place, content: &Mar
             (ask_dialog(taste))
         }
     };
-    let script = match place {
-        Place::Chat => Some("chat.js"),
-        Place::Runs => Some("runs.js"),
-        _ => None,
+    let scripts: &[&str] = match place {
+        Place::Chat => &["chat.js"],
+        Place::Runs => &["runs.js", "questions.js"],
+        Place::Approvals => &["questions.js"],
+        _ => &[],
     };
-    document(frame, taste, place.name(taste), &body, script).into_response()
+    document(frame, taste, title, &body, scripts).into_response()
 }
 
 /// A page for someone who is not signed in.
@@ -178,7 +190,7 @@ pub(super) fn bare(frame: &Frame, taste: Taste, title: &str, content: &Markup) -
             main #content { a.brand href="/" { (mark()) span { "Nunchi" } small lang="ko" { "눈치" } } (content) }
         }
     };
-    document(frame, taste, title, &body, None).into_response()
+    document(frame, taste, title, &body, &[]).into_response()
 }
 
 /// Language and theme.
@@ -252,6 +264,27 @@ pub(super) fn notice(text: &str, hint: Option<&str>, bad: bool) -> Markup {
     }
 }
 
+/// Text as it is read, with a name for each letter that a reader cannot see: those that turn the direction of text, those of
+/// no width, and controls. What is approved must be what is seen.
+pub(super) fn visible(text: &str) -> Cow<'_, str> {
+    let hidden = |letter: char| {
+        matches!(letter, '\u{200B}' | '\u{200C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{2069}' | '\u{FEFF}' | '\u{E0000}'..='\u{E007F}')
+            || (letter.is_control() && !matches!(letter, '\n' | '\r' | '\t'))
+    };
+    if !text.contains(hidden) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len() + 16);
+    for letter in text.chars() {
+        if hidden(letter) {
+            out.push_str(&format!("⟨U+{:04X}⟩", u32::from(letter)));
+        } else {
+            out.push(letter);
+        }
+    }
+    Cow::Owned(out)
+}
+
 /// Text with `code` between back-ticks.
 pub(super) fn marked(text: &str) -> Markup {
     html! {
@@ -305,4 +338,20 @@ pub(super) async fn guarded(request: axum::extract::Request, next: axum::middlew
     }
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_seen_is_named() {
+        for (text, shown) in [
+            ("plain 한글 👩‍💻\n\ttext", "plain 한글 👩‍💻\n\ttext"),
+            ("pay \u{202E}001\u{202C} won", "pay ⟨U+202E⟩001⟨U+202C⟩ won"),
+            ("a\u{200B}b\u{1b}[2J\u{E0041}", "a⟨U+200B⟩b⟨U+001B⟩[2J⟨U+E0041⟩"),
+        ] {
+            assert_eq!(visible(text), shown);
+        }
+    }
 }

@@ -32,6 +32,7 @@ words! {
     answer_all_ask: "Give this answer to all %d questions?", "질문 %d개에 모두 이렇게 답할까요?";
     answered_done: "Answered. The run goes on.", "답했습니다. 실행이 이어집니다.";
     answered_late: "Too late: it was answered or has expired. Nothing was done.", "늦었습니다. 이미 답했거나 만료되었습니다. 아무것도 하지 않았습니다.";
+    approval_keys: "Keys: `j` `k` choose, `a` approves, `d` denies.", "단축키: `j` `k` 이동, `a` 승인, `d` 거부";
     approvals: "Approvals", "승인";
     approvals_empty: "Nothing waits for you", "기다리는 것이 없습니다";
     approvals_empty_note: "When a run needs your word, it stops and asks here.", "실행이 답을 필요로 하면 멈추고 여기에서 묻습니다.";
@@ -43,6 +44,7 @@ words! {
     arguments: "Exact arguments", "정확한 인수";
     as_json: "As JSON", "JSON으로 보기";
     ask_to_do: "Ask Nunchi to do something", "Nunchi에게 시킬 일을 적으세요";
+    at_most_together: "At most, together:", "모두 합쳐 최대:";
     at_percent: "At % of the limit", "한도 대비 %";
     audited: "Compared with a fresh answer", "새 답과 비교";
     audited_note: "One in twenty shared answers is asked anew and compared; your ratings count as well.", "공유한 답 스무 개 가운데 하나는 새로 물어 비교합니다. 평가도 반영됩니다.";
@@ -67,6 +69,7 @@ words! {
     by_mode: "By mode", "방식별";
     by_model: "By model", "모델별";
     by_phase: "By phase", "단계별";
+    by_rules: "rules", "규칙";
     bypassed: "Not looked up", "조회하지 않음";
     byte: "byte", "바이트";
     cache: "Cache", "캐시";
@@ -94,6 +97,7 @@ words! {
     copied: "Copied", "복사됨";
     copy: "Copy", "복사";
     cost: "Cost", "비용";
+    costs_more: "a fee of", "수수료";
     create: "Create", "만들기";
     created: "Created", "생성";
     day: "Day", "날짜";
@@ -129,6 +133,10 @@ words! {
     it_did_not: "It did not", "실행되지 않음";
     it_happened: "It happened", "실행됨";
     joined: "Joined a call under way", "진행 중인 호출에 합류";
+    judge_model: "Judge by a model", "모델로 평가";
+    judge_model_note: "Relevancy, hallucination and toxicity as well; costs a model call.", "적합성·환각·유해성도 평가하며 모델 호출 비용이 듭니다.";
+    judge_rules: "Judge by rules", "규칙으로 평가";
+    judge_rules_note: "Efficiency, safety and cost, for nothing.", "효율·안전·비용을 무료로 평가합니다.";
     key_made: "Your new key", "새 키";
     key_made_note: "Copy it now: only its fingerprint is stored, so it cannot be shown again.", "지금 복사하세요. 지문만 저장되므로 다시 볼 수 없습니다.";
     key_name_note: "What or who uses it, such as “laptop” or “billing job”.", "어디에 쓰는지 적으세요. 예: 노트북, 정산 작업";
@@ -227,6 +235,9 @@ words! {
     saved_today: "Saved today", "오늘 절약";
     savings: "Savings", "절약";
     savings_lead: "What the baseline model would have cost without any cache, and why it cost less.", "기준 모델로 캐시 없이 썼을 비용과, 덜 쓴 까닭입니다.";
+    score: "Score", "점수";
+    scores: "Scores", "점수";
+    scores_empty: "Not judged yet.", "아직 평가하지 않았습니다.";
     search: "Search", "검색";
     semantic_off: "Sharing by meaning is off, or the sentence encoder is missing: nunchi models pull fetches it.", "의미 공유가 꺼져 있거나 문장 인코더가 없습니다. nunchi models pull로 받으세요.";
     send: "Send", "보내기";
@@ -247,6 +258,7 @@ words! {
     spend_empty_note: "Once calls are made, their cost appears here by day, model and phase.", "호출이 시작되면 일·모델·단계별 비용이 여기에 나타납니다.";
     spend_lead: "What was spent, and what it would have cost without routing and caching.", "실제 지출과, 라우팅·캐시가 없었다면 들었을 비용입니다.";
     spent: "Spent", "지출";
+    spent_so_far: "spent so far:", "지금까지 쓴 비용:";
     spent_today: "Spent today", "오늘 지출";
     status: "Status", "상태";
     status_active: "Active", "사용 가능";
@@ -291,8 +303,11 @@ words! {
     why_it_ended: "Why it ended", "끝난 까닭";
     why_not: "Reason, if you deny", "거부하는 이유(선택)";
     window: "Starts anew", "초기화";
+    withheld: "%d sentences withheld from the judge", "판정에서 제외한 문장 %d개";
+    workflow: "Workflow", "워크플로";
     you: "You", "나";
     your_answer: "Your answer", "답변";
+    zero_is_best: "0 is best", "0이 가장 좋음";
 }
 
 /// The texts of a language.
