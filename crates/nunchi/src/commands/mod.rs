@@ -75,9 +75,11 @@ impl Desk {
     }
 }
 
-/// Prints a line; a reader who went away is no failure.
+/// Prints a line; a reader who went away is no failure. On a terminal, what others wrote cannot steer it.
 pub(crate) fn print_line(text: &str) -> Result<(), Failure> {
-    let _reader_left = writeln!(std::io::stdout(), "{text}");
+    let mut out = std::io::stdout();
+    let text = if out.is_terminal() { printable(text) } else { text.into() };
+    let _reader_left = writeln!(out, "{text}");
     Ok(())
 }
 

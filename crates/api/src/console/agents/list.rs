@@ -2,7 +2,7 @@
 
 use super::super::Console;
 use super::super::figures::{ago, count, latency, moment, short_count, usd};
-use super::super::layout::{Place, badge, empty, heading, notice, page, token, visible};
+use super::super::layout::{Place, badge, empty, encoded, heading, notice, page, token, visible};
 use super::super::session::{Fields, Sent, Session};
 use super::super::sign_in::sentence;
 use super::names;
@@ -71,15 +71,6 @@ impl Asked {
         let mark = if pairs.is_empty() { "" } else { "?" };
         format!("/console/runs{mark}{}", pairs.join("&"))
     }
-}
-
-/// Text for an address.
-fn encoded(text: &str) -> String {
-    let byte = |byte: u8| match byte {
-        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' => char::from(byte).to_string(),
-        _ => format!("%{byte:02X}"),
-    };
-    text.bytes().map(byte).collect()
 }
 
 /// `GET /console/runs`

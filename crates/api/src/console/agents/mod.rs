@@ -10,6 +10,7 @@ mod names;
 mod questions;
 mod run;
 mod scores;
+mod sessions;
 mod standing;
 mod steps;
 mod undo;
@@ -40,6 +41,7 @@ pub(super) fn routes() -> Router<Console> {
         .route("/console/approvals", get(approvals::show))
         .route("/console/approvals/all", post(approvals::answer_all))
         .route("/console/approvals/{id}", post(approvals::answer))
+        .route("/console/sessions", get(sessions::show))
         .route("/console/activity", get(activity::show))
 }
 

@@ -2,7 +2,7 @@
 
 use super::super::Console;
 use super::super::figures::{ago, count, latency, local, moment, usd};
-use super::super::layout::{Place, badge, tile, titled, token, visible};
+use super::super::layout::{Place, badge, encoded, tile, titled, token, visible};
 use super::super::session::{Sent, Session};
 use super::approvals::told;
 use super::dag::dag;
@@ -176,7 +176,7 @@ fn head(console: &Console, session: &Session, run: &RunRecord) -> Markup {
                     (badge(names::status(lang, run.status), names::status_kind(run.status))) " "
                     (names::mode(lang, run.mode)) " · "
                     span title=(moment(run.created, zone)) { (ago(run.created, now, lang)) }
-                    @if let Some(session) = &run.session { " · " (words.session) " " code { (session) } }
+                    @if let Some(session) = &run.session { " · " (words.session) " " a href={ "/console/sessions?id=" (encoded(session)) } { (visible(session)) } }
                     @if let Some(reason) = &run.reason { " · " (names::reason(lang, reason)) }
                 }
             }
