@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { pageProblems } from "./look.mjs";
+import { isFocusSeen, pageProblems } from "./look.mjs";
 import { start } from "./server.mjs";
 
 const CONFIG = `
@@ -357,6 +357,21 @@ test("runs are found again by state, mode and words", async () => {
   await page.waitForURL(/q=draft/);
   assert.equal(await page.locator("#runs tr").count(), 1);
   assert.ok(all > 1);
+  await page.context().close();
+});
+
+test("every focus can be seen, also in a drawing", async () => {
+  const page = await administrator();
+  await page.goto(`${world.base}/console/runs`);
+  await page.locator("#runs tr a", { hasText: "tidy up" }).first().click();
+  await page.locator(".flow").waitFor();
+  let drawn = 0;
+  for (let presses = 0; presses < 40; presses += 1) {
+    await page.keyboard.press("Tab");
+    assert.equal(await page.evaluate(isFocusSeen), true);
+    drawn += await page.evaluate(() => Number(document.activeElement.matches(".dag a")));
+  }
+  assert.ok(drawn >= 5, `${drawn} nodes are reached`);
   await page.context().close();
 });
 

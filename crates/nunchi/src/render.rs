@@ -46,6 +46,16 @@ pub(crate) fn printable(text: &str) -> Cow<'_, str> {
     if text.contains(bad) { Cow::Owned(text.replace(bad, "\u{FFFD}")) } else { Cow::Borrowed(text) }
 }
 
+/// What is said beside an answer: dimmed on a terminal, unless its owner wants no colours (no-color.org).
+pub(crate) fn dimmed(text: &str, on_terminal: bool) -> String {
+    let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    match (on_terminal, plain) {
+        (false, _) => text.to_owned(),
+        (true, true) => printable(text).into_owned(),
+        (true, false) => format!("\x1b[2m{}\x1b[0m", printable(text)),
+    }
+}
+
 /// A bar of a share from 0 to 100.
 pub(crate) fn bar(percent: u64) -> String {
     let full = usize::try_from(percent.min(100)).unwrap_or(100) * BAR / 100;

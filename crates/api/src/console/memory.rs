@@ -228,7 +228,13 @@ fn told(words: &Words, done: Option<&str>) -> Markup {
 }
 
 fn tiles(words: &Words, figures: &MemoryFigures) -> Markup {
-    let gone = format!("{} {}", count(figures.superseded + figures.forgotten), words.superseded.to_lowercase());
+    let gone = format!(
+        "{} {} · {} {}",
+        count(figures.superseded),
+        words.superseded.to_lowercase(),
+        count(figures.forgotten),
+        words.forgotten.to_lowercase()
+    );
     html! {
         dl.tiles {
             (tile(words.facts, &count(figures.facts), &gone, ""))

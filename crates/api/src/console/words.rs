@@ -210,7 +210,6 @@ words! {
     no_answer: "No answer", "답하지 않음";
     no_group: "No group", "그룹 없음";
     no_limits: "None", "없음";
-    no_problems: "no problem found", "문제 없음";
     no_receipt: "Claimed without a receipt", "기록으로 확인되지 않은 주장";
     none: "Nothing", "없음";
     not_admin: "This key may not administer.", "이 키로는 관리할 수 없습니다.";
@@ -355,7 +354,6 @@ words! {
     usable: "Usable", "사용 가능";
     uses: "used %d times", "%d번 사용";
     valid_until: "holds until", "유효 기한";
-    validation: "Validation", "검사";
     veto: "Never learn", "배우지 않기";
     veto_ask: "Take this out and never learn it again?", "이 내용을 빼고 다시는 배우지 않게 할까요?";
     vetoed: "Vetoed", "금지됨";

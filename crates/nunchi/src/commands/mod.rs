@@ -53,10 +53,11 @@ use crate::client::Client;
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::home::Home;
+use crate::render::printable;
 use nunchi_core::Lang;
 use serde::Serialize;
 use serde_json::Value;
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::path::Path;
 
 /// What every command has at hand.

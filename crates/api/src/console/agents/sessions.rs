@@ -65,7 +65,7 @@ fn list(console: &Console, session: &Session, found: &[Conversation]) -> Markup 
     let (lang, words, zone) = (session.taste.lang, session.taste.words(), &console.parts.time_zone);
     let now = console.parts.clock.now();
     html! {
-        table.runs {
+        table.runs.sessions {
             thead { tr {
                 th scope="col" { (words.last_said) }
                 th scope="col" { (words.status) }

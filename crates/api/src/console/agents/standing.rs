@@ -73,7 +73,11 @@ pub(super) fn undone(steps: &[StepRecord]) -> BTreeSet<u32> {
         let Some(number) = input["step"].as_u64().and_then(|number| u32::try_from(number).ok()) else {
             continue;
         };
-        if step.why == "undo" { drop(undone.insert(number)) } else { drop(undone.remove(&number)) }
+        if step.why == "undo" {
+            undone.insert(number);
+        } else {
+            undone.remove(&number);
+        }
     }
     undone
 }
@@ -127,7 +131,7 @@ fn own_step<'a>(node: &PlanNode, found: &'a Found) -> Option<&'a StepRecord> {
     let alone = |tool: &String| plan.nodes.iter().filter(|other| other.tools.contains(tool)).count() == 1;
     let own: Vec<_> = node.tools.iter().filter(|tool| alone(tool)).collect();
     let of = |step: &&StepRecord| {
-        step.kind == StepKind::Tool && own.iter().any(|tool| step.tool.as_ref() == Some(tool))
+        step.kind == StepKind::Tool && own.iter().any(|tool| step.tool.as_ref() == Some(*tool))
     };
     found.steps.iter().rev().find(of)
 }
