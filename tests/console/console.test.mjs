@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { pageProblems } from "./look.mjs";
+import { isFocusSeen, pageProblems } from "./look.mjs";
 import { call, start } from "./server.mjs";
 
 const PAGES = { live: "/", spend: "/console/spend", savings: "/console/savings", budgets: "/console/budgets", keys: "/console/keys", chat: "/console/chat" };
@@ -355,6 +355,25 @@ async function converse(page, locale) {
   await page.locator(".said.answer .cost").waitFor();
 }
 
+test("nothing moves about while rows arrive", async () => {
+  const page = await administrator();
+  await page.locator(".status.open").waitFor();
+  await call(world.base, world.key, "say: first");
+  await rows(page).first().waitFor();
+  const places = () => page.evaluate(() => ["h1", ".tiles", "table.calls thead"].concat([1, 2, 3, 4, 5, 6, 7, 8].map((n) => `table.calls thead th:nth-child(${n})`)).map((where) => {
+    const { x, y, width, height } = document.querySelector(where).getBoundingClientRect();
+    return [where, x, y, width, height];
+  }));
+  const before = await places();
+  for (const text of ["say: second", "say: second", "fail 500", "say: a longer answer, so that the tokens and the price need more room than before"]) {
+    await call(world.base, world.key, text);
+    await rows(page).first().waitFor();
+  }
+  await page.locator("#calls tr .outcome").getByText("failed").first().waitFor();
+  assert.deepEqual(await places(), before);
+  await page.context().close();
+});
+
 test("the keyboard alone gets everywhere", async () => {
   const page = await administrator();
   await page.keyboard.press("Tab");
@@ -365,6 +384,7 @@ test("the keyboard alone gets everywhere", async () => {
   const reached = new Set();
   for (let presses = 0; presses < 60; presses += 1) {
     await page.keyboard.press("Tab");
+    assert.equal(await page.evaluate(isFocusSeen), true);
     reached.add(await page.evaluate(() => document.activeElement.textContent.trim().slice(0, 24)));
   }
   for (const stop of ["Spend", "Change", "Remove", "Add a budget", "한국어"]) assert.ok(reached.has(stop), `${stop}: ${[...reached]}`);

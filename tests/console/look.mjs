@@ -37,6 +37,14 @@ export function pageProblems() {
     if (box.right > width + 1 && getComputedStyle(element).position !== "fixed") problems.push(`leaves the page: ${text.slice(0, 40)}`);
   }
 
+  // The words of a drawing stand on the shape beside them.
+  for (const words of document.querySelectorAll(".dag g text")) {
+    const shape = words.parentElement.querySelector("rect, path");
+    const [ink, ground] = [words, shape].map((element) => luminance(channels(getComputedStyle(element).fill)));
+    const contrast = (Math.max(ink, ground) + 0.05) / (Math.min(ink, ground) + 0.05);
+    if (contrast < 4.5) problems.push(`contrast ${contrast.toFixed(2)} in a drawing: ${words.textContent.slice(0, 40)}`);
+  }
+
   for (const control of document.querySelectorAll("input:not([type=hidden]), select, textarea, button, a, summary, [role=img]")) {
     if (!shown(control)) continue;
     const named = control.labels?.length || control.getAttribute("aria-label") || control.textContent.trim();
@@ -50,4 +58,15 @@ export function pageProblems() {
   const twice = ids.filter((id, index) => ids.indexOf(id) !== index);
   if (twice.length) problems.push(`ids used twice: ${twice}`);
   return problems;
+}
+
+/** Runs inside the page with something focused by a key; tells whether the reader can see what. */
+export function isFocusSeen() {
+  const element = document.activeElement;
+  if (element === document.body || element.id === "content") return true;
+  const style = getComputedStyle(element);
+  const ring = (style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2) || parseFloat(style.borderWidth) >= 2;
+  const shape = element.matches(".dag a") && parseFloat(getComputedStyle(element.querySelector("rect, path")).strokeWidth) >= 3;
+  const composer = element.matches(".composer textarea");
+  return ring || shape || composer || element.outerHTML.slice(0, 90);
 }

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { pageProblems } from "./look.mjs";
+import { isFocusSeen, pageProblems } from "./look.mjs";
 import { start } from "./server.mjs";
 
 const CONFIG = `
@@ -174,6 +174,176 @@ test("a plan is drawn as a graph of goals", async () => {
   await page.context().close();
 });
 
+const FLOW = `
+name = "tidy up"
+[nodes.list]
+title = "목록 만들기"
+tool = "list_files"
+args = {}
+next = ["sum", "note"]
+[nodes.sum]
+title = "Summarise what is there"
+prompt = "Summarise: {{ nodes.list.text }}"
+tools = []
+next = "good"
+[nodes.note]
+title = "Write <b>note.md</b>"
+tool = "write_file"
+args = { path = "note.md", text = "a note of the workflow" }
+[nodes.good]
+if = "nodes.sum.ok"
+then = "consent"
+else = "sorry"
+[nodes.consent]
+approve = "Save the summary?"
+then = "save"
+[nodes.save]
+tool = "write_file"
+args = { path = "summary.md", text = "{{ nodes.sum.text }}" }
+[nodes.sorry]
+merge = "nothing to save"
+`;
+
+/** One call of the API of agents. */
+const api = async (method, path, body) => {
+  const headers = { authorization: `Bearer ${world.key}`, "content-type": "application/json" };
+  const reply = await fetch(world.base + path, { method, headers, body: body && JSON.stringify(body) });
+  const text = await reply.text();
+  assert.ok(reply.ok, text);
+  return JSON.parse(text);
+};
+const drawn = (page, id, stage) => page.locator(`.flow #node-${id}.${stage}`).waitFor();
+
+test("a workflow is drawn live: each node where it stands, leading to its step", async () => {
+  const page = await administrator();
+  await world.script(says("Two files, both short."));
+  const begun = await api("POST", "/api/flows", { file: "tidy.toml", text: FLOW });
+  await page.goto(`${world.base}/console/runs/${begun.run_id}`);
+  await drawn(page, "list", "done");
+  await drawn(page, "note", "done");
+  await drawn(page, "consent", "parked");
+  await drawn(page, "save", "waiting");
+  await drawn(page, "sorry", "skipped");
+  assert.equal(await page.locator(".flow b").count(), 0, "titles stay text");
+  assert.ok(await page.locator(".stages li").getByText("waits for you").isVisible());
+  await shoot(page, "run-flow");
+  await page.locator(".question button.primary").click();
+  await page.getByText("Answered. The run goes on.").waitFor();
+  await drawn(page, "save", "done");
+  await state(page, "done");
+  await page.locator(".flow a", { has: page.locator("#node-save") }).click();
+  const opened = page.locator(".water details[open]");
+  await opened.waitFor();
+  assert.match(await opened.textContent(), /summary\.md/);
+  assert.equal(readFileSync(file("summary.md"), "utf8"), "Two files, both short.");
+  const child = await page.locator(".flow a", { has: page.locator("#node-sum") }).getAttribute("href");
+  assert.match(await page.locator(child).textContent(), /sub-agent/);
+  // What is taken back is seen to be so.
+  await page.getByRole("button", { name: "Undo …", exact: true }).click();
+  await page.getByRole("button", { name: "Undo now" }).click();
+  await page.getByRole("link", { name: "Back to the run" }).click();
+  await drawn(page, "save", "undone");
+  await drawn(page, "note", "undone");
+  assert.ok(!existsSync(file("summary.md")));
+  await page.context().close();
+});
+
+const VERDICT = JSON.stringify({
+  claims: [{ claim: "notes.md has one entry", evidence: "call Kim", verdict: "supported" }],
+  relevancy: { reasoning: "It does what was asked.", score: 1 },
+  toxicity: { reasoning: "Nothing harmful.", score: 0 },
+});
+
+test("a run is judged, by rules for nothing and by a model, with reasons", async () => {
+  const page = await administrator();
+  await page.goto(`${world.base}/console/runs`);
+  const row = page.locator("#runs tr", { hasText: "notes.md" }).first();
+  assert.equal((await row.locator(".score").textContent()).trim(), "–");
+  await row.locator("a").first().click();
+  await page.getByText("Not judged yet.").waitFor();
+  await page.getByRole("button", { name: "Judge by rules" }).click();
+  await page.locator(".scores li", { hasText: "Safety" }).waitFor();
+  assert.equal(await page.locator(".scores li").count(), 3);
+  await world.script(says(VERDICT));
+  await page.getByRole("button", { name: "Judge by a model" }).click();
+  await page.locator(".scores li", { hasText: "Relevancy" }).getByText("It does what was asked.").waitFor();
+  assert.match(await page.locator(".scores li", { hasText: "Toxicity" }).textContent(), /0 is best/);
+  assert.match(await page.locator("#scores .note", { hasText: "gpt-6" }).textContent(), /\$0\.\d+/);
+  await shoot(page, "run-scores");
+  await page.goto(`${world.base}/console/runs`);
+  assert.match(await row.locator(".score").textContent(), /^[01]\.\d\d$/);
+  await page.context().close();
+});
+
+test("questions are answered from the keyboard, appear by themselves, and tell when they expire", async () => {
+  const page = await administrator();
+  await page.goto(`${world.base}/console/approvals`);
+  await page.getByText("Nothing waits for you").waitFor();
+  const asks = async (name) => {
+    writeFileSync(file(name), name);
+    await world.script(calls("read_file", { path: name }), calls("delete_file", { path: name }));
+    const { run_id: run } = await api("POST", "/api/runs", { goal: `Delete ${name}`, mode: "reflexive", wait: true });
+    await page.locator(".question", { hasText: `Delete ${name}` }).waitFor();
+    return run;
+  };
+  const [first, second] = [await asks("one.txt"), await asks("two.txt")];
+  assert.match(await page.locator(".question time").first().textContent(), /expires in 2[34] h/);
+  assert.match(await page.locator(".question .note", { hasText: "Delete one.txt" }).first().textContent(), /spent so far: \$0\.\d+/);
+  const chosen = () => page.evaluate(() => document.activeElement.closest("[data-question]")?.textContent ?? "");
+  await page.keyboard.press("a");
+  assert.equal(await page.locator(".question").count(), 2, "nothing is approved that was not chosen");
+  await page.keyboard.press("j");
+  assert.match(await chosen(), /Delete one\.txt/);
+  await page.keyboard.press("j");
+  assert.match(await chosen(), /Delete two\.txt/);
+  await page.keyboard.press("j");
+  assert.match(await chosen(), /Delete two\.txt/, "the last one stays chosen");
+  await world.script(says("I left it."));
+  await page.keyboard.press("d");
+  await page.getByText("Answered. The run goes on.").waitFor();
+  await page.keyboard.press("k");
+  await page.locator(".question input[name=reason]").focus();
+  await page.keyboard.type("a");
+  assert.equal(await page.locator(".question input[name=reason]").inputValue(), "a", "what is typed is no command");
+  await page.locator(".question input[name=reason]").fill("");
+  await page.locator(".question").first().focus();
+  await world.script(says("I deleted it."));
+  await page.keyboard.press("a");
+  await page.getByText("Nothing waits for you").waitFor();
+  for (const run of [first, second]) {
+    await page.goto(`${world.base}/console/runs/${run}`);
+    await state(page, "done");
+  }
+  assert.ok(!existsSync(file("one.txt")) && existsSync(file("two.txt")));
+  await page.context().close();
+});
+
+test("what a run reads, writes and is asked for stays text, and what cannot be seen is named", async () => {
+  const page = await administrator();
+  const hostile = `<script>window.broken=1</script><img src=x onerror="window.broken=1">`;
+  const bidi = "pay \u202e001\u202c won\u200b";
+  writeFileSync(file("evil.txt"), `${hostile}\n${"x".repeat(100_000)}\n${bidi}\n`);
+  await world.script(calls("read_file", { path: "evil.txt" }, hostile), calls("delete_file", { path: "evil.txt" }, bidi));
+  const { run_id: run } = await api("POST", "/api/runs", { goal: `Delete evil.txt ${hostile} ${bidi}`, mode: "reflexive", session: `s ${hostile}`, wait: true });
+  for (const path of [`/console/runs/${run}`, "/console/runs", "/console/approvals", "/console/sessions", `/console/sessions?id=${encodeURIComponent(`s ${hostile}`)}`]) {
+    await page.goto(world.base + path);
+    await page.locator("h1").waitFor();
+    for (const details of await page.locator(".water details").all()) await details.locator("summary").click();
+    assert.equal(await page.locator("main img, main script").count(), 0, path);
+    assert.match(await page.locator("main").textContent(), /⟨U\+202E⟩/, path);
+    assert.ok(!/[\u202a-\u202e]/.test(await page.locator("main").textContent()), path);
+    assert.deepEqual(await page.evaluate(pageProblems), [], path);
+  }
+  assert.equal(await page.evaluate(() => window.broken), undefined);
+  await page.goto(`${world.base}/console/runs/${run}`);
+  await world.script(says(hostile));
+  await page.getByRole("button", { name: "Deny" }).click();
+  await state(page, "done");
+  await page.locator(".answer-card .text").getByText("onerror").waitFor();
+  assert.equal(await page.locator("main img").count(), 0);
+  await page.context().close();
+});
+
 test("runs are found again by state, mode and words", async () => {
   const page = await administrator();
   await page.goto(`${world.base}/console/runs`);
@@ -190,6 +360,21 @@ test("runs are found again by state, mode and words", async () => {
   await page.context().close();
 });
 
+test("every focus can be seen, also in a drawing", async () => {
+  const page = await administrator();
+  await page.goto(`${world.base}/console/runs`);
+  await page.locator("#runs tr a", { hasText: "tidy up" }).first().click();
+  await page.locator(".flow").waitFor();
+  let drawn = 0;
+  for (let presses = 0; presses < 40; presses += 1) {
+    await page.keyboard.press("Tab");
+    assert.equal(await page.evaluate(isFocusSeen), true);
+    drawn += await page.evaluate(() => Number(document.activeElement.matches(".dag a")));
+  }
+  assert.ok(drawn >= 5, `${drawn} nodes are reached`);
+  await page.context().close();
+});
+
 for (const [name, options] of Object.entries({
   "": {},
   ".dark": { colorScheme: "dark" },
@@ -202,7 +387,8 @@ for (const [name, options] of Object.entries({
     await page.goto(`${world.base}/console/runs`);
     const write = await page.locator("#runs tr a", { hasText: "notes.md" }).first().getAttribute("href");
     const planned = await page.locator("#runs tr a", { hasText: "Research" }).first().getAttribute("href");
-    for (const [shot, path] of [["runs", "/console/runs"], ["run", write], ["run-plan", planned], ["approvals", "/console/approvals"], ["activity", "/console/activity"]]) {
+    const flow = await page.locator("#runs tr a", { hasText: "tidy up" }).first().getAttribute("href");
+    for (const [shot, path] of [["runs", "/console/runs"], ["run", write], ["run-plan", planned], ["run-flow", flow], ["approvals", "/console/approvals"], ["activity", "/console/activity"]]) {
       await page.goto(world.base + path);
       if (shot === "run") await page.locator(".water li.tool summary").first().click();
       assert.deepEqual(await page.evaluate(pageProblems), [], `${shot}${name}`);

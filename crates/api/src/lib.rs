@@ -20,6 +20,7 @@ mod read_chat;
 mod relay;
 mod router;
 mod sequence;
+mod skill_card;
 mod sse;
 mod state;
 mod wire;
@@ -31,6 +32,7 @@ pub use console::{ConsoleParts, Currency, Stopping, with_console};
 pub use openapi::openapi_document;
 pub use read_chat::read_chat;
 pub use router::router;
+pub use skill_card::{SkillCard, SkillCardParam, SkillCardProblem, SkillShelf};
 pub use state::{
     AdminServices, ApiParts, ApiSettings, ApiState, Authenticate, Catalog, KeyRefused, MetricsPage,
     ReadyCheck, ReadyProbe, Shared,

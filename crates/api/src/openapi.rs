@@ -105,7 +105,7 @@ const BATCHES: [(&str, &str, &str); 11] = [
 ];
 
 /// The administration: method, address, summary. Keys with the admin role only.
-const ADMIN: [(&str, &str, &str); 40] = [
+const ADMIN: [(&str, &str, &str); 42] = [
     ("get", "/api/overview", "What is going on: spend, calls, health"),
     ("get", "/api/models", "Models and how they are doing"),
     ("get", "/api/calls", "Ledger rows, the newest first"),
@@ -140,6 +140,8 @@ const ADMIN: [(&str, &str, &str); 40] = [
     ("delete", "/api/memory/{id}", "Take a fact out; with ?erase=true for good"),
     ("post", "/api/memory/{id}/veto", "Take a fact out and never learn it again"),
     ("post", "/api/memory/{id}/restore", "Bring a fact back"),
+    ("get", "/api/skills", "Skills: catalog line, tokens, group, problems"),
+    ("get", "/api/skills/{name}", "Show one skill"),
     ("get", "/api/prices", "Prices in force"),
     ("put", "/api/prices", "Set a price"),
     ("get", "/api/keys", "Virtual keys, without their secrets"),

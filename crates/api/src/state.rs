@@ -2,6 +2,7 @@
 
 use crate::agents::AgentServices;
 use crate::batches::BatchServices;
+use crate::skill_card::SkillShelf;
 use jiff::Timestamp;
 use nunchi_core::{
     BoxFuture, BudgetStore, Clock, Embedder, Explain, Ids, Lang, LedgerReader, Memory, Model, ModelCard,
@@ -87,6 +88,8 @@ pub struct AdminServices {
     pub budgets: Arc<dyn BudgetStore>,
     /// What is remembered.
     pub memory: Arc<dyn Memory>,
+    /// Skills.
+    pub skills: Arc<dyn SkillShelf>,
 }
 
 /// Everything the HTTP surface needs.

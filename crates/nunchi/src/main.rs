@@ -19,6 +19,7 @@ mod prices;
 mod render;
 mod runtime;
 mod serve;
+mod skill_shelf;
 mod storage;
 mod toolbox;
 mod weights;

@@ -10,11 +10,13 @@ use crate::local_models::LocalModels;
 use crate::mcp::mcp_router;
 use crate::prices::{PriceFile, PriceRefresh, layered, read_prices};
 use crate::runtime::{SystemClock, Tasks, UuidIds};
+use crate::skill_shelf::FolderShelf;
 use crate::storage::{Storage, open_storage};
+use crate::toolbox::skill_registry;
 use axum::Router;
 use nunchi_agent::{Judge, JudgeParts, MemoryKeeper};
 use nunchi_api::{
-    AdminServices, AgentServices, ApiParts, ApiSettings, ApiState, BatchServices, ConsoleParts, ReadyCheck,
+    AdminServices, AgentServices, ApiParts, ApiSettings, ApiState, BatchServices, ConsoleParts, ReadyCheck, SkillShelf,
     Stopping, router, with_console,
 };
 use nunchi_core::{
@@ -70,7 +72,8 @@ impl Service {
         let Crew { agents, mcp, mcp_offers, memory } = crew;
         let token = tasks.stopping();
         let stopping: Stopping = Arc::new(move || Box::pin(token.clone().cancelled_owned()));
-        let outside = Outside { lang, clock, ids, stopping, memory };
+        let skills = Arc::new(FolderShelf(skill_registry(home)));
+        let outside = Outside { lang, clock, ids, stopping, memory, skills };
         let router =
             surface(&Built { gateway: &gateway, storage: &storage, agents: &agents }, config, &outside);
         let router = router.merge(mcp_router(config, mcp_offers.clone(), &gateway, tasks.stopping()));
@@ -321,6 +324,7 @@ struct Outside {
     ids: Arc<dyn Ids>,
     stopping: Stopping,
     memory: Arc<MemoryKeeper>,
+    skills: Arc<dyn SkillShelf>,
 }
 
 /// The HTTP surface over the parts: the API, and the console before it.
@@ -348,6 +352,8 @@ fn surface(parts: &Built<'_>, config: &Config, outside: &Outside) -> Router {
         ledger: storage.reader.clone(),
         budgets: storage.budgets.clone(),
         agents: Some(services.clone()),
+        memory: Some(outside.memory.clone()),
+        skills: Some(Arc::clone(&outside.skills)),
         clock: Arc::clone(&outside.clock),
         ids: Arc::clone(&outside.ids),
         time_zone: config.time_zone.clone(),
@@ -381,6 +387,7 @@ fn api_parts(gateway: &Arc<Gateway>, storage: &Storage, config: &Config, outside
             ledger: storage.reader.clone(),
             budgets: storage.budgets.clone(),
             memory: outside.memory.clone(),
+            skills: Arc::clone(&outside.skills),
         }),
         batches: Some(BatchServices {
             gateway: gateway.clone(),

@@ -1,6 +1,6 @@
 //! Draws a workflow as SVG: layers from top to bottom, the fewest crossings that a few sweeps find, colours by state.
 
-use super::graph::{Edge, NodeWork, When, Workflow};
+use super::graph::{Edge, Node, NodeWork, When, Workflow};
 use super::progress::{EdgeStage, NodeStage, Progress};
 use nunchi_core::Lang;
 use std::fmt::Write;
@@ -30,8 +30,32 @@ struct Layout {
     width: i32,
 }
 
+/// What a page says of a node beyond its stage.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeMark {
+    /// The class of its shape, for a style sheet.
+    pub class: &'static str,
+    /// Where it stands, for people.
+    pub words: &'static str,
+    /// Where it leads when it is chosen.
+    pub href: Option<String>,
+}
+
 /// A workflow as an SVG image of its own, with the states of its nodes where a run is given. The same input gives the same bytes.
 pub fn draw_workflow(workflow: &Workflow, progress: Option<&Progress>, lang: Lang) -> String {
+    draw_marked_workflow(workflow, progress, lang, &|node| {
+        let stage = progress?.nodes[node].stage;
+        Some(NodeMark { class: stage_name(stage), words: stage_words(stage, lang), href: None })
+    })
+}
+
+/// The same, each node with the mark that a page gives it. Colours are attributes, so that a style sheet may say otherwise.
+pub fn draw_marked_workflow(
+    workflow: &Workflow,
+    progress: Option<&Progress>,
+    lang: Lang,
+    mark: &dyn Fn(usize) -> Option<NodeMark>,
+) -> String {
     let layout = Layout::of(workflow);
     let height = 2 * MARGIN + i32_of(layout.layers.len()) * (NODE_HEIGHT + LAYER_GAP) - LAYER_GAP;
     let width = layout.width;
@@ -46,7 +70,7 @@ pub fn draw_workflow(workflow: &Workflow, progress: Option<&Progress>, lang: Lan
         draw_edge(&mut svg, &layout, (index, edge), progress, lang);
     }
     for index in 0..workflow.nodes.len() {
-        draw_node(&mut svg, &layout, workflow, index, progress, lang);
+        draw_node(&mut svg, &layout, (index, &workflow.nodes[index]), mark(index), lang);
     }
     svg.push_str("</svg>\n");
     svg
@@ -218,15 +242,15 @@ fn draw_edge(
     lang: Lang,
 ) {
     let stage = progress.and_then(|progress| progress.edges.get(index)).copied().unwrap_or_default();
-    let (colour, dash) = match stage.stage {
-        EdgeStage::Taken => ("#0f766e", ""),
-        EdgeStage::Dead => ("#cbd5e1", " stroke-dasharray=\"4 4\""),
-        EdgeStage::Open => ("#64748b", ""),
+    let (class, colour, dash) = match stage.stage {
+        EdgeStage::Taken => ("taken", "#0f766e", ""),
+        EdgeStage::Dead => ("dead", "#cbd5e1", " stroke-dasharray=\"4 4\""),
+        EdgeStage::Open => ("open", "#64748b", ""),
     };
     let (path, (lx, ly)) = route(layout, index, edge);
     let _infallible = writeln!(
         svg,
-        "<path d=\"{path}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"1.5\"{dash} marker-end=\"url(#tip)\"/>"
+        "<path class=\"edge {class}\" d=\"{path}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"1.5\"{dash} marker-end=\"url(#tip)\"/>"
     );
     let words = edge_words(edge, progress.map(|_| stage.rounds), lang);
     if !words.is_empty() {
@@ -283,20 +307,18 @@ fn edge_words(edge: &Edge, rounds: Option<u32>, lang: Lang) -> String {
 fn draw_node(
     svg: &mut String,
     layout: &Layout,
-    workflow: &Workflow,
-    index: usize,
-    progress: Option<&Progress>,
+    (index, node): (usize, &Node),
+    mark: Option<NodeMark>,
     lang: Lang,
 ) {
-    let node = &workflow.nodes[index];
     let ((x, y), width) = (layout.node(index), layout.widths[index]);
-    let state = progress.map(|progress| progress.nodes[index].stage);
-    let (fill, stroke) = match state {
-        None | Some(NodeStage::Waiting) => ("#f8fafc", "#64748b"),
-        Some(NodeStage::Running) => ("#dbeafe", "#1d4ed8"),
-        Some(NodeStage::Done) => ("#dcfce7", "#15803d"),
-        Some(NodeStage::Failed) => ("#fee2e2", "#b91c1c"),
-        Some(NodeStage::Skipped) => ("#f1f5f9", "#cbd5e1"),
+    let class = mark.as_ref().map_or("waiting", |mark| mark.class);
+    let (fill, stroke) = match class {
+        "running" => ("#dbeafe", "#1d4ed8"),
+        "done" => ("#dcfce7", "#15803d"),
+        "failed" => ("#fee2e2", "#b91c1c"),
+        "skipped" => ("#f1f5f9", "#cbd5e1"),
+        _ => ("#f8fafc", "#64748b"),
     };
     let (left, top, half) = (x - width / 2, y - NODE_HEIGHT / 2, NODE_HEIGHT / 2);
     let shape = match node.work {
@@ -315,8 +337,11 @@ fn draw_node(
         _ => format!("<rect x=\"{left}\" y=\"{top}\" width=\"{width}\" height=\"{NODE_HEIGHT}\" rx=\"6\""),
     };
     let (title, kind) = (escaped(&label(node.label())), kind_words(&node.work, lang));
-    let said = state.map_or_else(String::new, |stage| format!(" · {}", stage_words(stage, lang)));
-    let class = state.map_or("waiting", stage_name);
+    let said = mark.as_ref().map_or_else(String::new, |mark| format!(" · {}", mark.words));
+    let href = mark.and_then(|mark| mark.href);
+    if let Some(href) = &href {
+        let _infallible = writeln!(svg, "<a href=\"{}\">", escaped(href));
+    }
     let _infallible = writeln!(
         svg,
         "<g id=\"node-{id}\" class=\"{class}\">{shape} fill=\"{fill}\" stroke=\"{stroke}\" stroke-width=\"1.5\"/>\
@@ -326,6 +351,9 @@ fn draw_node(
         y + 14,
         id = node.id
     );
+    if href.is_some() {
+        svg.push_str("</a>\n");
+    }
 }
 
 fn kind_words(work: &NodeWork, lang: Lang) -> String {

@@ -15,7 +15,7 @@ mod run;
 mod templates;
 
 pub use compile::{CompileError, CompiledWorkflow, PastRun, compile_workflow};
-pub use draw::draw_workflow;
+pub use draw::{NodeMark, draw_marked_workflow, draw_workflow};
 pub use graph::{Baseline, Edge, Node, NodeWork, Param, ParamKind, PromptWork, When, Workflow};
 pub use order::{Earlier, OrderError, WorkflowOrder};
 pub use parse::{WorkflowSource, parse_workflow};

@@ -45,6 +45,9 @@ pub struct NodeProgress {
     pub result: Option<NodeResult>,
     /// How often it was begun.
     pub visits: u32,
+    /// The number of the step that tells how it ended the last time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<u32>,
     /// Failures of this visit.
     pub(crate) failures: u8,
     /// The sub-agent that works on it.

@@ -293,6 +293,7 @@ impl Machine {
         }
         let Some(mut flow) = self.state.flow.take() else { return };
         let state = &mut flow.nodes[index];
+        state.step = Some(self.state.totals.steps);
         if !result.ok && repeatable && state.failures < node.retries {
             state.failures += 1;
             (state.stage, state.effect) = (NodeStage::Waiting, None);

@@ -13,6 +13,7 @@ mod overview;
 mod prices;
 mod read;
 mod route;
+mod skills;
 
 pub(crate) use guard::Refused;
 pub(crate) use read::{Body, Path, Query};
@@ -50,6 +51,8 @@ pub(crate) fn routes() -> Router<ApiState> {
         .route("/api/memory/{id}", get(memory::show).put(memory::edit).delete(memory::remove))
         .route("/api/memory/{id}/restore", post(memory::restore))
         .route("/api/memory/{id}/veto", post(memory::veto))
+        .route("/api/skills", get(skills::list))
+        .route("/api/skills/{name}", get(skills::show))
         .route("/api/prices", get(prices::list).put(prices::put))
         .route("/api/keys", get(keys::list).post(keys::create))
         .route("/api/keys/{id}", delete(keys::revoke))

@@ -1,13 +1,14 @@
 //! Judging: runs and pairs of question and answer are scored, and what was made of runs is shown.
 
+use super::AgentServices;
 use super::caller::Caller;
 use super::runs::steps;
 use crate::admin::{Body, Path, Refused};
 use crate::failure::Failure;
 use axum::Json;
 use axum::response::{IntoResponse, Response};
-use nunchi_agent::{JudgeCase, JudgeError, JudgeWish, RunFacts};
-use nunchi_core::{Lang, RunId, RunScore, StorageError};
+use nunchi_agent::{JudgeCase, JudgeError, JudgeWish, RunFacts, RunState};
+use nunchi_core::{Lang, RunId, RunRecord, RunScore, StorageError};
 use serde::Deserialize;
 use std::sync::Arc;
 
@@ -43,7 +44,9 @@ pub(crate) async fn eval(caller: Caller, Body(wanted): Body<Wanted>) -> Result<R
     let is_pair = wanted.question.is_some() || wanted.answer.is_some();
     match (wanted.run, wanted.question, wanted.answer) {
         (Some(run), None, None) => {
-            let facts = facts(&caller, run).await?;
+            let (record, state) = caller.run(run).await?;
+            let facts = run_facts(&caller.services, record, &state).await;
+            let facts = facts.map_err(|error| caller.storage(&error))?;
             let score = judge.judge_run(&facts, &wish).await.map_err(|error| refused(&caller, &error))?;
             Ok(Json(score).into_response())
         }
@@ -60,15 +63,18 @@ pub(crate) async fn eval(caller: Caller, Body(wanted): Body<Wanted>) -> Result<R
     }
 }
 
-async fn facts(caller: &Caller, id: RunId) -> Result<RunFacts, Refused> {
-    let (record, state) = caller.run(id).await?;
-    let services = &caller.services;
-    let read = async {
-        let approvals = services.approvals.approvals(Some(id), false).await?;
-        Ok::<_, StorageError>((steps(services, id).await?, approvals))
-    };
-    let (steps, approvals) = read.await.map_err(|error| caller.storage(&error))?;
-    Ok(RunFacts::new(record, &state, steps, approvals))
+/// What is known of a run, for judging it.
+///
+/// # Errors
+/// When it cannot be read.
+pub(crate) async fn run_facts(
+    services: &AgentServices,
+    record: RunRecord,
+    state: &RunState,
+) -> Result<RunFacts, StorageError> {
+    let approvals = services.approvals.approvals(Some(record.id), false).await?;
+    let steps = steps(services, record.id).await?;
+    Ok(RunFacts::new(record, state, steps, approvals))
 }
 
 /// `GET /api/runs/{id}/scores`

@@ -21,8 +21,10 @@ mod wire;
 
 pub(crate) use activity::{Activity, Day, Group};
 pub(crate) use answering::{Grant, Said, Verb, find as find_question, gone, is_open, is_rule};
+pub(crate) use eval::run_facts;
 pub(crate) use model::{MODELS, is_agent, reply};
 pub(crate) use runs::{New, Which, begin as start, listed, request, steps as run_steps};
+pub(crate) use sessions::{Conversation, conversation, conversations};
 pub(crate) use watch::{RunWatch, Told, open_questions};
 
 use crate::state::ApiState;

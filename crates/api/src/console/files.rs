@@ -17,7 +17,7 @@ impl Files {
     pub(super) fn new() -> Self {
         let mut files = Self { icon: mark_file(), version: String::new() };
         let mut digest = Sha256::new();
-        for name in ["console.css", "console.js", "chat.js", "runs.js", "mark.svg"] {
+        for name in ["console.css", "console.js", "chat.js", "questions.js", "runs.js", "mark.svg"] {
             if let Some((_, text)) = files.find(name) {
                 digest.update(text);
             }
@@ -35,6 +35,7 @@ impl Files {
             "console.css" => Some(("text/css; charset=utf-8", include_str!("assets/console.css"))),
             "console.js" => Some(("text/javascript; charset=utf-8", include_str!("assets/console.js"))),
             "chat.js" => Some(("text/javascript; charset=utf-8", include_str!("assets/chat.js"))),
+            "questions.js" => Some(("text/javascript; charset=utf-8", include_str!("assets/questions.js"))),
             "runs.js" => Some(("text/javascript; charset=utf-8", include_str!("assets/runs.js"))),
             "mark.svg" => Some(("image/svg+xml", &self.icon)),
             _ => None,

@@ -4,6 +4,7 @@ use super::session::{Session, Taste};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
+use std::borrow::Cow;
 
 /// A page of the navigation.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -11,6 +12,9 @@ pub(super) enum Place {
     Live,
     Runs,
     Approvals,
+    Sessions,
+    Memory,
+    Skills,
     Activity,
     Spend,
     Savings,
@@ -20,11 +24,14 @@ pub(super) enum Place {
 }
 
 impl Place {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 12] = [
         Self::Live,
         Self::Chat,
         Self::Runs,
         Self::Approvals,
+        Self::Sessions,
+        Self::Memory,
+        Self::Skills,
         Self::Activity,
         Self::Spend,
         Self::Savings,
@@ -32,9 +39,24 @@ impl Place {
         Self::Keys,
     ];
 
-    /// Whether it is about agents, and there only where there are any.
-    const fn is_of_agents(self) -> bool {
-        matches!(self, Self::Runs | Self::Approvals | Self::Activity)
+    /// Whether this server has it.
+    const fn is_there(self, frame: &Frame) -> bool {
+        match self {
+            Self::Runs | Self::Approvals | Self::Activity | Self::Sessions => frame.agents,
+            Self::Memory => frame.memory,
+            Self::Skills => frame.skills,
+            _ => true,
+        }
+    }
+
+    /// Whether a rule stands above it in the navigation: what agents do, and what is spent, are apart.
+    const fn begins_group(self) -> bool {
+        matches!(self, Self::Runs | Self::Spend)
+    }
+
+    /// Whether a phone shows it at once; the others are behind one button.
+    const fn is_near(self) -> bool {
+        matches!(self, Self::Live | Self::Chat | Self::Runs | Self::Approvals)
     }
 
     pub(super) const fn path(self) -> &'static str {
@@ -42,6 +64,9 @@ impl Place {
             Self::Live => "/",
             Self::Runs => "/console/runs",
             Self::Approvals => "/console/approvals",
+            Self::Sessions => "/console/sessions",
+            Self::Memory => "/console/memory",
+            Self::Skills => "/console/skills",
             Self::Activity => "/console/activity",
             Self::Spend => "/console/spend",
             Self::Savings => "/console/savings",
@@ -57,6 +82,9 @@ impl Place {
             Self::Live => words.live,
             Self::Runs => words.runs,
             Self::Approvals => words.approvals,
+            Self::Sessions => words.sessions,
+            Self::Memory => words.memory,
+            Self::Skills => words.skills,
             Self::Activity => words.activity,
             Self::Spend => words.spend,
             Self::Savings => words.savings,
@@ -72,6 +100,9 @@ impl Place {
             Self::Live => "M3 12h4l3-8 4 16 3-8h4",
             Self::Runs => "M5 6h9M5 12h14M9 18h10",
             Self::Approvals => "M12 3l8 3v6c0 5-3.5 8-8 9-4.5-1-8-4-8-9V6zM8.5 12l2.5 2.5 4.5-5",
+            Self::Sessions => "M4 5h12v8H8l-4 3zM8 17h8l4 3v-9h-1",
+            Self::Memory => "M5 6c0-4 14-4 14 0v12c0 4-14 4-14 0zM5 6c0 4 14 4 14 0M5 12c0 4 14 4 14 0",
+            Self::Skills => "M12 3l2.6 5.6 6 .7-4.4 4.2 1.2 6-5.4-3-5.4 3 1.2-6L3.4 9.3l6-.7z",
             Self::Activity => "M4 19l5-6 4 3 7-9M15 7h5v5",
             Self::Spend => "M4 20V10M10 20V4M16 20v-7M21 20H3",
             Self::Savings => "M12 3v13M7 11l5 5 5-5M5 21h14",
@@ -89,6 +120,10 @@ pub(super) struct Frame {
     pub(super) version: String,
     /// Whether there are agents.
     pub(super) agents: bool,
+    /// Whether anything is remembered.
+    pub(super) memory: bool,
+    /// Whether there can be skills.
+    pub(super) skills: bool,
 }
 
 fn icon(strokes: &'static str) -> Markup {
@@ -111,7 +146,7 @@ fn mark() -> Markup {
 }
 
 /// A whole document.
-fn document(frame: &Frame, taste: Taste, title: &str, body: &Markup, script: Option<&str>) -> Markup {
+fn document(frame: &Frame, taste: Taste, title: &str, body: &Markup, scripts: &[&str]) -> Markup {
     let asset = |name: &str| format!("/console/assets/{name}?v={}", frame.version);
     html! {
         (DOCTYPE)
@@ -125,28 +160,32 @@ fn document(frame: &Frame, taste: Taste, title: &str, body: &Markup, script: Opt
                 link rel="icon" type="image/svg+xml" href=(asset("mark.svg"));
                 link rel="stylesheet" href=(asset("console.css"));
                 script defer src=(asset("console.js")) {}
-                @if let Some(script) = script { script defer src=(asset(script)) {} }
+                @for script in scripts { script defer src=(asset(script)) {} }
             }
             (body)
         }
     }
 }
 
-/// A page for a signed-in administrator.
+/// A page for a signed-in administrator, named as its place.
 pub(super) fn page(frame: &Frame, session: &Session, place: Place, content: &Markup) -> Response {
+    titled(frame, session, (place, place.name(session.taste)), content)
+}
+
+/// A page with a title of its own.
+pub(super) fn titled(
+    frame: &Frame,
+    session: &Session,
+    (place, title): (Place, &str),
+    content: &Markup,
+) -> Response {
     let (taste, words) = (session.taste, session.taste.words());
     let body = html! {
         body {
             a.skip href="#content" { (words.skip) }
             header.side {
                 a.brand href="/" { (mark()) span { "Nunchi" } small lang="ko" { "눈치" } }
-                nav aria-label="Nunchi" {
-                    @for link in Place::ALL.into_iter().filter(|link| frame.agents || !link.is_of_agents()) {
-                        a href=(link.path()) aria-current=[(link == place).then_some("page")] {
-                            (icon(link.icon())) span { (link.name(taste)) }
-                        }
-                    }
-                }
+                (navigation(frame, taste, place))
                 div.tools {
                     (switches(taste))
                     form.leave method="post" action="/console/sign-out" {
@@ -162,12 +201,40 @@ pub(super) fn page(frame: &Frame, session: &Session, place: Place, content: &Mar
             (ask_dialog(taste))
         }
     };
-    let script = match place {
-        Place::Chat => Some("chat.js"),
-        Place::Runs => Some("runs.js"),
-        _ => None,
+    let scripts: &[&str] = match place {
+        Place::Chat => &["chat.js"],
+        Place::Runs => &["runs.js", "questions.js"],
+        Place::Approvals => &["questions.js"],
+        _ => &[],
     };
-    document(frame, taste, place.name(taste), &body, script).into_response()
+    document(frame, taste, title, &body, scripts).into_response()
+}
+
+/// The way to all pages. A phone shows those that are needed most, and the others over the page when they are asked for.
+fn navigation(frame: &Frame, taste: Taste, place: Place) -> Markup {
+    let links = || Place::ALL.into_iter().filter(|link| link.is_there(frame));
+    let link = |link: Place, class: &str| {
+        html! {
+            a class=(class) href=(link.path()) aria-current=[(link == place).then_some("page")] {
+                (icon(link.icon())) span { (link.name(taste)) }
+            }
+        }
+    };
+    let class = |link: Place| match (link.is_near(), link.begins_group()) {
+        (true, true) => "group",
+        (true, false) => "",
+        (false, true) => "far group",
+        (false, false) => "far",
+    };
+    html! {
+        nav aria-label="Nunchi" {
+            @for to in links() { (link(to, class(to))) }
+            button.more type="button" popovertarget="more" aria-current=[(!place.is_near()).then_some("true")] {
+                (icon("M5 12h.01M12 12h.01M19 12h.01")) span { (taste.words().more) }
+            }
+        }
+        div #more popover { @for to in links().filter(|link| !link.is_near()) { (link(to, "")) } }
+    }
 }
 
 /// A page for someone who is not signed in.
@@ -178,7 +245,7 @@ pub(super) fn bare(frame: &Frame, taste: Taste, title: &str, content: &Markup) -
             main #content { a.brand href="/" { (mark()) span { "Nunchi" } small lang="ko" { "눈치" } } (content) }
         }
     };
-    document(frame, taste, title, &body, None).into_response()
+    document(frame, taste, title, &body, &[]).into_response()
 }
 
 /// Language and theme.
@@ -252,6 +319,36 @@ pub(super) fn notice(text: &str, hint: Option<&str>, bad: bool) -> Markup {
     }
 }
 
+/// Text as it is read, with a name for each letter that a reader cannot see: those that turn the direction of text, those of
+/// no width, and controls. What is approved must be what is seen.
+pub(super) fn visible(text: &str) -> Cow<'_, str> {
+    let hidden = |letter: char| {
+        matches!(letter, '\u{200B}' | '\u{200C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{2069}' | '\u{FEFF}' | '\u{E0000}'..='\u{E007F}')
+            || (letter.is_control() && !matches!(letter, '\n' | '\r' | '\t'))
+    };
+    if !text.contains(hidden) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len() + 16);
+    for letter in text.chars() {
+        if hidden(letter) {
+            out.push_str(&format!("⟨U+{:04X}⟩", u32::from(letter)));
+        } else {
+            out.push(letter);
+        }
+    }
+    Cow::Owned(out)
+}
+
+/// Text for an address.
+pub(super) fn encoded(text: &str) -> String {
+    let byte = |byte: u8| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' => char::from(byte).to_string(),
+        _ => format!("%{byte:02X}"),
+    };
+    text.bytes().map(byte).collect()
+}
+
 /// Text with `code` between back-ticks.
 pub(super) fn marked(text: &str) -> Markup {
     html! {
@@ -305,4 +402,20 @@ pub(super) async fn guarded(request: axum::extract::Request, next: axum::middlew
     }
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_seen_is_named() {
+        for (text, shown) in [
+            ("plain 한글 👩‍💻\n\ttext", "plain 한글 👩‍💻\n\ttext"),
+            ("pay \u{202E}001\u{202C} won", "pay ⟨U+202E⟩001⟨U+202C⟩ won"),
+            ("a\u{200B}b\u{1b}[2J\u{E0041}", "a⟨U+200B⟩b⟨U+001B⟩[2J⟨U+E0041⟩"),
+        ] {
+            assert_eq!(visible(text), shown);
+        }
+    }
 }

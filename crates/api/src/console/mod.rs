@@ -11,14 +11,17 @@ mod files;
 mod keys;
 mod layout;
 mod live;
+mod memory;
 mod period;
 mod savings;
 mod session;
 mod sign_in;
+mod skills;
 mod spend;
 mod words;
 
 use crate::agents::AgentServices;
+use crate::skill_card::SkillShelf;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::middleware::{Next, from_fn};
@@ -26,7 +29,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use http::{Method, header};
 use jiff::tz::TimeZone;
-use nunchi_core::{BoxFuture, BudgetStore, Clock, Ids, Lang, LedgerReader};
+use nunchi_core::{BoxFuture, BudgetStore, Clock, Ids, Lang, LedgerReader, Memory};
 use nunchi_gateway::Gateway;
 use std::ops::Deref;
 use std::sync::Arc;
@@ -56,6 +59,10 @@ pub struct ConsoleParts {
     pub budgets: Arc<dyn BudgetStore>,
     /// Runs of agents; without them their pages say that there are none.
     pub agents: Option<AgentServices>,
+    /// What is remembered; without it there is no page of it.
+    pub memory: Option<Arc<dyn Memory>>,
+    /// Skills; without them there is no page of them.
+    pub skills: Option<Arc<dyn SkillShelf>>,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Ids of new budgets.
@@ -96,7 +103,12 @@ impl Deref for Console {
 /// origin are checked and the reader's key is put in its place.
 pub fn with_console(api: Router, parts: ConsoleParts) -> Router {
     let files = files::Files::new();
-    let frame = layout::Frame { version: files.version().to_owned(), agents: parts.agents.is_some() };
+    let frame = layout::Frame {
+        version: files.version().to_owned(),
+        agents: parts.agents.is_some(),
+        memory: parts.memory.is_some(),
+        skills: parts.skills.is_some(),
+    };
     let console = Console(Arc::new(Shared {
         parts,
         api: api.clone(),
@@ -112,6 +124,9 @@ fn routes(console: Console) -> Router {
     let forms = forms
         .route("/console/sign-in", get(sign_in::show).post(sign_in::enter))
         .route("/console/sign-out", post(sign_in::leave))
+        .route("/console/memory", get(memory::show).post(memory::add))
+        .route("/console/memory/{id}/{action}", post(memory::change))
+        .route("/console/skills", get(skills::show))
         .route("/console/budgets", get(budgets::show).post(budgets::put))
         .route("/console/budgets/{id}/remove", post(budgets::remove))
         .route("/console/keys", get(keys::show).post(keys::create))

@@ -292,6 +292,8 @@ impl AgentWorld {
             ledger: Arc::new(Rows(gateway)),
             budgets: Arc::new(NoBudgets),
             agents: Some(world.services.clone()),
+            memory: None,
+            skills: None,
             clock: world.clock.clone(),
             ids: Arc::new(SequentialIds::new()),
             time_zone: jiff::tz::TimeZone::UTC,

@@ -4,6 +4,7 @@ use super::{Desk, print_json};
 use crate::cli::Ask;
 use crate::client::Pieces;
 use crate::failure::Failure;
+use crate::render::printable;
 use futures_util::StreamExt;
 use http::Method;
 use serde_json::{Value, json};
@@ -103,8 +104,9 @@ pub(crate) async fn say(
 /// Writes a piece at once.
 pub(crate) fn out(piece: &str) -> Result<(), Failure> {
     let mut stdout = std::io::stdout();
+    let text = if stdout.is_terminal() { printable(piece) } else { piece.into() };
     stdout
-        .write_all(piece.as_bytes())
+        .write_all(text.as_bytes())
         .and_then(|()| stdout.flush())
         .map_err(|error| Failure::system("output", error))
 }

@@ -53,10 +53,11 @@ use crate::client::Client;
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::home::Home;
+use crate::render::printable;
 use nunchi_core::Lang;
 use serde::Serialize;
 use serde_json::Value;
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::path::Path;
 
 /// What every command has at hand.
@@ -75,9 +76,11 @@ impl Desk {
     }
 }
 
-/// Prints a line; a reader who went away is no failure.
+/// Prints a line; a reader who went away is no failure. On a terminal, what others wrote cannot steer it.
 pub(crate) fn print_line(text: &str) -> Result<(), Failure> {
-    let _reader_left = writeln!(std::io::stdout(), "{text}");
+    let mut out = std::io::stdout();
+    let text = if out.is_terminal() { printable(text) } else { text.into() };
+    let _reader_left = writeln!(out, "{text}");
     Ok(())
 }
 

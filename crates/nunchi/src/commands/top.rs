@@ -13,6 +13,7 @@ use ratatui::widgets::{Block, Gauge, Paragraph, Row, Table};
 use ratatui::{DefaultTerminal, Frame};
 use serde::Deserialize;
 use serde_json::Value;
+use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
 /// Time between two looks.
@@ -71,7 +72,8 @@ impl Pulse {
 
 /// Watches until `q`, or shows it once.
 pub(crate) async fn top(desk: &Desk, flags: &Top) -> Result<(), Failure> {
-    if flags.once || desk.json {
+    // Into a file or a pipe there is nothing to keep up to date.
+    if flags.once || desk.json || !std::io::stdout().is_terminal() {
         let value: Value = desk.client.get("/api/overview").await?;
         if desk.json {
             return print_json(&value);
@@ -80,7 +82,7 @@ pub(crate) async fn top(desk: &Desk, flags: &Top) -> Result<(), Failure> {
             serde_json::from_value(value).map_err(|error| Failure::system("the overview", error))?;
         let mut pulse = Pulse::default();
         pulse.beat(desk, &overview).await?;
-        return print_line(&format!("{}\n{}", headline(desk, &pulse).trim_start(), plain(&overview)));
+        return print_line(&format!("{}\n{}", headline(desk, &pulse).trim_start(), plain(desk, &overview)));
     }
     let mut terminal = ratatui::try_init().map_err(|error| Failure::system("the terminal", error))?;
     let ended = watch(desk, &mut terminal).await;
@@ -133,8 +135,10 @@ fn draw(frame: &mut Frame<'_>, desk: &Desk, overview: &Overview, pulse: &Pulse) 
             *area,
         );
     }
-    let rows = overview.recent.iter().map(|call| Row::new(cells(call)));
-    let widths = [12, 34, 10, 8, 14, 10, 40].map(Constraint::Length);
+    let rows = overview.recent.iter().map(|call| Row::new(cells(desk, call)));
+    // At 80 columns the figures stay whole; model and reason share what is left.
+    let [at, tier, cache, cost, took] = [8, 8, 8, 12, 7].map(Constraint::Length);
+    let widths = [at, Constraint::Fill(3), tier, cache, cost, took, Constraint::Fill(2)];
     let headings = desk.lang.pick(HEADINGS, HEADINGS_KO);
     let table = Table::new(rows, widths)
         .header(Row::new(headings).style(Style::new().bold()))
@@ -157,9 +161,10 @@ fn headline(desk: &Desk, pulse: &Pulse) -> String {
     )
 }
 
-fn cells(call: &CallRecord) -> [String; 7] {
+fn cells(desk: &Desk, call: &CallRecord) -> [String; 7] {
+    let started = call.started.to_zoned(desk.config.time_zone.clone());
     [
-        call.started.strftime("%H:%M:%S").to_string(),
+        started.strftime("%H:%M:%S").to_string(),
         format!("{}/{}", call.provider, call.model),
         call.tier.map_or("-", nunchi_core::Tier::as_str).to_owned(),
         call.cache.as_str().to_owned(),
@@ -169,7 +174,7 @@ fn cells(call: &CallRecord) -> [String; 7] {
     ]
 }
 
-fn plain(overview: &Overview) -> String {
+fn plain(desk: &Desk, overview: &Overview) -> String {
     let budgets = overview.budgets.iter().map(|state| {
         vec![
             state.name.clone(),
@@ -178,6 +183,8 @@ fn plain(overview: &Overview) -> String {
             units(state, state.limit_units()),
         ]
     });
-    let calls = overview.recent.iter().map(|call| cells(call).to_vec());
-    format!("{}\n{}", table(&["budget", "", ">spent", ">limit"], budgets), table(&HEADINGS, calls))
+    let calls = overview.recent.iter().map(|call| cells(desk, call).to_vec());
+    let of_budgets = desk.lang.pick(["budget", "", ">spent", ">limit"], ["예산", "", ">지출", ">한도"]);
+    let of_calls = desk.lang.pick(HEADINGS, HEADINGS_KO);
+    format!("{}\n{}", table(&of_budgets, budgets), table(&of_calls, calls))
 }

@@ -38,7 +38,7 @@ impl ContextSource for SkillCatalog {
 
 /// The catalog; `None` without skills.
 pub(crate) fn catalog(found: &[FoundSkill]) -> Option<String> {
-    let lines: Vec<_> = found.iter().take(MOST_LINES).filter_map(line).collect();
+    let lines: Vec<_> = found.iter().take(MOST_LINES).filter_map(catalog_line).collect();
     if lines.is_empty() {
         return None;
     }
@@ -46,7 +46,7 @@ pub(crate) fn catalog(found: &[FoundSkill]) -> Option<String> {
 }
 
 /// What stands for one skill. A stranger's description stays out of the prompt: only the name, which can say little, is shown.
-pub(crate) fn line(found: &FoundSkill) -> Option<String> {
+pub fn catalog_line(found: &FoundSkill) -> Option<String> {
     let skill = found.skill.as_ref()?;
     if found.label == Label::Stranger {
         return Some(format!("- {} (not the owner's; its text is shown on use)", skill.name));
@@ -124,13 +124,13 @@ mod tests {
         let signs = "!@#$%^&*()_+".repeat(80);
         let tokenizer = bpe_openai::o200k_base();
         for text in [&english, &korean, &salad, &long, &mixed, &signs] {
-            let line = line(&found(text, Label::Tool)).unwrap();
+            let line = catalog_line(&found(text, Label::Tool)).unwrap();
             let tokens = tokenizer.count(&line);
             assert!(tokens <= 100, "{tokens} tokens: {line}");
             assert!(line.ends_with('…') && line.len() > 90, "{line}");
         }
         let short = "Short.";
-        assert!(line(&found(short, Label::Tool)).unwrap().ends_with(": Short."));
+        assert!(catalog_line(&found(short, Label::Tool)).unwrap().ends_with(": Short."));
     }
 
     #[test]

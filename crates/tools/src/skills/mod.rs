@@ -11,7 +11,7 @@ mod resources;
 mod tools;
 
 pub use adding::{AddedSkill, SkillError, add_skill, new_skill};
-pub use catalog::SkillCatalog;
+pub use catalog::{SkillCatalog, catalog_line};
 pub use distill::{DistilledSkill, distill_skill};
 pub use format::{Skill, SkillCost, SkillParam, read_skill};
 pub use groups::{ChosenGroup, SkillGroup, ToolChoice, choose_tools, groups_of, narrow_tools};

@@ -1,6 +1,6 @@
 //! The tools by which a run reads skills: the instructions on use, the files beside them when they are asked for.
 
-use super::catalog::line;
+use super::catalog::catalog_line;
 use super::format::Skill;
 use super::registry::{FoundSkill, SkillRegistry};
 use super::resources::{listing, read_resource};
@@ -201,7 +201,7 @@ fn fill_params(skill: &Skill, given: &Map<String, Value>) -> Result<String, Tool
 
 fn known(registry: &SkillRegistry, name: &str) -> Result<FoundSkill, ToolError> {
     registry.find(name).ok_or_else(|| {
-        let names: Vec<_> = registry.usable().iter().filter_map(line).take(20).collect();
+        let names: Vec<_> = registry.usable().iter().filter_map(catalog_line).take(20).collect();
         unknown(name).hint(if names.is_empty() { "There are none.".to_owned() } else { names.join("\n") })
     })
 }

@@ -1,7 +1,7 @@
 //! Approvals: everything that runs ask, like questions together, and the answers.
 
 use super::super::Console;
-use super::super::layout::{Place, empty, heading, notice, page, token};
+use super::super::layout::{Place, empty, heading, marked, notice, page, token};
 use super::super::session::{Sent, Session};
 use super::questions::question;
 use super::{by, failed, services};
@@ -10,7 +10,7 @@ use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
 use nunchi_agent::AgentError;
-use nunchi_core::{Approval, ApprovalId, RunId};
+use nunchi_core::{Approval, ApprovalId, RunId, RunRecord};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -32,7 +32,7 @@ pub(super) async fn show(
         Ok(agents) => agents,
         Err(response) => return response,
     };
-    let (open, goals) = match gather(&console, agents).await {
+    let (open, runs) = match gather(&console, agents).await {
         Ok(found) => found,
         Err(error) => return failed(&console, &session, Place::Approvals, &error),
     };
@@ -44,16 +44,18 @@ pub(super) async fn show(
             None => batches.push((&asked.batch, vec![asked])),
         }
     }
-    let none = String::new();
     let content = html! {
         (heading(words.approvals, words.approvals_lead, None))
         (told)
+        div #questions {
+        @if !open.is_empty() { p.note.keys-hint { (marked(words.approval_keys)) } }
         @if open.is_empty() { section.card { (empty(words.approvals_empty, words.approvals_empty_note, None)) } }
         @for (batch, list) in &batches {
             section.batch {
                 @if list.len() > 1 { (together(&session, batch, list)) }
-                @for asked in list { (question(&console, &session, asked, goals.get(&asked.run).unwrap_or(&none), "approvals")) }
+                @for asked in list { (question(&console, &session, asked, runs.get(&asked.run), "approvals")) }
             }
+        }
         }
     };
     page(&console.frame, &session, Place::Approvals, &content)
@@ -75,20 +77,20 @@ pub(super) fn told(session: &Session, done: Option<&str>) -> Markup {
 async fn gather(
     console: &Console,
     agents: &AgentServices,
-) -> Result<(Vec<Approval>, BTreeMap<RunId, String>), AgentError> {
+) -> Result<(Vec<Approval>, BTreeMap<RunId, RunRecord>), AgentError> {
     let now = console.parts.clock.now();
     let mut open = agents.approvals.approvals(None, true).await?;
     open.retain(|asked| is_open(asked, now) && !is_rule(asked));
     open.sort_by_key(|asked| (asked.asked, asked.id));
-    let mut goals = BTreeMap::new();
+    let mut runs = BTreeMap::new();
     for asked in &open {
-        if let std::collections::btree_map::Entry::Vacant(place) = goals.entry(asked.run)
+        if let std::collections::btree_map::Entry::Vacant(place) = runs.entry(asked.run)
             && let Some((run, _)) = agents.runs.load(asked.run).await?
         {
-            place.insert(run.user_input);
+            place.insert(run);
         }
     }
-    Ok((open, goals))
+    Ok((open, runs))
 }
 
 /// One answer for like questions.

@@ -3,8 +3,10 @@
 use super::super::figures::usd;
 use super::super::session::Session;
 use super::names;
+use super::run::Found;
+use super::standing::{Standing, legend, of_goal};
 use maud::{Markup, html};
-use nunchi_core::{Plan, PlanNode, RunRecord, RunStatus, StepKind, StepRecord, StepStatus};
+use nunchi_core::{Lang, Plan, PlanNode};
 
 /// A box, and the room between boxes, in pixels.
 const WIDTH: i64 = 212;
@@ -14,28 +16,6 @@ const GAP: (i64, i64) = (46, 18);
 const EDGE: i64 = 6;
 /// Widest line of a goal, in Latin letters.
 const LINE: usize = 25;
-
-/// How far a goal has come, as the class of its box.
-fn stage(node: &PlanNode, run: &RunRecord, steps: &[StepRecord], below: &[RunRecord]) -> &'static str {
-    let delegated = steps.iter().rev().find(|step| step.kind == StepKind::Delegated && step.why == node.goal);
-    if let Some(step) = delegated {
-        return if step.status == StepStatus::Ok { "done" } else { "failed" };
-    }
-    if below.iter().any(|sub_agent| sub_agent.user_input == node.goal && !sub_agent.status.is_final()) {
-        return "running";
-    }
-    let unmet = run.outcome.as_ref().is_some_and(|outcome| {
-        outcome
-            .unmet
-            .iter()
-            .any(|line| line.starts_with(&format!("{}:", node.id)) || line.contains(&node.goal))
-    });
-    match run.status {
-        RunStatus::Done if unmet => "failed",
-        RunStatus::Done => "done",
-        _ => "waiting",
-    }
-}
 
 /// The column of each goal: one behind the furthest of those it builds on.
 fn columns(plan: &Plan) -> Vec<usize> {
@@ -49,13 +29,9 @@ fn columns(plan: &Plan) -> Vec<usize> {
 }
 
 /// The drawing.
-pub(super) fn dag(
-    session: &Session,
-    plan: &Plan,
-    run: &RunRecord,
-    (steps, below): (&[StepRecord], &[RunRecord]),
-) -> Markup {
+pub(super) fn dag(session: &Session, plan: &Plan, found: &Found) -> Markup {
     let (lang, words) = (session.taste.lang, session.taste.words());
+    let standings: Vec<Standing> = plan.nodes.iter().map(|node| of_goal(node, found)).collect();
     let columns = columns(plan);
     let mut filled = vec![0_i64; columns.iter().max().map_or(1, |last| last + 1)];
     let places: Vec<(i64, i64)> = columns
@@ -72,22 +48,27 @@ pub(super) fn dag(
     let height = 2 * EDGE + rows * (HEIGHT + GAP.1) - GAP.1;
     html! {
         div.dag tabindex="0" role="group" aria-label=(words.plan) {
-            svg width=(width) height=(height) viewBox={ "0 0 " (width) " " (height) } role="img" aria-label=(words.plan) {
+            svg width=(width) height=(height) viewBox={ "0 0 " (width) " " (height) } {
                 @for (node, to) in plan.nodes.iter().zip(&places) {
                     @for (_, from) in plan.nodes.iter().zip(&places).filter(|(other, _)| node.after.contains(&other.id)) {
                         path.edge d=(curve(*from, *to)) {}
                     }
                 }
-                @for (node, place) in plan.nodes.iter().zip(&places) {
-                    (goal(node, *place, stage(node, run, steps, below), &tip(node, lang)))
+                @for ((node, place), standing) in plan.nodes.iter().zip(&places).zip(&standings) {
+                    @let tip = tip(node, *standing, lang);
+                    @match standing.href() {
+                        Some(href) => { a href=(href) aria-label=(tip) { (goal(node, *place, *standing, &tip)) } }
+                        None => { (goal(node, *place, *standing, &tip)) }
+                    }
                 }
             }
         }
+        (legend(session, &standings))
     }
 }
 
-fn tip(node: &PlanNode, lang: nunchi_core::Lang) -> String {
-    let mut lines = vec![node.goal.clone()];
+fn tip(node: &PlanNode, standing: Standing, lang: Lang) -> String {
+    let mut lines = vec![node.goal.clone(), standing.stage.words(lang).to_owned()];
     if !node.done_when.is_empty() {
         lines.push(node.done_when.clone());
     }
@@ -99,9 +80,9 @@ fn tip(node: &PlanNode, lang: nunchi_core::Lang) -> String {
     lines.join(" · ")
 }
 
-fn goal(node: &PlanNode, (x, y): (i64, i64), stage: &str, tip: &str) -> Markup {
+fn goal(node: &PlanNode, (x, y): (i64, i64), standing: Standing, tip: &str) -> Markup {
     html! {
-        g class={ "node " (stage) } data-tip=(tip) data-node=(node.id) {
+        g class={ "node " (standing.stage.class()) } data-tip=(tip) data-node=(node.id) {
             rect x=(x) y=(y) width=(WIDTH) height=(HEIGHT) rx="11" {}
             circle cx=(x + 15) cy=(y + 17) r="4.5" {}
             @for (line, text) in wrapped(&node.goal).iter().enumerate() {

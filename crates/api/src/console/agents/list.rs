@@ -2,10 +2,11 @@
 
 use super::super::Console;
 use super::super::figures::{ago, count, latency, moment, short_count, usd};
-use super::super::layout::{Place, badge, empty, heading, notice, page, token};
+use super::super::layout::{Place, badge, empty, encoded, heading, notice, page, token, visible};
 use super::super::session::{Fields, Sent, Session};
 use super::super::sign_in::sentence;
 use super::names;
+use super::scores::{mark, overall};
 use super::{failed, services};
 use crate::agents::{New, Which, listed, request, start};
 use axum::extract::{Query, State};
@@ -13,17 +14,23 @@ use axum::response::{IntoResponse, Redirect, Response};
 use http::StatusCode;
 use maud::{Markup, html};
 use nunchi_agent::AgentError;
-use nunchi_core::{Explain, Mode, RunId, RunRecord, RunStatus};
+use nunchi_core::{Explain, Mode, RunId, RunRecord, RunScore, RunStatus, ScoreValue};
 use serde::Deserialize;
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 /// Runs on a page.
 const ROWS: usize = 50;
+/// Judgements that are looked through for those of a page.
+const MOST_SCORES: u32 = 2_000;
 /// The modes that can be chosen.
 pub(super) const MODES: [Mode; 5] =
     [Mode::Auto, Mode::Reflexive, Mode::Deliberate, Mode::Autonomous, Mode::Ultrawork];
 const STATUSES: [RunStatus; 5] =
     [RunStatus::Running, RunStatus::Parked, RunStatus::Done, RunStatus::Failed, RunStatus::Cancelled];
+
+/// A run, and how good it was where it was judged.
+type Scored = (RunRecord, Option<ScoreValue>);
 
 /// What the reader wants to see.
 #[derive(Clone, Default, Deserialize)]
@@ -64,15 +71,6 @@ impl Asked {
         let mark = if pairs.is_empty() { "" } else { "?" };
         format!("/console/runs{mark}{}", pairs.join("&"))
     }
-}
-
-/// Text for an address.
-fn encoded(text: &str) -> String {
-    let byte = |byte: u8| match byte {
-        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' => char::from(byte).to_string(),
-        _ => format!("%{byte:02X}"),
-    };
-    text.bytes().map(byte).collect()
 }
 
 /// `GET /console/runs`
@@ -142,9 +140,10 @@ async fn render(
                     th.number scope="col" { (words.steps) }
                     th.number scope="col" { (words.tokens) }
                     th.number scope="col" { (words.time_at_work) }
+                    th.number scope="col" { (words.score) }
                     th.number scope="col" { (words.cost) }
                 } }
-                tbody #runs { @for run in &runs { (row(console, session, run)) } }
+                tbody #runs { @for (run, score) in &runs { (row(console, session, run, *score)) } }
             }
         }
         @if let Some(next) = next { p.row.end { a.button href=(asked.address(asked.status(), Some(next))) { (words.older) } } }
@@ -156,7 +155,7 @@ async fn find(
     console: &Console,
     session: &Session,
     asked: &Asked,
-) -> Result<(Vec<RunRecord>, Option<RunId>), AgentError> {
+) -> Result<(Vec<Scored>, Option<RunId>), AgentError> {
     let Some(agents) = &console.parts.agents else { return Ok((Vec::new(), None)) };
     let which = Which {
         status: asked.status(),
@@ -166,7 +165,17 @@ async fn find(
         limit: Some(ROWS),
         ..Which::default()
     };
-    listed(agents, &session.principal, which).await
+    let (runs, next) = listed(agents, &session.principal, which).await?;
+    let oldest = runs.iter().map(|run| run.created).min().unwrap_or_else(|| console.parts.clock.now());
+    let mut scores: BTreeMap<RunId, Vec<RunScore>> = BTreeMap::new();
+    for score in agents.scores.scores_since(oldest, MOST_SCORES).await? {
+        scores.entry(score.run).or_default().push(score);
+    }
+    let scored = |run: RunRecord| {
+        let score = scores.get(&run.id).and_then(|scores| overall(scores));
+        (run, score)
+    };
+    Ok((runs.into_iter().map(scored).collect(), next))
 }
 
 fn start_box(session: &Session, fields: &Fields) -> Markup {
@@ -216,8 +225,13 @@ fn filters(session: &Session, asked: &Asked) -> Markup {
     }
 }
 
-/// One run.
-pub(super) fn row(console: &Console, session: &Session, run: &RunRecord) -> Markup {
+/// One run, and how good it was.
+pub(super) fn row(
+    console: &Console,
+    session: &Session,
+    run: &RunRecord,
+    score: Option<ScoreValue>,
+) -> Markup {
     let (lang, words, zone) = (session.taste.lang, session.taste.words(), &console.parts.time_zone);
     let now = console.parts.clock.now();
     let why = run.reason.as_deref().map(|reason| names::reason(lang, reason));
@@ -236,6 +250,7 @@ pub(super) fn row(console: &Console, session: &Session, run: &RunRecord) -> Mark
             td.number.steps data-name=(words.steps) { (count(u64::from(run.totals.steps))) }
             td.number.tokens data-name=(words.tokens) { (short_count(run.totals.usage.total_tokens())) }
             td.number.latency data-name=(words.time_at_work) { (latency(run.totals.latency_us)) }
+            td.number.score data-name=(words.score) { (mark(score)) }
             td.number.cost data-name=(words.cost) { (usd(run.totals.cost)) }
         }
     }
@@ -245,7 +260,7 @@ pub(super) fn row(console: &Console, session: &Session, run: &RunRecord) -> Mark
 pub(super) fn title(goal: &str, most: usize) -> String {
     let line = goal.lines().find(|line| !line.trim().is_empty()).unwrap_or_default().trim();
     match line.char_indices().nth(most) {
-        Some((end, _)) => format!("{}…", &line[..end]),
-        None => line.to_owned(),
+        Some((end, _)) => format!("{}…", visible(&line[..end])),
+        None => visible(line).into_owned(),
     }
 }

@@ -4,6 +4,7 @@ use super::super::Console;
 use super::super::session::Session;
 use super::list::row;
 use super::run::{gather, parts};
+use super::scores::overall;
 use super::services;
 use crate::agents::{RunWatch, Told};
 use axum::extract::{Path, State};
@@ -43,9 +44,11 @@ pub(super) async fn list(State(console): State<Console>, session: Session) -> Re
         }
         let mut rows = Vec::new();
         for run in runs.into_iter().take(MOST_ROWS) {
-            let found = services(&console).ok()?.runs.load(run).await.ok().flatten();
+            let agents = services(&console).ok()?;
+            let found = agents.runs.load(run).await.ok().flatten();
             if let Some((record, _)) = found.filter(|(record, _)| record.parent.is_none()) {
-                rows.push(row(&console, &session, &record).into_string());
+                let scores = agents.scores.scores_of(run).await.unwrap_or_default();
+                rows.push(row(&console, &session, &record, overall(&scores)).into_string());
             }
         }
         let event = Event::default().event("runs").json_data(rows).unwrap_or_default();

@@ -3,11 +3,15 @@
 mod activity;
 mod approvals;
 mod dag;
+mod flow;
 mod list;
 mod live;
 mod names;
 mod questions;
 mod run;
+mod scores;
+mod sessions;
+mod standing;
 mod steps;
 mod undo;
 
@@ -32,10 +36,12 @@ pub(super) fn routes() -> Router<Console> {
         .route("/console/runs/{id}/events", get(live::one))
         .route("/console/runs/{id}/cancel", post(run::cancel))
         .route("/console/runs/{id}/resume", post(run::resume))
+        .route("/console/runs/{id}/judge", post(scores::judge))
         .route("/console/runs/{id}/undo", post(undo::undo))
         .route("/console/approvals", get(approvals::show))
         .route("/console/approvals/all", post(approvals::answer_all))
         .route("/console/approvals/{id}", post(approvals::answer))
+        .route("/console/sessions", get(sessions::show))
         .route("/console/activity", get(activity::show))
 }
 

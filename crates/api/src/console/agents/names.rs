@@ -1,6 +1,6 @@
 //! The names of modes, states, kinds of steps and effects, in English and Korean.
 
-use nunchi_core::{EffectClass, Lang, LimitKind, Mode, RunStatus, StepKind, StepStatus, UndoStatus};
+use nunchi_core::{EffectClass, Lang, LimitKind, Mode, RunStatus, ScoreName, StepKind, StepStatus, UndoStatus};
 
 pub(super) fn mode(lang: Lang, mode: Mode) -> &'static str {
     match mode {
@@ -104,6 +104,18 @@ pub(super) fn undo(lang: Lang, status: UndoStatus) -> (&'static str, &'static st
         UndoStatus::Conflict => (lang.pick("left alone", "그대로 둠"), "warn"),
         UndoStatus::Impossible => (lang.pick("impossible", "불가능"), "bad"),
         UndoStatus::Already => (lang.pick("undone before", "이미 되돌림"), "plain"),
+    }
+}
+
+pub(super) fn score(lang: Lang, score: ScoreName) -> &'static str {
+    match score {
+        ScoreName::Relevancy => lang.pick("Relevancy", "적합성"),
+        ScoreName::Hallucination => lang.pick("Hallucination", "환각"),
+        ScoreName::Toxicity => lang.pick("Toxicity", "유해성"),
+        ScoreName::Correctness => lang.pick("Correctness", "정확성"),
+        ScoreName::Efficiency => lang.pick("Efficiency", "효율"),
+        ScoreName::Safety => lang.pick("Safety", "안전"),
+        ScoreName::Cost => lang.pick("Cost", "비용"),
     }
 }
 

@@ -2,36 +2,41 @@
 
 use super::super::Console;
 use super::super::figures::{ago, moment, time_until, usd};
-use super::super::layout::{badge, token};
+use super::super::layout::{badge, token, visible};
 use super::super::session::Session;
 use super::list::title;
 use super::names;
 use maud::{Markup, html};
-use nunchi_core::{Approval, ApprovalSubject, CallToApprove, Plan};
+use nunchi_core::{Approval, ApprovalSubject, CallToApprove, NanoUsd, Plan, RunRecord};
 
-/// One question with its forms. `back` is where the reader returns to: `approvals` or the id of a run.
+/// One question with its forms. `run` is the run that asks, where the page is not its own; `back` is where the reader returns to: `approvals` or the id of a run.
 pub(super) fn question(
     console: &Console,
     session: &Session,
     asked: &Approval,
-    goal: &str,
+    run: Option<&RunRecord>,
     back: &str,
 ) -> Markup {
     let (lang, words) = (session.taste.lang, session.taste.words());
     let (now, zone) = (console.parts.clock.now(), &console.parts.time_zone);
     html! {
-        article.card.question id={ "question-" (asked.id) } data-question=(asked.id) {
+        article.card.question id={ "question-" (asked.id) } data-question=(asked.id) tabindex="-1" aria-labelledby={ "asks-" (asked.id) } {
             div.row.between {
-                h2 { (heading(session, &asked.subject)) }
+                h2 id={ "asks-" (asked.id) } { (heading(session, &asked.subject)) }
                 span.note title=(moment(asked.expires, zone)) {
-                    (ago(asked.asked, now, lang)) " · " (words.expires_in.replace("%s", &time_until(asked.expires, now, lang)))
+                    (ago(asked.asked, now, lang)) " · "
+                    time datetime=(asked.expires) data-expires=(words.expires_in) data-late=(words.expired) {
+                        (words.expires_in.replace("%s", &time_until(asked.expires, now, lang)))
+                    }
                 }
             }
-            @if !goal.is_empty() { p.note { a href={ "/console/runs/" (asked.run) } { (title(goal, 120)) } } }
+            @if let Some(run) = run {
+                p.note { a href={ "/console/runs/" (run.id) } { (title(&run.user_input, 120)) } " · " (words.spent_so_far) " " (usd(run.totals.cost)) }
+            }
             form.answer method="post" action={ "/console/approvals/" (asked.id) } {
                 (token(session))
                 input type="hidden" name="back" value=(back);
-                (subject(session, &asked.subject))
+                (subject(console, session, &asked.subject))
                 (buttons(session, asked))
             }
         }
@@ -53,23 +58,23 @@ fn heading(session: &Session, subject: &ApprovalSubject) -> String {
     }
 }
 
-fn subject(session: &Session, subject: &ApprovalSubject) -> Markup {
+fn subject(console: &Console, session: &Session, subject: &ApprovalSubject) -> Markup {
     let words = session.taste.words();
     match subject {
         ApprovalSubject::Calls(calls) => html! {
-            @for one in calls { (call(session, one, calls.len() > 1)) }
+            @for one in calls { (call(console, session, one, calls.len() > 1)) }
         },
-        ApprovalSubject::Fate(one) => html! { (call(session, one, false)) },
+        ApprovalSubject::Fate(one) => html! { (call(console, session, one, false)) },
         ApprovalSubject::Plan(plan) => goals(session, plan),
         ApprovalSubject::Limit { used, raise, .. } => html! {
             p { (used) @if let Some(raise) = raise { " · " (words.approving_adds) " " (usd(*raise)) } }
         },
-        ApprovalSubject::Question(text) => html! { p.said-text { (text) } },
+        ApprovalSubject::Question(text) => html! { p.said-text { (visible(text)) } },
     }
 }
 
 /// A call with its exact arguments, what it would change, and why it is asked about.
-fn call(session: &Session, call: &CallToApprove, choose: bool) -> Markup {
+fn call(console: &Console, session: &Session, call: &CallToApprove, choose: bool) -> Markup {
     let (lang, words) = (session.taste.lang, session.taste.words());
     let (effect, kind) = names::effect(lang, call.effect);
     html! {
@@ -78,12 +83,20 @@ fn call(session: &Session, call: &CallToApprove, choose: bool) -> Markup {
                 @if choose { label.inline { input type="checkbox" name="calls" value=(call.hash) checked; span.visually-hidden { (words.this_call) } } }
                 code.tool { (call.tool) }
                 (badge(effect, kind))
+                @let fee = fee(console, &call.tool);
+                @if fee > NanoUsd::ZERO { span.badge.warn { (words.costs_more) " " (usd(fee)) } }
                 span.note { (call.decision.explain(lang)) }
             }
-            pre.arguments aria-label=(words.arguments) { (pretty(&call.arguments)) }
+            pre.arguments tabindex="0" aria-label=(words.arguments) { (visible(&pretty(&call.arguments))) }
             @if let Some(diff) = call.diff.as_deref().filter(|diff| !diff.trim().is_empty()) { (diff_of(words.change, diff)) }
         }
     }
+}
+
+/// What one call of a tool costs besides model calls.
+fn fee(console: &Console, tool: &str) -> NanoUsd {
+    let specs = console.parts.agents.as_ref().map(|agents| agents.desk.tools().specs()).unwrap_or_default();
+    specs.iter().find(|spec| spec.name == tool).map_or(NanoUsd::ZERO, |spec| spec.fee)
 }
 
 /// JSON over several lines; what is none, as it is.
@@ -101,23 +114,25 @@ pub(super) fn diff_of(name: &str, diff: &str) -> Markup {
         Some(b'@') => "place",
         _ => "kept",
     };
-    html! { pre.diff aria-label=(name) { @for line in diff.trim_end().lines() { span class=(kind(line)) { (line) "\n" } } } }
+    html! { pre.diff tabindex="0" aria-label=(name) { @for line in diff.trim_end().lines() { span class=(kind(line)) { (visible(line)) "\n" } } } }
 }
 
 fn goals(session: &Session, plan: &Plan) -> Markup {
-    let lang = session.taste.lang;
+    let (lang, words) = (session.taste.lang, session.taste.words());
+    let known: Option<NanoUsd> = plan.nodes.iter().map(|node| node.cost).sum();
     html! {
         ol.goals {
             @for node in &plan.nodes {
                 li {
-                    span { (node.goal) } " "
+                    span { (visible(&node.goal)) } " "
                     @let (effect, kind) = names::effect(lang, node.effect);
                     (badge(effect, kind))
                     @if let Some(cost) = node.cost { " " span.note { "≤ " (usd(cost)) } }
-                    @if !node.done_when.is_empty() { span.why { (node.done_when) } }
+                    @if !node.done_when.is_empty() { span.why { (visible(&node.done_when)) } }
                 }
             }
         }
+        @if let Some(most) = known { p.note { (words.at_most_together) " " strong { (usd(most)) } } }
     }
 }
 

@@ -2,36 +2,50 @@
 
 use super::super::Console;
 use super::super::figures::{ago, count, latency, local, moment, usd};
-use super::super::layout::{Place, badge, page, tile, token};
+use super::super::layout::{Place, badge, encoded, tile, titled, token, visible};
 use super::super::session::{Sent, Session};
 use super::approvals::told;
 use super::dag::dag;
+use super::flow::flow;
 use super::list::title;
 use super::names;
 use super::questions::{pretty, question};
+use super::scores;
+use super::standing::undone;
 use super::steps::{Waterfall, waterfall};
 use super::{by, failed, services};
 use crate::agents::{AgentServices, is_open, open_questions, run_steps};
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
-use nunchi_agent::AgentError;
+use nunchi_agent::{AgentError, Progress, Workflow};
 use nunchi_core::{
-    Approval, Plan, RunFilter, RunId, RunOutcome, RunRecord, RunStatus, StepRecord, StorageError,
+    Approval, Plan, RunFilter, RunId, RunOutcome, RunRecord, RunScore, RunStatus, StepRecord,
+    StorageError,
 };
 use serde::Deserialize;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// How long a page waits for a run to stop.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// Sub-agents that are looked through for undone steps.
+const MOST_BELOW: usize = 50;
 
 /// Everything a run's page shows.
 pub(super) struct Found {
     pub(super) run: RunRecord,
-    plan: Option<Plan>,
-    steps: Vec<StepRecord>,
-    below: Vec<RunRecord>,
-    open: Vec<Approval>,
+    pub(super) plan: Option<Plan>,
+    pub(super) steps: Vec<StepRecord>,
+    /// Its sub-agents, in the order in which they began.
+    pub(super) below: Vec<RunRecord>,
+    pub(super) open: Vec<Approval>,
+    /// The numbers of its steps that were taken back.
+    pub(super) undone: BTreeSet<u32>,
+    /// Sub-agents of which a step was taken back.
+    pub(super) undone_below: BTreeSet<RunId>,
+    flow: Option<(Workflow, Progress)>,
+    scores: Vec<RunScore>,
 }
 
 /// Reads it.
@@ -49,7 +63,31 @@ pub(super) async fn gather(
     let now = console.parts.clock.now();
     let mut open = open_questions(agents, &run).await?;
     open.retain(|asked| is_open(asked, now) && !run.status.is_final());
-    Ok(Found { plan: state.plan().cloned(), run, steps, below, open })
+    let flow = state.order().workflow.as_ref().map(|order| {
+        let workflow = order.workflow.clone();
+        let progress = state.workflow_progress().cloned().unwrap_or_else(|| Progress::new(&workflow));
+        (workflow, progress)
+    });
+    let undone_below = undone_below(agents, &run, &below).await?;
+    let scores = agents.scores.scores_of(id).await?;
+    let (plan, undone) = (state.plan().cloned(), undone(&steps));
+    Ok(Found { run, plan, steps, below, open, undone, undone_below, flow, scores })
+}
+
+/// The sub-agents of an ended run of which a step was taken back: before the end there is no undo.
+async fn undone_below(
+    agents: &AgentServices,
+    run: &RunRecord,
+    below: &[RunRecord],
+) -> Result<BTreeSet<RunId>, StorageError> {
+    let mut found = BTreeSet::new();
+    let acted = |run: &&RunRecord| run.totals.tool_calls > 0;
+    for sub_agent in below.iter().filter(|_| run.status.is_final()).filter(acted).take(MOST_BELOW) {
+        if !undone(&run_steps(agents, sub_agent.id).await?).is_empty() {
+            found.insert(sub_agent.id);
+        }
+    }
+    Ok(found)
 }
 
 /// What was just done.
@@ -83,7 +121,8 @@ pub(super) async fn show(
         (told(&session, done.done.as_deref()))
         div #run data-run=(id) data-events={ "/console/runs/" (id) "/events" } data-over[found.run.status.is_final()] { (parts) }
     };
-    page(&console.frame, &session, Place::Runs, &content)
+    let title = title(&found.run.user_input, 60);
+    titled(&console.frame, &session, (Place::Runs, &title), &content)
 }
 
 /// The parts of the page that change while the run goes on.
@@ -95,7 +134,7 @@ pub(super) async fn parts(console: &Console, session: &Session, found: &Found) -
         div data-part="head" { (head(console, session, run)) }
         div data-part="tiles" { (tiles(console, session, run)) }
         div.questions data-part="questions" {
-            @for asked in &found.open { (question(console, session, asked, "", &run.id.to_string())) }
+            @for asked in &found.open { (question(console, session, asked, None, &run.id.to_string())) }
         }
         div data-part="answer" {
             @match &run.outcome {
@@ -105,9 +144,13 @@ pub(super) async fn parts(console: &Console, session: &Session, found: &Found) -
         }
         div data-part="plan" {
             @if let Some(plan) = &found.plan {
-                section.card { h2 { (words.plan) } (dag(session, plan, run, (&found.steps, &found.below))) }
+                section.card { h2 { (words.plan) } (dag(session, plan, found)) }
+            }
+            @if let Some((workflow, progress)) = &found.flow {
+                section.card { h2 { (words.workflow) } (flow(session, workflow, progress, found)) }
             }
         }
+        div data-part="scores" { (scores::card(console, session, run, &found.scores)) }
         div data-part="steps" {
             section.card.flush.steps-card {
                 div.row.between.card-head { h2 { (words.steps) } ul.legend.kinds {
@@ -133,7 +176,7 @@ fn head(console: &Console, session: &Session, run: &RunRecord) -> Markup {
                     (badge(names::status(lang, run.status), names::status_kind(run.status))) " "
                     (names::mode(lang, run.mode)) " · "
                     span title=(moment(run.created, zone)) { (ago(run.created, now, lang)) }
-                    @if let Some(session) = &run.session { " · " (words.session) " " code { (session) } }
+                    @if let Some(session) = &run.session { " · " (words.session) " " a href={ "/console/sessions?id=" (encoded(session)) } { (visible(session)) } }
                     @if let Some(reason) = &run.reason { " · " (names::reason(lang, reason)) }
                 }
             }
@@ -146,7 +189,7 @@ fn head(console: &Console, session: &Session, run: &RunRecord) -> Markup {
             }
         }
         @if run.user_input.trim().chars().count() > 140 || run.user_input.trim().contains('\n') {
-            details.whole { summary { (words.whole_goal) } pre { (run.user_input) } }
+            details.whole { summary { (words.whole_goal) } pre { (visible(&run.user_input)) } }
         }
     }
 }
@@ -188,7 +231,7 @@ fn answer(session: &Session, run: &RunRecord, outcome: &RunOutcome) -> Markup {
     html! {
         section.card.answer-card {
             div.row.between { h2 { (head) } @if let Some(code) = &outcome.code { code { (code) } } }
-            div.text { (outcome.text) }
+            div.text { (visible(&outcome.text)) }
             @if let Some(output) = &outcome.output { details.table { summary { (words.as_json) } pre { (pretty(&output.to_string())) } } }
             (lines(words.not_reached, &outcome.unmet, true))
             (lines(words.no_receipt, &outcome.unbacked, true))
@@ -203,7 +246,7 @@ fn lines(name: &str, lines: &[String], bad: bool) -> Markup {
         @if !lines.is_empty() {
             div.lines class=[bad.then_some("warn")] {
                 h3 { (name) }
-                ul { @for line in lines { li { @if safe_link(line) { a href=(line) rel="noreferrer" { (line) } } @else { (line) } } } }
+                ul { @for line in lines { li { @if safe_link(line) { a href=(line) rel="noreferrer" { (visible(line)) } } @else { (visible(line)) } } } }
             }
         }
     }

@@ -3,7 +3,7 @@
 use super::super::Console;
 use super::super::charts::share;
 use super::super::figures::{clock_time, count, latency, moment, usd_fine};
-use super::super::layout::{badge, token};
+use super::super::layout::{badge, token, visible};
 use super::super::session::Session;
 use super::super::words::cache;
 use super::list::title;
@@ -205,8 +205,8 @@ fn badges(session: &Session, step: &StepRecord, calls: &[CallRecord]) -> Markup 
 
 fn shown(text: &str) -> String {
     match text.char_indices().nth(MOST_TEXT) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => pretty(text),
+        Some((end, _)) => format!("{}…", visible(&text[..end])),
+        None => visible(&pretty(text)).into_owned(),
     }
 }
 
@@ -225,7 +225,7 @@ fn detail(
             dl.facts {
                 div { dt { (words.time) } dd title=(moment(step.at, zone)) { (clock_time(step.at, zone)) } }
                 @if let Some(tool) = &step.tool { div { dt { (if step.kind == StepKind::Model { words.model } else { words.tool }) } dd { (tool) } } }
-                @if step.kind == StepKind::Tool && !step.why.is_empty() { div { dt { (words.why) } dd { (step.why) } } }
+                @if step.kind == StepKind::Tool && !step.why.is_empty() { div { dt { (words.why) } dd { (visible(&step.why)) } } }
                 @if let Some(row) = answered { div { dt { (words.routed) } dd { (row.provider) "/" (row.model) @if !row.reason.is_empty() { " · " (row.reason) } } } }
                 @if step.usage.total_tokens() > 0 {
                     div { dt { (words.tokens) } dd {

@@ -69,3 +69,19 @@ if (run && run.dataset.over === undefined) {
   addEventListener("pagehide", () => source.close());
   addEventListener("pageshow", (event) => event.persisted && run.dataset.over === undefined && location.reload());
 }
+
+// A node of a drawing leads to its step, which opens.
+const openTarget = () => {
+  const step = location.hash.startsWith("#step-") && document.getElementById(location.hash.slice(1));
+  if (!step) return;
+  step.open = true;
+  step.scrollIntoView({ block: "center" });
+  step.querySelector("summary")?.focus({ preventScroll: true });
+};
+addEventListener("hashchange", openTarget);
+document.addEventListener("click", (event) => {
+  // The same step once more: the address does not change, but it opens again.
+  const link = event.target.closest?.(".dag a");
+  if (link?.getAttribute("href") === location.hash) openTarget();
+});
+openTarget();

@@ -5,7 +5,7 @@ use super::super::ask::{Lines, out};
 use super::answer::{Question, ask_here};
 use super::{line, short};
 use crate::failure::Failure;
-use crate::render::usd;
+use crate::render::{dimmed, usd};
 use http::Method;
 use nunchi_core::{Lang, NanoUsd};
 use serde_json::Value;
@@ -91,11 +91,7 @@ impl<'a> Page<'a> {
             println!();
         }
         self.shown.clear();
-        if std::io::stderr().is_terminal() {
-            eprintln!("\x1b[2m{text}\x1b[0m");
-        } else {
-            eprintln!("{text}");
-        }
+        eprintln!("{}", dimmed(text, std::io::stderr().is_terminal()));
     }
 
     fn step(&mut self, step: &Value) {
