@@ -4,6 +4,7 @@ use serde_json::Value;
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::time::Duration;
@@ -242,6 +243,12 @@ impl Server {
     pub(crate) fn signal(&self, name: &str) {
         let sent = Command::new("kill").args([format!("-{name}"), self.child.id().to_string()]).status();
         assert!(sent.expect("kill runs").success());
+    }
+
+    /// Kills it as `kill -9` does; tells whether it was alive until then.
+    pub(crate) fn is_killed(mut self) -> bool {
+        self.child.kill().expect("a signal");
+        self.child.wait().expect("its end").signal() == Some(9)
     }
 
     /// Lets files grow to so many bytes, or `unlimited`.

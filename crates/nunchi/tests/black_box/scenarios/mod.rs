@@ -1,6 +1,8 @@
 //! What a day with the agent is like, as stories. Each is played with the real binary, real tools and a scripted upstream that plays
-//! the model over HTTP; then again while the process is killed at random moments. `NUNCHI_KILLS=50` plays each fifty times so.
+//! the model over HTTP; then again and again until it was killed, at random moments while its run was under way, as often as
+//! `NUNCHI_KILLS` asks.
 
+mod kills;
 mod stage;
 
 mod databases;

@@ -1,6 +1,7 @@
 //! The stage of a scenario: a home folder, the real binary, and a scripted upstream that plays the model over HTTP. The server may
 //! be killed at any moment and started again; the run must end the same.
 
+use super::kills::{self, Kills, Progress};
 use crate::support::{Home, Server};
 use nunchi_core::{RunId, RunStore, StepRecord, verify_steps};
 use nunchi_store::{LedgerOptions, SqliteLedger};
@@ -165,15 +166,24 @@ impl Scenario {
     }
 
     async fn plays_on(self) {
-        let took = self.play(&mut Kills::none()).await;
-        let rounds = std::env::var("NUNCHI_KILLS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(1);
-        for round in 1..=rounds {
-            let mut kills = Kills { seed: round, left: 3, within: took };
+        let events = self.play(&mut Kills::default()).await;
+        let (wanted, mut hits, mut misses, mut rounds) = (kills::wanted(), 0, 0, 0);
+        while hits < wanted {
+            rounds += 1;
+            assert!(rounds <= 2 * wanted + 10, "{hits} of {wanted} kills hit the run in {rounds} rounds");
+            let mut kills = Kills::some(rounds, wanted - hits, events);
             self.play(&mut kills).await;
+            hits += kills.hits;
+            misses += kills.misses;
         }
+        let story = std::thread::current().name().unwrap_or_default().to_owned();
+        println!(
+            "{story}: {hits} kills hit the run, {misses} came too late, in {rounds} rounds of {events} events"
+        );
     }
 
-    async fn play(&self, kills: &mut Kills) -> Duration {
+    /// Tells how many events were stored.
+    async fn play(&self, kills: &mut Kills) -> u64 {
         let upstream = Upstream::start(Dialect::OpenAi).await;
         let script = Arc::clone(&self.script);
         upstream.respond_with(move |seen: &Seen| script(&Talk { body: seen.body.clone() }));
@@ -192,66 +202,40 @@ impl Scenario {
         (self.prepare)(&home);
         let mut stage = Stage { server: Some(home.up()), home, key: String::new() };
         stage.key = stage.server().first_key();
-        let begun = Instant::now();
         let made = stage.server().post(self.path, &stage.key, &self.order);
         assert_eq!(made.status, 201, "{}", made.body);
         let id = made.json()["run_id"].as_str().expect("an id").to_owned();
-        let run = self.until_it_stops(&mut stage, &id, begun, kills);
-        let took = begun.elapsed();
+        let run = self.until_it_stops(&mut stage, &id, kills);
+        let events = Progress::of(&stage.home).events();
         (self.then)(&stage, &id);
         let ended = stage.close(run, &id, upstream).await;
         verify_steps(&ended.steps).expect("the chain holds");
         (self.check)(&ended);
-        took
+        events
     }
 
-    fn until_it_stops(&self, stage: &mut Stage, id: &str, begun: Instant, kills: &mut Kills) -> Value {
-        let mut next = kills.next(Instant::now());
+    fn until_it_stops(&self, stage: &mut Stage, id: &str, kills: &mut Kills) -> Value {
+        let (mut progress, mut begun) = (Progress::of(&stage.home), Instant::now());
         loop {
             assert!(begun.elapsed() < PATIENCE, "the run does not stop: {}", stage.run(id));
-            if next.is_some_and(|at| Instant::now() >= at) {
-                stage.kill_and_restart();
-                next = kills.next(Instant::now());
+            if kills.come(&progress, LOOK) {
+                // Nobody may hold the database open while the process that wrote it is dead: the next one must recover it alone.
+                drop(progress);
+                stage.kill_and_restart(kills);
+                (progress, begun) = (Progress::of(&stage.home), Instant::now());
             }
             let run = stage.run(id);
             match run["status"].as_str() {
-                Some("running") => std::thread::sleep(LOOK),
+                Some("running") => {}
                 Some("parked") => {
                     // Between the parking and the question in the queue a process may have died.
-                    if stage.questions().is_empty() {
-                        std::thread::sleep(LOOK);
-                    } else if !stage.answer(&self.person) {
+                    if !stage.questions().is_empty() && !stage.answer(&self.person) {
                         return stage.run(id);
                     }
                 }
                 _ => return run,
             }
         }
-    }
-}
-
-/// When the process is killed: after random parts of the time that the story takes undisturbed.
-struct Kills {
-    seed: u64,
-    left: u32,
-    within: Duration,
-}
-
-impl Kills {
-    fn none() -> Self {
-        Self { seed: 0, left: 0, within: Duration::ZERO }
-    }
-
-    fn next(&mut self, now: Instant) -> Option<Instant> {
-        self.left = self.left.checked_sub(1)?;
-        // SplitMix64: the same seed gives the same moments.
-        self.seed = self.seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.seed;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        let share =
-            f64::from(u32::try_from((mixed ^ (mixed >> 31)) >> 32).expect("32 bits")) / f64::from(u32::MAX);
-        Some(now + self.within.mul_f64(share))
     }
 }
 
@@ -327,10 +311,9 @@ impl Stage {
         answered
     }
 
-    fn kill_and_restart(&mut self) {
-        let killed = self.server.take().expect("a server");
-        killed.signal("KILL");
-        drop(killed);
+    fn kill_and_restart(&mut self, kills: &mut Kills) {
+        let was_alive = self.server.take().expect("a server").is_killed();
+        kills.count(was_alive, &self.home);
         self.server = Some(self.home.up());
     }
 
