@@ -333,7 +333,7 @@ impl Pursuit {
         }
         self.gateway.note_answering(&self.ask, self.plan.tier, candidate);
         if let Some(tier) = self.plan.tier.filter(|_| self.gateway.chooses_tier(&self.ask.request)) {
-            self.gateway.recent.note_routed(&self.ask, tier, candidate);
+            self.gateway.note_routed(&self.ask, tier, candidate).await;
         }
         info.provider.clone_from(&candidate.provider);
         info.model.clone_from(&candidate.model);

@@ -8,8 +8,8 @@ use crate::plan::{Candidate, RoutePlan, may_use};
 use crate::quotas::typical_tokens;
 use futures_util::StreamExt;
 use nunchi_core::{
-    BudgetAction, Choice, Frame, Lang, NanoUsd, Part, Posture, ResponseFormat, Tier, Usage, assemble_reply,
-    cost, human_text, in_tool_loop,
+    BudgetAction, Choice, FeedbackSource, Frame, Lang, NanoUsd, Part, Posture, Rating, ResponseFormat, Tier,
+    Usage, assemble_reply, cost, human_text, in_tool_loop,
 };
 use nunchi_saving::{
     CascadeCosts, CascadeOdds, CascadePolicy, CascadeVerdict, CheckResults, RouteJudgement, forecast_cascade,
@@ -206,6 +206,10 @@ impl Pursuit {
         }
         if let Some(open) = self.open.as_mut() {
             open.record.reason.clone_from(&self.plan.reason);
+        }
+        if verdict != CascadeVerdict::Unchecked {
+            let rating = if verdict.escalates() { Rating::Bad } else { Rating::Good };
+            gateway.observe(&self.ask, self.ask.context.request, rating, FeedbackSource::Check).await;
         }
         if verdict.escalates() {
             self.settle_rejected(&begun.opening).await;

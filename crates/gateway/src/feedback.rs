@@ -1,12 +1,14 @@
-//! What people say of answers: it teaches the router, and takes back stored answers that are wrong.
+//! What people say of answers, and what checks and their next words show: it teaches the router, and takes back stored answers
+//! that are wrong.
 
 use crate::call::Ask;
 use crate::gateway::Gateway;
 use crate::plan::Candidate;
 use nunchi_core::{
-    CacheKey, Explain, Feedback, KeyId, Lang, Principal, Rating, RequestId, StorageError, Tier, human_text,
-    mask_secrets,
+    CacheDirective, CacheKey, Explain, Feedback, FeedbackSource, KeyId, Lang, Principal, Rating, RequestId,
+    StorageError, Tier, human_text, in_tool_loop, mask_secrets,
 };
+use nunchi_saving::{conversation_of, is_complaint};
 use serde::Serialize;
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
@@ -102,14 +104,39 @@ impl From<StorageError> for FeedbackError {
 /// How a request was answered, as far as feedback can change it.
 #[derive(Clone)]
 enum Origin {
-    Routed { tier: Tier, model: String, text: String },
+    Routed(Routed),
     Stored { key: CacheKey, shared: Option<f32> },
+}
+
+/// An answer of a model that the router chose.
+#[derive(Clone)]
+struct Routed {
+    tier: Tier,
+    model: String,
+    text: String,
+    conversation: Option<u64>,
+    /// Messages of the request.
+    turns: usize,
 }
 
 #[derive(Default)]
 struct Known {
     requests: HashMap<RequestId, (Option<KeyId>, Origin)>,
     order: VecDeque<RequestId>,
+    /// The last answer that the router gave in each conversation.
+    last: HashMap<u64, RequestId>,
+}
+
+impl Known {
+    fn forget_oldest(&mut self) {
+        let Some(oldest) = self.order.pop_front() else { return };
+        let Some((_, Origin::Routed(routed))) = self.requests.remove(&oldest) else { return };
+        if let Some(conversation) = routed.conversation
+            && self.last.get(&conversation) == Some(&oldest)
+        {
+            self.last.remove(&conversation);
+        }
+    }
 }
 
 /// How the last requests were answered.
@@ -117,11 +144,31 @@ struct Known {
 pub(crate) struct Recent(Mutex<Known>);
 
 impl Recent {
-    /// Remembers an answer of a model that the router chose.
-    pub(crate) fn note_routed(&self, ask: &Ask, tier: Tier, candidate: &Candidate) {
-        let Some(text) = human_text(&ask.request) else { return };
-        let text = mask_secrets(&text).chars().take(LONGEST_TEXT).collect();
-        self.note(ask, Origin::Routed { tier, model: candidate.full_name(), text });
+    fn note_routed(&self, ask: &Ask, tier: Tier, candidate: &Candidate) {
+        let Some(text) = remembered_text(ask) else { return };
+        let conversation = conversation_of(&ask.request, &ask.context).map(|(id, _)| id);
+        let (model, turns) = (candidate.full_name(), ask.request.messages.len());
+        self.note(ask, Origin::Routed(Routed { tier, model, text, conversation, turns }));
+        if let Some(conversation) = conversation {
+            let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            known.last.insert(conversation, ask.context.request);
+        }
+    }
+
+    /// The answer before in this conversation, if this request asks for another one or complains of it.
+    fn doubted(&self, ask: &Ask) -> Option<RequestId> {
+        if in_tool_loop(&ask.request) {
+            return None;
+        }
+        let (conversation, _) = conversation_of(&ask.request, &ask.context)?;
+        let text = remembered_text(ask)?;
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = known.last.get(&conversation).filter(|last| **last != ask.context.request)?;
+        let (_, Origin::Routed(before)) = known.requests.get(last)? else { return None };
+        let turns = ask.request.messages.len();
+        // Without a session two people may have begun with the same words.
+        let again = ask.context.session.is_some() && turns == before.turns && text == before.text;
+        (again || (turns > before.turns && is_complaint(&text))).then_some(*last)
     }
 
     /// Remembers an answer of the cache; `shared` is how likely it was right, if it was another question's.
@@ -131,10 +178,8 @@ impl Recent {
 
     fn note(&self, ask: &Ask, origin: Origin) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.order.len() >= MOST
-            && let Some(oldest) = known.order.pop_front()
-        {
-            known.requests.remove(&oldest);
+        if known.order.len() >= MOST {
+            known.forget_oldest();
         }
         if known.requests.insert(ask.context.request, (ask.context.principal.key, origin)).is_none() {
             known.order.push_back(ask.context.request);
@@ -147,6 +192,19 @@ impl Recent {
         let theirs = *key == principal.key || principal.role == nunchi_core::AccessRole::Admin;
         theirs.then(|| origin.clone())
     }
+
+    fn routed(&self, request: RequestId) -> Option<(Option<KeyId>, Routed)> {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match known.requests.get(&request)? {
+            (key, Origin::Routed(routed)) => Some((*key, routed.clone())),
+            _ => None,
+        }
+    }
+}
+
+/// The human text of a request, as far as it is remembered.
+fn remembered_text(ask: &Ask) -> Option<String> {
+    Some(mask_secrets(&human_text(&ask.request)?).chars().take(LONGEST_TEXT).collect())
 }
 
 impl Gateway {
@@ -161,11 +219,10 @@ impl Gateway {
     ) -> Result<FeedbackEffect, FeedbackError> {
         let Opinion { request, rating, right_tier } = opinion;
         match self.recent.find(principal, request).ok_or(FeedbackError::Unknown)? {
-            Origin::Routed { tier, model, text } => {
-                let at = self.parts.clock.now();
-                let key = principal.key;
+            Origin::Routed(Routed { tier, model, text, .. }) => {
+                let (at, key, source) = (self.parts.clock.now(), principal.key, FeedbackSource::Person);
                 let feedback =
-                    Feedback { request, at, key, model, answered_by: tier, rating, right_tier, text };
+                    Feedback { request, at, key, model, answered_by: tier, rating, source, right_tier, text };
                 let learned = feedback.tier();
                 self.parts.feedback.put_feedback(feedback).await?;
                 Ok(learned.map_or(FeedbackEffect::Noted, FeedbackEffect::TeachesTier))
@@ -181,6 +238,36 @@ impl Gateway {
                 Ok(FeedbackEffect::Forgotten)
             }
             Origin::Stored { .. } => Ok(FeedbackEffect::Noted),
+        }
+    }
+
+    /// Remembers an answer of a model that the router chose. That it was asked for at all may tell something of the one before.
+    pub(crate) async fn note_routed(&self, ask: &Ask, tier: Tier, candidate: &Candidate) {
+        let doubted = self.recent.doubted(ask);
+        self.recent.note_routed(ask, tier, candidate);
+        if let Some(doubted) = doubted {
+            self.observe(ask, doubted, Rating::Bad, FeedbackSource::Retry).await;
+        }
+    }
+
+    /// Keeps what was observed of an answer of the router for its next training, unless the caller wants nothing kept.
+    /// A failure of a provider is no such thing: it tells nothing of the tier.
+    pub(crate) async fn observe(
+        &self,
+        ask: &Ask,
+        request: RequestId,
+        rating: Rating,
+        source: FeedbackSource,
+    ) {
+        if ask.context.cache == CacheDirective::NoStore {
+            return;
+        }
+        let Some((key, Routed { tier, model, text, .. })) = self.recent.routed(request) else { return };
+        let (at, right_tier) = (self.parts.clock.now(), None);
+        let feedback =
+            Feedback { request, at, key, model, answered_by: tier, rating, source, right_tier, text };
+        if let Err(error) = self.parts.feedback.put_feedback(feedback).await {
+            tracing::warn!(%error, "what was observed of an answer cannot be kept");
         }
     }
 }

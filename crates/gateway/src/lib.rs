@@ -10,6 +10,7 @@ mod cascade;
 mod compression;
 mod conversation;
 mod embed;
+mod encoder_error;
 mod feed;
 mod feedback;
 mod flight;

@@ -1,5 +1,6 @@
 //! The router's model in force: the one that ships, or one that was fitted to what people said of answers and did no worse.
 
+use crate::encoder_error::{no_encoder, no_encoder_hint};
 use crate::gateway::Gateway;
 use jiff::Timestamp;
 use nunchi_core::{CallContext, Explain, Lang, Principal, RequestId, StorageError, Tier, TierRules};
@@ -33,6 +34,8 @@ pub struct LabelledText {
 pub struct RouteTraining {
     /// Texts learned from.
     pub examples: usize,
+    /// How many of them nobody rated: a check or the next request told how the answer did.
+    pub observed: usize,
     /// The new model's tiers beside those of the one before, on texts that neither had seen.
     pub tiers: Option<RouteComparison>,
 }
@@ -80,9 +83,7 @@ impl Explain for RouteLearningError {
 
     fn message(&self, lang: Lang) -> String {
         match self {
-            Self::NoEncoder => {
-                lang.pick("the sentence encoder cannot be asked", "문장 인코더를 쓸 수 없습니다").to_owned()
-            }
+            Self::NoEncoder => no_encoder(lang),
             Self::NoExamples => lang
                 .pick("there is no labelled text to measure with", "재어 볼 등급이 표시된 글이 없습니다")
                 .to_owned(),
@@ -93,10 +94,7 @@ impl Explain for RouteLearningError {
 
     fn hint(&self, lang: Lang) -> Option<String> {
         let (en, ko) = match self {
-            Self::NoEncoder => (
-                "`nunchi models pull` fetches it; cache.semantic must be on.",
-                "`nunchi models pull`로 받으세요. cache.semantic이 켜져 있어야 합니다.",
-            ),
+            Self::NoEncoder => return Some(no_encoder_hint(lang)),
             Self::NoExamples => (
                 "Rate answers in the console or with `nunchi route rate`, or name a file of texts with tiers.",
                 "콘솔이나 `nunchi route rate`로 답을 평가하거나, 등급이 적힌 파일을 지정하세요.",
@@ -156,7 +154,11 @@ struct Example {
     features: RouteFeatures,
     vector: Vec<f32>,
     tier: Tier,
+    weight: f32,
 }
+
+/// A text with its tier, and how much that counts.
+type Weighed = (LabelledText, f32);
 
 impl Gateway {
     /// Puts the weights in force that an earlier training left; what cannot be read leaves what ships.
@@ -172,12 +174,13 @@ impl Gateway {
         self.load_calibration().await;
     }
 
-    /// Fits the router to what was said of its answers and puts the new model in force, if it does no worse on texts that
-    /// were held out.
+    /// Fits the router to what was said and observed of its answers and puts the new model in force, if it does no worse on
+    /// texts that were held out.
     pub async fn train_route(&self) -> Result<RouteTraining, RouteLearningError> {
         let prior = self.learned.model().ok_or(RouteLearningError::NoEncoder)?;
-        let examples = self.read_examples(self.said().await?).await?;
+        let examples = self.read_examples(self.known().await?).await?;
         let count = examples.len();
+        let observed = examples.iter().filter(|example| example.weight < 1.0).count();
         let fitted = tokio::task::spawn_blocking(move || fit(&examples, &prior));
         let TrainedRoute { model, tiers, .. } = fitted
             .await
@@ -186,7 +189,7 @@ impl Gateway {
         let now = self.parts.clock.now();
         self.parts.feedback.put_weights(WEIGHTS, Some(model.to_bytes()), now).await?;
         self.learned.put(Some((Arc::new(model), Some(now))));
-        Ok(RouteTraining { examples: count, tiers })
+        Ok(RouteTraining { examples: count, observed, tiers })
     }
 
     /// Goes back to the model that ships; tells whether another one was in force.
@@ -220,6 +223,7 @@ impl Gateway {
             let said: Vec<_> = labelled.iter().map(|known| (tier, known.tier)).collect();
             found.push(RouteEvaluation { router, scores: tier_scores(&said) });
         }
+        let labelled = labelled.into_iter().map(|known| (known, 1.0)).collect();
         let examples = self.read_examples(labelled).await?;
         let with = |model: &RouteModel| {
             let said = examples.iter().filter_map(|example| {
@@ -236,28 +240,35 @@ impl Gateway {
         Ok(found)
     }
 
-    /// What people said, as texts with their tiers, each text once: the last word counts.
+    /// What people said: what a router is measured with should not be guessed.
     async fn said(&self) -> Result<Vec<LabelledText>, RouteLearningError> {
+        let known = self.known().await?.into_iter();
+        Ok(known.filter(|(_, weight)| *weight >= 1.0).map(|(labelled, _)| labelled).collect())
+    }
+
+    /// What people said, then what was observed, as texts with their tiers, each text once: the last word counts.
+    async fn known(&self) -> Result<Vec<Weighed>, RouteLearningError> {
         let said = self.parts.feedback.feedback(MOST_FEEDBACK).await?;
-        let mut known = HashSet::new();
+        let mut seen = HashSet::new();
         let labelled = said.into_iter().filter_map(|feedback| {
-            let tier = feedback.tier()?;
-            known.insert(feedback.text.clone()).then_some(LabelledText { text: feedback.text, tier })
+            let (tier, weight) = (feedback.tier()?, feedback.source.weight());
+            seen.insert(feedback.text.clone()).then_some((LabelledText { text: feedback.text, tier }, weight))
         });
         Ok(labelled.collect())
     }
 
-    async fn read_examples(&self, labelled: Vec<LabelledText>) -> Result<Vec<Example>, RouteLearningError> {
+    async fn read_examples(&self, labelled: Vec<Weighed>) -> Result<Vec<Example>, RouteLearningError> {
         let semantic = self.cache.semantic.as_ref().ok_or(RouteLearningError::NoEncoder)?;
         let context = CallContext::new(RequestId(self.parts.ids.new_id()), Arc::new(Principal::owner()));
         let mut examples = Vec::with_capacity(labelled.len());
         for batch in labelled.chunks(BATCH) {
-            let readings: Vec<PromptReading> = batch.iter().map(|known| read_prompt(&known.text)).collect();
+            let readings: Vec<PromptReading> =
+                batch.iter().map(|(known, _)| read_prompt(&known.text)).collect();
             let texts: Vec<String> = readings.iter().map(|reading| reading.text.clone()).collect();
             let vectors = semantic.embed_many(&texts, &context).await.ok_or(RouteLearningError::NoEncoder)?;
-            for ((reading, vector), known) in readings.into_iter().zip(vectors).zip(batch) {
+            for ((reading, vector), (known, weight)) in readings.into_iter().zip(vectors).zip(batch) {
                 let features = RouteFeatures::of(&reading);
-                examples.push(Example { reading, features, vector, tier: known.tier });
+                examples.push(Example { reading, features, vector, tier: known.tier, weight: *weight });
             }
         }
         Ok(examples)
@@ -272,6 +283,7 @@ fn fit(examples: &[Example], prior: &RouteModel) -> Result<TrainedRoute, RouteRe
             features: &example.features,
             vector: &example.vector,
             label: RouteLabel::Tier(example.tier),
+            weight: example.weight,
         })
         .collect();
     fit_route(&examples, prior)

@@ -10,9 +10,10 @@ pub type Weights = (Vec<u8>, Timestamp);
 
 /// Keeps feedback, and the weights of models that were fitted to it.
 pub trait FeedbackStore: Send + Sync {
-    /// Keeps what was said of a request, in place of what was said of it before.
+    /// Keeps what was said of a request, in place of what was said of it before; what a person said gives way to another
+    /// word of a person only.
     fn put_feedback(&self, feedback: Feedback) -> BoxFuture<'_, Result<(), StorageError>>;
-    /// What was said, the newest first; what cannot be read any more is left out.
+    /// What was said: first by people, then the rest, of each the newest first; what cannot be read any more is left out.
     fn feedback(&self, limit: u32) -> BoxFuture<'_, Result<Vec<Feedback>, StorageError>>;
     /// Keeps weights under a name, in place of those before; `None` removes them.
     fn put_weights(

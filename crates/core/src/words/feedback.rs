@@ -1,4 +1,4 @@
-//! What people said of answers.
+//! What people said of answers, and what became of answers that nobody spoke of.
 
 use super::ids::{KeyId, RequestId};
 use super::served::Tier;
@@ -15,7 +15,35 @@ pub enum Rating {
     Bad,
 }
 
-/// What somebody said of an answer whose model was chosen for its tier.
+/// Who found an answer good or bad.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FeedbackSource {
+    /// Somebody rated it.
+    #[default]
+    Person,
+    /// The check of a cascade let it stand, or did not.
+    Check,
+    /// The one who asked wanted another answer, or complained of this one.
+    Retry,
+}
+
+impl FeedbackSource {
+    /// How much it counts in training beside a rating: a check errs, and who asks again may have other reasons than the model.
+    pub const fn weight(self) -> f32 {
+        match self {
+            Self::Person => 1.0,
+            Self::Check | Self::Retry => 0.3,
+        }
+    }
+
+    /// Whether a person rated the answer.
+    pub fn is_person(&self) -> bool {
+        *self == Self::Person
+    }
+}
+
+/// What is known of an answer whose model was chosen for its tier.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Feedback {
     /// The request that was answered.
@@ -30,6 +58,9 @@ pub struct Feedback {
     pub answered_by: Tier,
     /// Whether the answer was good.
     pub rating: Rating,
+    /// Who found it so.
+    #[serde(default, skip_serializing_if = "FeedbackSource::is_person")]
+    pub source: FeedbackSource,
     /// The tier that would have been right, when it was said.
     pub right_tier: Option<Tier>,
     /// The human text of the request.
@@ -73,6 +104,7 @@ mod tests {
                 model: "up/m".into(),
                 answered_by,
                 rating,
+                source: FeedbackSource::Person,
                 right_tier,
                 text: "안녕".into(),
             };

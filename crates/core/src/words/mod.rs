@@ -31,7 +31,7 @@ pub use budget::{
 pub use call::{CallRecord, CallSummary, OWN_TASKS, Outcome};
 pub use compress::{CompressMode, ContextProposal, ContextUse};
 pub use content_hash::ContentHash;
-pub use feedback::{Feedback, Rating};
+pub use feedback::{Feedback, FeedbackSource, Rating};
 pub use ids::{
     ApprovalId, BatchId, BudgetId, CallId, FactId, FileId, KeyId, RequestId, RunId, StepId, UserId,
 };

@@ -17,6 +17,7 @@ pub(crate) struct Bench {
     pub(crate) ledger: Arc<MemoryLedger>,
     pub(crate) cache: Arc<MemoryCache>,
     pub(crate) originals: Arc<MemoryOriginals>,
+    pub(crate) feedback: Arc<MemoryFeedback>,
     pub(crate) spawn: Arc<TokioSpawn>,
     pub(crate) cloud: Arc<ScriptedModel>,
     pub(crate) spare: Arc<ScriptedModel>,
@@ -69,6 +70,7 @@ impl Bench {
         let (ledger, cache, spawn) =
             (Arc::new(ledger), Arc::new(MemoryCache::new()), Arc::new(TokioSpawn::new()));
         let originals = Arc::new(MemoryOriginals::new());
+        let feedback = Arc::new(MemoryFeedback::new());
         let parts = Parts {
             providers: vec![
                 provider("cloud", &cloud, false),
@@ -81,7 +83,7 @@ impl Bench {
             semantic: None,
             batch: None,
             keys: Arc::new(MemoryKeys::new()),
-            feedback: Arc::new(MemoryFeedback::new()),
+            feedback: feedback.clone(),
             clock: Arc::new(TokioClock::start()),
             ids: Arc::new(SequentialIds::new()),
             spawn: spawn.clone(),
@@ -103,7 +105,8 @@ impl Bench {
         };
         settings.retry.jitter = false;
         change(&mut settings);
-        Self { gateway: Gateway::new(parts, settings), ledger, cache, originals, spawn, cloud, spare, home }
+        let gateway = Gateway::new(parts, settings);
+        Self { gateway, ledger, cache, originals, feedback, spawn, cloud, spare, home }
     }
 
     pub(crate) async fn ask(&self, model: &str, text: &str) -> Result<Answer, ModelError> {

@@ -2,8 +2,8 @@
 
 use crate::bench::{Answer, Bench, hear, request};
 use nunchi_core::{
-    JsonSchemaFormat, Model, ModelError, ModelErrorKind, NanoUsd, OWN_TASKS, Outcome, Rates, ResponseFormat,
-    Tier, Usage,
+    CacheDirective, CallContext, FeedbackSource, FeedbackStore, JsonSchemaFormat, Model, ModelError,
+    ModelErrorKind, NanoUsd, OWN_TASKS, Outcome, Rates, ResponseFormat, Tier, Usage,
 };
 use nunchi_gateway::{CascadeCheck, Settings};
 use nunchi_testkit::{MemoryLedger, ScriptedReply, owner_context};
@@ -82,6 +82,31 @@ async fn a_broken_answer_is_paid_for_and_not_given() {
         ("cloud", Some(Tier::Complex), NanoUsd(3_000_000))
     );
     assert_eq!(bench.ledger.open_holds(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_check_finds_is_kept_for_the_next_training() {
+    let bench = bench(CascadeCheck::Schema);
+    let kept = async || -> Vec<_> {
+        let all = bench.feedback.feedback(10).await.unwrap();
+        all.into_iter().map(|found| (found.source, found.answered_by, found.tier())).collect()
+    };
+    bench.spare.always(says(r#"{"n": 4}"#));
+    prove(&bench, number()).await.unwrap();
+    assert_eq!(
+        kept().await,
+        [(FeedbackSource::Check, Tier::Standard, Some(Tier::Standard))],
+        "it was enough"
+    );
+    bench.spare.always(says("n is four"));
+    bench.cloud.always(says(r#"{"n": 4}"#));
+    prove(&bench, number()).await.unwrap();
+    assert_eq!(kept().await[0], (FeedbackSource::Check, Tier::Standard, Some(Tier::Complex)), "it was not");
+    let mut asked = request("auto", "Prove that there are infinitely many primes");
+    asked.format = number();
+    let quiet = CallContext { cache: CacheDirective::NoStore, ..owner_context() };
+    hear(bench.gateway.call(asked, quiet).await.unwrap()).await.unwrap();
+    assert_eq!(kept().await.len(), 2, "who wants nothing stored is not learned from");
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,9 +2,9 @@
 
 use crate::bench::{Bench, hear, request};
 use nunchi_core::{
-    BudgetAction, CallContext, KeyId, Message, Model, ModelError, ModelErrorKind as Kind, ModelRequest,
-    NanoUsd, Part, Principal, Quota, Rates, ReplyInfo, Role, Tier, TierRule, TierRules, ToolDefinition,
-    Usage,
+    BudgetAction, CacheDirective, CallContext, FeedbackSource, FeedbackStore, KeyId, Message, Model,
+    ModelError, ModelErrorKind as Kind, ModelRequest, NanoUsd, Part, Principal, Quota, Rates, ReplyInfo,
+    Role, Tier, TierRule, TierRules, ToolDefinition, Usage,
 };
 use nunchi_testkit::{MemoryLedger, ScriptedReply, owner_context};
 use std::sync::Arc;
@@ -168,6 +168,38 @@ async fn a_session_gives_up_a_warm_cache_only_for_more() {
     assert_eq!(provider, "cloud", "the cache is cold, but a tenth is too little to change for: {reason}");
     tokio::time::advance(Duration::from_secs(3 * 3_600)).await;
     assert_eq!(ask(6, "write it down again").await.0, "spare", "after hours it is a new conversation");
+}
+
+#[tokio::test(start_paused = true)]
+async fn asking_again_and_complaining_tell_of_the_answer_before() {
+    let bench = Bench::new();
+    let session = CallContext { session: Some("s".into()), ..owner_context() };
+    let fresh = CallContext { cache: CacheDirective::NoCache, ..session.clone() };
+    let ask = async |turns: usize, next: &str, context: &CallContext| {
+        hear(bench.gateway.call(conversation(turns, next), context.clone()).await.unwrap()).await.unwrap();
+    };
+    let kept = async || -> Vec<(String, Option<Tier>)> {
+        let all = bench.feedback.feedback(10).await.unwrap();
+        assert!(all.iter().all(|found| found.source == FeedbackSource::Retry));
+        all.into_iter().map(|found| (found.text.clone(), found.tier())).collect()
+    };
+    ask(0, "Write a mail to my landlord", &session).await;
+    ask(1, "Make it shorter", &session).await;
+    ask(2, "Thank you, now write a mail to my bank", &session).await;
+    assert_eq!(kept().await, [], "to go on is no complaint");
+    ask(3, "No, that's not what I asked", &session).await;
+    let bank = ("Thank you, now write a mail to my bank".to_owned(), Some(Tier::Complex));
+    assert_eq!(kept().await, [bank.clone()]);
+    ask(4, "Write a poem", &session).await;
+    ask(4, "Write a poem", &fresh).await;
+    let poem = ("Write a poem".to_owned(), Some(Tier::Complex));
+    assert_eq!(kept().await, [poem.clone(), bank.clone()], "another answer was wanted");
+    // Two who begin alike without a session are two.
+    let fresh = CallContext { session: None, ..session.clone() };
+    for _ in 0..2 {
+        ask(0, "Write a mail to my landlord, please", &fresh).await;
+    }
+    assert_eq!(kept().await, [poem, bank]);
 }
 
 #[tokio::test(start_paused = true)]

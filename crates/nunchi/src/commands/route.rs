@@ -114,6 +114,7 @@ struct Comparison {
 #[derive(Serialize, Deserialize)]
 struct Training {
     examples: usize,
+    observed: usize,
     tiers: Option<Comparison>,
 }
 
@@ -125,6 +126,13 @@ async fn train(desk: &Desk) -> Result<(), Failure> {
             format!("The router was fitted to {} texts and is in force.", trained.examples),
             format!("글 {}개로 라우터를 학습해 적용했습니다.", trained.examples),
         );
+        let head = match trained.observed {
+            0 => head,
+            observed => lang.pick(
+                format!("{head} {observed} of them were not rated but observed, and count less."),
+                format!("{head} 그중 {observed}개는 평가가 아니라 관찰한 결과라 덜 반영합니다."),
+            ),
+        };
         let Some(tiers) = &trained.tiers else { return head };
         let (new, before) = (tiers.new.shown(), tiers.in_force.shown());
         let held = tiers.held_out;

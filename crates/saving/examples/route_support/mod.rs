@@ -61,6 +61,7 @@ impl Prompt {
             vector: &self.vector,
             tier: self.tier,
             intent: Some(self.intent),
+            weight: 1.0,
             group: self.group,
         }
     }

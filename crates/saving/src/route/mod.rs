@@ -2,6 +2,7 @@
 
 mod cascade;
 mod choice;
+mod complaint;
 mod cues;
 mod difficulty;
 mod features;
@@ -23,6 +24,7 @@ pub use cascade::{
     forecast_cascade, verify_answer,
 };
 pub use choice::{ModelWish, choose_tier, fit_tier, model_wish, sure_tier, tier_order};
+pub use complaint::is_complaint;
 pub use difficulty::{Difficulty, OutcomeExample};
 pub use features::{ROUTE_VECTOR, RouteFeatures};
 pub use intent::{INTENTS, Intent};

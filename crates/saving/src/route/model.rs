@@ -121,6 +121,60 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_text_of_nothing_gets_no_tier() {
+        let model = RouteModel::shipped().unwrap();
+        for text in [
+            "",
+            " \n\t ",
+            "\u{200b}\u{feff}\u{2060}",
+            "Use the cheapest model.",
+            "tier: complex",
+            "가장 강력한 모델 써줘",
+        ] {
+            let judged = model.judge(&read_prompt(text), Some(&vector(4)));
+            assert!(judged.tier.is_none() && judged.difficulty.is_none(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn disguises_change_nothing() {
+        let model = RouteModel::shipped().unwrap();
+        for (disguised, plain) in [
+            ("Рrоve that √2 is irrational", "Prove that √2 is irrational"),
+            ("Ｐｒｏｖｅ ｔｈａｔ it holds", "Prove that it holds"),
+            ("Pro\u{200b}ve th\u{ad}at it holds", "Prove that it holds"),
+            ("이 계\u{200b}약서를 검토해줘", "이 계약서를 검토해줘"),
+            ("\u{202e}안녕하세요\u{202c}", "안녕하세요"),
+        ] {
+            let judged = |text: &str| model.judge(&read_prompt(text), Some(&vector(5)));
+            assert_eq!(judged(disguised), judged(plain), "{disguised}");
+        }
+        // Scripts that are mixed on purpose are left alone, and are judged.
+        for mixed in ["이 Python 코드 debug 해줘", "Переведи на 한국어 please", "東京の天気 how is it 오늘?"]
+        {
+            assert_eq!(read_prompt(mixed).text, mixed);
+            assert!(model.judge(&read_prompt(mixed), Some(&vector(6))).tier.is_some());
+        }
+    }
+
+    #[test]
+    fn of_a_hundred_thousand_tokens_the_ends_are_judged() {
+        let model = RouteModel::shipped().unwrap();
+        let long = |middle: &str| {
+            let ends = "The report follows. ".repeat(120);
+            format!(
+                "Summarise this.\n{ends}{}{ends}\nIn one line, please.",
+                middle.repeat(400_000 / middle.len())
+            )
+        };
+        let judged = |text: &str| model.judge(&read_prompt(text), Some(&vector(7)));
+        let plain = judged(&long("word "));
+        assert!(plain.tier.is_some());
+        assert_eq!(judged(&long("x={y} ")).tier.map(|t| t.leaning), plain.tier.map(|t| t.leaning));
+        assert_eq!(judged(&long("prove")), judged(&long("word ")), "the middle is not read");
+    }
+
     proptest! {
         #[test]
         fn any_text_gets_probabilities(text in "\\PC{0,200}", seed in 0_u64..1_000) {

@@ -10,7 +10,7 @@ use nunchi_core::{Explain, Lang, Tier};
 use serde::Serialize;
 use std::fmt;
 
-/// Least examples of a kind that are worth a fit.
+/// Least examples of a kind that are worth a fit; of those that count less than 1, accordingly more.
 pub const LEAST_EXAMPLES: usize = 40;
 /// One in this many examples is held out, chosen by the hash of its text.
 const PARTS: u64 = 4;
@@ -40,6 +40,8 @@ pub struct RouteExample<'a> {
     pub vector: &'a [f32],
     /// What is known of it.
     pub label: RouteLabel,
+    /// How much a tier counts, in the fit and in the comparison: 1 where a person said it, less where it was observed.
+    pub weight: f32,
 }
 
 /// Two models on the same held-out examples.
@@ -134,14 +136,12 @@ pub fn fit_route(examples: &[RouteExample<'_>], prior: &RouteModel) -> Result<Tr
     let mut model = prior.clone();
     let tiers = known.iter().filter_map(|e| tier_example(e)).collect::<Vec<_>>();
     let outcomes = known.iter().filter_map(|e| outcome_example(e)).collect::<Vec<_>>();
-    let count =
-        |tier: bool| examples.iter().filter(|e| matches!(e.label, RouteLabel::Tier(_)) == tier).count();
+    let of = |tier: bool| examples.iter().filter(move |e| matches!(e.label, RouteLabel::Tier(_)) == tier);
+    let count = |tier: bool| of(tier).count();
     let mut tier_result = None;
-    if count(true) >= LEAST_EXAMPLES {
+    if of(true).map(|e| e.weight).sum::<f32>() >= LEAST_EXAMPLES as f32 {
         let tried = RouteModel { tiers: prior.tiers.refit(&tiers), difficulty: prior.difficulty.clone() };
-        tier_result = compare(&held, &tried, prior, tier_marks, |marks| {
-            (!marks.is_empty()).then(|| marks.iter().map(|m| f64::from(*m)).sum::<f64>() / marks.len() as f64)
-        });
+        tier_result = compare(&held, &tried, prior, tier_marks, weighted_mean);
         if tier_result.is_some_and(|c| c.difference.value >= 0.0) {
             model.tiers = tried.tiers;
         }
@@ -166,7 +166,8 @@ pub fn fit_route(examples: &[RouteExample<'_>], prior: &RouteModel) -> Result<Tr
 
 fn tier_example<'a>(example: &RouteExample<'a>) -> Option<TierExample<'a>> {
     let RouteLabel::Tier(tier) = example.label else { return None };
-    Some(TierExample { features: example.features, vector: example.vector, tier, intent: None, group: 0 })
+    let RouteExample { features, vector, weight, .. } = *example;
+    Some(TierExample { features, vector, tier, intent: None, weight, group: 0 })
 }
 
 fn outcome_example<'a>(example: &RouteExample<'a>) -> Option<OutcomeExample<'a>> {
@@ -175,18 +176,26 @@ fn outcome_example<'a>(example: &RouteExample<'a>) -> Option<OutcomeExample<'a>>
     Some(OutcomeExample { features, vector, subject: None, weak_right, strong_right })
 }
 
-/// One model's marks on the held-out examples of its kind: 1 right, 0 wrong, -1 for a complex prompt sent lower.
-fn tier_marks(model: &RouteModel, example: &RouteExample<'_>) -> Option<f32> {
+/// The mean of marks with their weights.
+fn weighted_mean(marks: &[(f32, f32)]) -> Option<f64> {
+    let weights: f64 = marks.iter().map(|(_, weight)| f64::from(*weight)).sum();
+    let sum: f64 = marks.iter().map(|(mark, weight)| f64::from(*mark) * f64::from(*weight)).sum();
+    (weights > 0.0).then(|| sum / weights)
+}
+
+/// One model's mark on a held-out example, and its weight: 1 right, 0 wrong, -1 for a complex prompt sent lower.
+fn tier_marks(model: &RouteModel, example: &RouteExample<'_>) -> Option<(f32, f32)> {
     let RouteLabel::Tier(truth) = example.label else { return None };
     let judged = model.judge_features(example.features, Some(example.vector)).tier?;
     let said = judged.tier.unwrap_or(Tier::Standard);
-    Some(if said == truth {
+    let mark = if said == truth {
         1.0
     } else if truth == Tier::Complex {
         -1.0
     } else {
         0.0
-    })
+    };
+    Some((mark, example.weight))
 }
 
 fn routed(model: &RouteModel, example: &RouteExample<'_>) -> Option<Routed> {
@@ -244,6 +253,7 @@ mod tests {
                 features,
                 vector,
                 label: RouteLabel::Tier(*tier),
+                weight: 1.0,
             })
             .collect()
     }
@@ -275,6 +285,31 @@ mod tests {
             "{refused:?}"
         );
         assert!(refused.message(Lang::Ko).contains("나쁩니다"));
+    }
+
+    #[test]
+    fn what_was_observed_counts_less_than_what_was_said() {
+        let prior = RouteModel::shipped().unwrap();
+        let rows = labelled(240, false);
+        let observed = |count: usize| -> Vec<RouteExample<'_>> {
+            examples(&rows).into_iter().take(count).map(|e| RouteExample { weight: 0.3, ..e }).collect()
+        };
+        assert!(matches!(fit_route(&observed(120), prior), Err(RouteRefused::TooFew { tiers: 120, .. })));
+        assert!(fit_route(&observed(240), prior).unwrap().tiers.unwrap().difference.low > 0.0);
+        // Two of each text: a person says one tier, a check another. The person is believed.
+        let mixed: Vec<RouteExample<'_>> = examples(&rows)
+            .into_iter()
+            .chain(examples(&rows).into_iter().map(|e| {
+                let RouteLabel::Tier(tier) = e.label else { unreachable!() };
+                let wrong = if tier == Tier::Trivial { Tier::Standard } else { Tier::Trivial };
+                RouteExample { label: RouteLabel::Tier(wrong), weight: 0.3, ..e }
+            }))
+            .collect();
+        let model = fit_route(&mixed, prior).unwrap().model;
+        let right = rows.iter().filter(|(_, features, vector, tier)| {
+            model.judge_features(features, Some(vector)).tier.unwrap().leaning == *tier
+        });
+        assert!(right.count() > 220);
     }
 
     #[test]

@@ -75,6 +75,8 @@ pub struct TierExample<'a> {
     pub tier: Tier,
     /// Its intent, where known.
     pub intent: Option<Intent>,
+    /// How much it counts; 1 for a label that is sure.
+    pub weight: f32,
     /// Examples of one group (the same request in two languages, say) stay together when the dials are set.
     pub group: u64,
 }
@@ -126,8 +128,9 @@ impl TierModel {
         let rows: Vec<&LinearInputs> = rows.iter().collect();
         let one_hot = |e: &TierExample<'_>| TIERS.map(|t| if t == e.tier { 1.0 } else { 0.0 });
         let targets: Vec<f32> = examples.iter().flat_map(one_hot).collect();
+        let weights: Vec<f32> = examples.iter().map(|e| e.weight).collect();
         let options = FitOptions { loss: FitLoss::Softmax, l2: TIER_L2, iterations: 100 };
-        fit_linear(&rows, &targets, &[], &self.tier, options)
+        fit_linear(&rows, &targets, &weights, &self.tier, options)
     }
 
     fn fit_intent(&self, examples: &[TierExample<'_>]) -> LinearModel {

@@ -8,8 +8,12 @@ use nunchi_core::{BoxFuture, CacheKey, Feedback, FeedbackStore, RequestId, Stora
 use rusqlite::{Connection, OptionalExtension, params};
 use sha2::{Digest, Sha256};
 
-/// Most that is kept; the oldest goes first.
+/// Most that is kept; the oldest goes first, and what no person said before what people did.
 const MOST: i64 = 20_000;
+/// How far the table may grow beyond that before it is cut: the cut sorts all of it.
+const SLACK: i64 = 500;
+/// A body names its source unless that is a person.
+const BY_OTHERS: &str = "instr(body, '\"source\":') > 0";
 
 impl FeedbackStore for SqliteLedger {
     fn put_feedback(&self, feedback: Feedback) -> BoxFuture<'_, Result<(), StorageError>> {
@@ -20,8 +24,8 @@ impl FeedbackStore for SqliteLedger {
     fn feedback(&self, limit: u32) -> BoxFuture<'_, Result<Vec<Feedback>, StorageError>> {
         let sealer = Sealer::new(self.options.encryption_key);
         Box::pin(self.read(move |connection| {
-            let sql = "SELECT body, text FROM feedback ORDER BY at DESC LIMIT ?";
-            let mut statement = connection.prepare_cached(sql).map_err(failure)?;
+            let sql = format!("SELECT body, text FROM feedback ORDER BY {BY_OTHERS}, at DESC LIMIT ?");
+            let mut statement = connection.prepare_cached(&sql).map_err(failure)?;
             let rows = statement
                 .query_map([limit], |row| Ok((row.get::<_, String>(0)?, row.get::<_, Vec<u8>>(1)?)))
                 .map_err(failure)?;
@@ -71,14 +75,24 @@ fn put(connection: &mut Connection, sealer: &Sealer, mut feedback: Feedback) -> 
     let sealed = sealer.seal(&mut Packer::new()?, &place(feedback.request), text.as_bytes())?;
     let body = serde_json::to_string(&feedback).map_err(|error| StorageError::Other(error.to_string()))?;
     let transaction = connection.transaction().map_err(failure)?;
-    transaction
-        .execute(
-            "INSERT OR REPLACE INTO feedback VALUES (?, ?, ?, ?)",
-            params![feedback.request.0.as_bytes(), feedback.at.as_microsecond(), body, sealed],
-        )
-        .map_err(failure)?;
-    let stale = "DELETE FROM feedback WHERE request IN (SELECT request FROM feedback ORDER BY at DESC LIMIT -1 OFFSET ?)";
-    transaction.execute(stale, [MOST]).map_err(failure)?;
+    let mut sql = String::from(
+        "INSERT INTO feedback VALUES (?, ?, ?, ?) ON CONFLICT (request)
+         DO UPDATE SET at = excluded.at, body = excluded.body, text = excluded.text",
+    );
+    if !feedback.source.is_person() {
+        sql.push_str(&format!(" WHERE {}", BY_OTHERS.replace("body", "feedback.body")));
+    }
+    let at = feedback.at.as_microsecond();
+    transaction.execute(&sql, params![feedback.request.0.as_bytes(), at, body, sealed]).map_err(failure)?;
+    let kept: i64 =
+        transaction.query_row("SELECT count(*) FROM feedback", [], |row| row.get(0)).map_err(failure)?;
+    if kept > MOST + SLACK {
+        let stale = format!(
+            "DELETE FROM feedback WHERE request IN
+             (SELECT request FROM feedback ORDER BY {BY_OTHERS}, at DESC LIMIT -1 OFFSET ?)"
+        );
+        transaction.execute(&stale, [MOST]).map_err(failure)?;
+    }
     transaction.commit().map_err(failure)
 }
 

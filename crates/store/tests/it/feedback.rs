@@ -2,7 +2,7 @@
 
 use crate::support::open_with;
 use jiff::Timestamp;
-use nunchi_core::{Feedback, FeedbackStore, Rating, RequestId, Tier};
+use nunchi_core::{Feedback, FeedbackSource, FeedbackStore, Rating, RequestId, Tier};
 use nunchi_testkit::SequentialIds;
 
 fn said(number: u64, rating: Rating) -> Feedback {
@@ -13,6 +13,7 @@ fn said(number: u64, rating: Rating) -> Feedback {
         model: "up/m".into(),
         answered_by: Tier::Standard,
         rating,
+        source: FeedbackSource::Person,
         right_tier: number.is_multiple_of(2).then_some(Tier::Complex),
         text: format!("{number}번째 비밀 질문"),
     }
@@ -32,6 +33,22 @@ async fn the_last_word_on_a_request_counts() {
     ledger.close().await;
     let (ledger, _) = open_with(folder.path(), None);
     assert_eq!(ledger.feedback(10).await.unwrap(), expected);
+}
+
+#[tokio::test]
+async fn what_people_say_outranks_what_was_observed() {
+    let folder = tempfile::tempdir().unwrap();
+    let (ledger, _) = open_with(folder.path(), None);
+    let seen = |number, source| Feedback { source, ..said(number, Rating::Bad) };
+    ledger.put_feedback(said(1, Rating::Good)).await.unwrap();
+    ledger.put_feedback(seen(1, FeedbackSource::Retry)).await.unwrap();
+    assert_eq!(ledger.feedback(10).await.unwrap(), [said(1, Rating::Good)], "a person has spoken");
+    ledger.put_feedback(seen(2, FeedbackSource::Check)).await.unwrap();
+    ledger.put_feedback(seen(2, FeedbackSource::Retry)).await.unwrap();
+    let expected = [said(1, Rating::Good), seen(2, FeedbackSource::Retry)];
+    assert_eq!(ledger.feedback(10).await.unwrap(), expected, "what people say comes first");
+    ledger.put_feedback(said(2, Rating::Good)).await.unwrap();
+    assert_eq!(ledger.feedback(10).await.unwrap(), [said(2, Rating::Good), said(1, Rating::Good)]);
 }
 
 #[tokio::test]

@@ -190,8 +190,11 @@ impl FeedbackStore for MemoryFeedback {
     fn put_feedback(&self, feedback: Feedback) -> BoxFuture<'_, Result<(), StorageError>> {
         Box::pin(async move {
             let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
-            said.retain(|known| known.request != feedback.request);
-            said.push(feedback);
+            let by_person = |known: &Feedback| known.request == feedback.request && known.source.is_person();
+            if feedback.source.is_person() || !said.iter().any(by_person) {
+                said.retain(|known| known.request != feedback.request);
+                said.push(feedback);
+            }
             Ok(())
         })
     }
@@ -199,7 +202,9 @@ impl FeedbackStore for MemoryFeedback {
     fn feedback(&self, limit: u32) -> BoxFuture<'_, Result<Vec<Feedback>, StorageError>> {
         Box::pin(async move {
             let said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
-            Ok(said.iter().rev().take(limit as usize).cloned().collect())
+            let (people, rest): (Vec<_>, Vec<_>) =
+                said.iter().rev().partition(|known| known.source.is_person());
+            Ok(people.into_iter().chain(rest).take(limit as usize).cloned().collect())
         })
     }
 

@@ -1,6 +1,7 @@
 //! From which score on an answer may be shared: measured on labelled pairs of questions, or on what audits found, of this house.
 
 use super::{PAGE, Semantic, read_record};
+use crate::encoder_error::{no_encoder, no_encoder_hint};
 use nunchi_core::{CallContext, Explain, Lang, PackedVector, StorageError};
 use nunchi_saving::{Question, SharingPrior, judge, languages_fit, same_words, share_of, shareable_question};
 use serde::{Deserialize, Serialize};
@@ -81,9 +82,7 @@ impl Explain for CalibrationError {
 
     fn message(&self, lang: Lang) -> String {
         match self {
-            Self::NoEncoder => {
-                lang.pick("the sentence encoder cannot be asked", "문장 인코더를 쓸 수 없습니다").to_owned()
-            }
+            Self::NoEncoder => no_encoder(lang),
             Self::TooFew(found) => lang.pick(
                 format!("there are {found} labelled look-ups; {LEAST} are needed"),
                 format!("판정된 조회가 {found}개뿐입니다. {LEAST}개는 있어야 합니다"),
@@ -94,10 +93,7 @@ impl Explain for CalibrationError {
 
     fn hint(&self, lang: Lang) -> Option<String> {
         let (en, ko) = match self {
-            Self::NoEncoder => (
-                "`nunchi models pull` fetches it; cache.semantic must be on.",
-                "`nunchi models pull`로 받으세요. cache.semantic이 켜져 있어야 합니다.",
-            ),
+            Self::NoEncoder => return Some(no_encoder_hint(lang)),
             Self::TooFew(_) => (
                 "Name a file of pairs with --data, or let audits gather: one shared answer in twenty is compared.",
                 "--data로 질문 쌍 파일을 지정하거나, 감사가 쌓이기를 기다리세요. 공유한 답 스무 개 가운데 하나를 비교합니다.",
