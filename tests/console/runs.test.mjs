@@ -175,7 +175,7 @@ test("a plan is drawn as a graph of goals", async () => {
 });
 
 const FLOW = `
-name = "tidy up"
+name = "tidy-up"
 [nodes.list]
 title = "목록 만들기"
 tool = "list_files"
@@ -324,7 +324,7 @@ test("what a run reads, writes and is asked for stays text, and what cannot be s
   const bidi = "pay \u202e001\u202c won\u200b";
   writeFileSync(file("evil.txt"), `${hostile}\n${"x".repeat(100_000)}\n${bidi}\n`);
   await world.script(calls("read_file", { path: "evil.txt" }, hostile), calls("delete_file", { path: "evil.txt" }, bidi));
-  const { run_id: run } = await api("POST", "/api/runs", { goal: `Delete evil.txt ${hostile} ${bidi}`, mode: "reflexive", session: `s ${hostile}`, wait: true });
+  const { run_id: run } = await api("POST", "/api/runs", { goal: `Delete evil.txt ${bidi} ${hostile}`, mode: "reflexive", session: `s ${hostile}`, wait: true });
   for (const path of [`/console/runs/${run}`, "/console/runs", "/console/approvals", "/console/sessions", `/console/sessions?id=${encodeURIComponent(`s ${hostile}`)}`]) {
     await page.goto(world.base + path);
     await page.locator("h1").waitFor();
@@ -363,7 +363,7 @@ test("runs are found again by state, mode and words", async () => {
 test("every focus can be seen, also in a drawing", async () => {
   const page = await administrator();
   await page.goto(`${world.base}/console/runs`);
-  await page.locator("#runs tr a", { hasText: "tidy up" }).first().click();
+  await page.locator("#runs tr a", { hasText: "tidy-up" }).first().click();
   await page.locator(".flow").waitFor();
   let drawn = 0;
   for (let presses = 0; presses < 40; presses += 1) {
@@ -387,7 +387,7 @@ for (const [name, options] of Object.entries({
     await page.goto(`${world.base}/console/runs`);
     const write = await page.locator("#runs tr a", { hasText: "notes.md" }).first().getAttribute("href");
     const planned = await page.locator("#runs tr a", { hasText: "Research" }).first().getAttribute("href");
-    const flow = await page.locator("#runs tr a", { hasText: "tidy up" }).first().getAttribute("href");
+    const flow = await page.locator("#runs tr a", { hasText: "tidy-up" }).first().getAttribute("href");
     for (const [shot, path] of [["runs", "/console/runs"], ["run", write], ["run-plan", planned], ["run-flow", flow], ["approvals", "/console/approvals"], ["activity", "/console/activity"]]) {
       await page.goto(world.base + path);
       if (shot === "run") await page.locator(".water li.tool summary").first().click();

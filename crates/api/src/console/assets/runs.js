@@ -49,8 +49,11 @@ if (run && run.dataset.over === undefined) {
       if (!old || drawn.get(name) === text || isBusy(old)) continue;
       drawn.set(name, text);
       const open = [...old.querySelectorAll("details[open][id]")].map((details) => details.id);
+      const focused = old.contains(document.activeElement) && document.activeElement.closest("details[id], [data-question]")?.id;
       old.replaceChildren(...fresh.childNodes);
       for (const id of open) document.getElementById(id)?.setAttribute("open", "");
+      const again = focused && document.getElementById(focused);
+      if (again) (again.querySelector(":scope > summary") ?? again).focus({ preventScroll: true });
     }
   };
   const source = new EventSource(run.dataset.events);
