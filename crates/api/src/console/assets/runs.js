@@ -20,7 +20,13 @@ if (listed) {
   const place = (html) => {
     const row = parsed(html).querySelector("tr");
     const known = body.querySelector(`[data-id="${row.dataset.id}"]`);
-    if (known) return known.replaceWith(row);
+    if (known) {
+      if (known.outerHTML === row.outerHTML) return;
+      const focused = known.contains(document.activeElement);
+      known.replaceWith(row);
+      if (focused) row.querySelector("a").focus({ preventScroll: true });
+      return;
+    }
     if (!most) return;
     row.classList.add("new");
     body.prepend(row);
