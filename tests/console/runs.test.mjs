@@ -227,6 +227,12 @@ test("a workflow is drawn live: each node where it stands, leading to its step",
   assert.equal(await page.locator(".flow b").count(), 0, "titles stay text");
   assert.ok(await page.locator(".stages li").getByText("waits for you").isVisible());
   await shoot(page, "run-flow");
+  await page.locator(".question h2").getByText("Save the summary?").waitFor();
+  const within = await page.locator(".flow g").evaluateAll((nodes) => nodes.filter((node) => {
+    const [shape, ...texts] = [node.querySelector("rect, path"), ...node.querySelectorAll("text")].map((part) => part.getBoundingClientRect());
+    return texts.some((text) => text.left < shape.left || text.right > shape.right);
+  }).map((node) => node.id));
+  assert.deepEqual(within, [], "every word stands within its node");
   await page.locator(".question button.primary").click();
   await page.getByText("Answered. The run goes on.").waitFor();
   await drawn(page, "save", "done");
