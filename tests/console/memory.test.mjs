@@ -98,7 +98,7 @@ test("facts are added, put in other words, forgotten, vetoed, brought back and e
   await told(page, "Remembered.");
   assert.equal(await page.locator("main img").count(), 0);
   await fact(page, "Busan").getByText("yours").waitFor();
-  await fact(page, "Busan").locator("code").getByText("office/place").waitFor();
+  await fact(page, "Busan").locator("code").getByText("offic/plac").waitFor();
   assert.match(await page.locator(".tiles").textContent(), /Facts3/);
   await add("My password is hunter2-Xy77!pq");
   await page.getByRole("alert").filter({ hasText: /ecret/ }).waitFor();

@@ -175,7 +175,7 @@ test("a plan is drawn as a graph of goals", async () => {
 });
 
 const FLOW = `
-name = "tidy up"
+name = "tidy-up"
 [nodes.list]
 title = "목록 만들기"
 tool = "list_files"
@@ -227,6 +227,12 @@ test("a workflow is drawn live: each node where it stands, leading to its step",
   assert.equal(await page.locator(".flow b").count(), 0, "titles stay text");
   assert.ok(await page.locator(".stages li").getByText("waits for you").isVisible());
   await shoot(page, "run-flow");
+  await page.locator(".question h2").getByText("Save the summary?").waitFor();
+  const within = await page.locator(".flow g").evaluateAll((nodes) => nodes.filter((node) => {
+    const [shape, ...texts] = [node.querySelector("rect, path"), ...node.querySelectorAll("text")].map((part) => part.getBoundingClientRect());
+    return texts.some((text) => text.left < shape.left || text.right > shape.right);
+  }).map((node) => node.id));
+  assert.deepEqual(within, [], "every word stands within its node");
   await page.locator(".question button.primary").click();
   await page.getByText("Answered. The run goes on.").waitFor();
   await drawn(page, "save", "done");
@@ -324,7 +330,7 @@ test("what a run reads, writes and is asked for stays text, and what cannot be s
   const bidi = "pay \u202e001\u202c won\u200b";
   writeFileSync(file("evil.txt"), `${hostile}\n${"x".repeat(100_000)}\n${bidi}\n`);
   await world.script(calls("read_file", { path: "evil.txt" }, hostile), calls("delete_file", { path: "evil.txt" }, bidi));
-  const { run_id: run } = await api("POST", "/api/runs", { goal: `Delete evil.txt ${hostile} ${bidi}`, mode: "reflexive", session: `s ${hostile}`, wait: true });
+  const { run_id: run } = await api("POST", "/api/runs", { goal: `Delete evil.txt ${bidi} ${hostile}`, mode: "reflexive", session: `s ${hostile}`, wait: true });
   for (const path of [`/console/runs/${run}`, "/console/runs", "/console/approvals", "/console/sessions", `/console/sessions?id=${encodeURIComponent(`s ${hostile}`)}`]) {
     await page.goto(world.base + path);
     await page.locator("h1").waitFor();
@@ -363,7 +369,7 @@ test("runs are found again by state, mode and words", async () => {
 test("every focus can be seen, also in a drawing", async () => {
   const page = await administrator();
   await page.goto(`${world.base}/console/runs`);
-  await page.locator("#runs tr a", { hasText: "tidy up" }).first().click();
+  await page.locator("#runs tr a", { hasText: "tidy-up" }).first().click();
   await page.locator(".flow").waitFor();
   let drawn = 0;
   for (let presses = 0; presses < 40; presses += 1) {
@@ -387,7 +393,7 @@ for (const [name, options] of Object.entries({
     await page.goto(`${world.base}/console/runs`);
     const write = await page.locator("#runs tr a", { hasText: "notes.md" }).first().getAttribute("href");
     const planned = await page.locator("#runs tr a", { hasText: "Research" }).first().getAttribute("href");
-    const flow = await page.locator("#runs tr a", { hasText: "tidy up" }).first().getAttribute("href");
+    const flow = await page.locator("#runs tr a", { hasText: "tidy-up" }).first().getAttribute("href");
     for (const [shot, path] of [["runs", "/console/runs"], ["run", write], ["run-plan", planned], ["run-flow", flow], ["approvals", "/console/approvals"], ["activity", "/console/activity"]]) {
       await page.goto(world.base + path);
       if (shot === "run") await page.locator(".water li.tool summary").first().click();

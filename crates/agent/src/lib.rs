@@ -40,7 +40,7 @@ pub use state::{Phase, RunState};
 pub use thinking::request_for;
 pub use workflow::{
     Baseline, CompileError, CompiledWorkflow, Earlier, Edge, Node, NodeMark, NodeProgress, NodeResult,
-    NodeStage, NodeWork, OrderError, Param, ParamKind, PastRun, Progress, PromptWork, Rehearsed, When, Workflow,
-    WorkflowErrors, WorkflowOrder, WorkflowProblem, WorkflowRefused, WorkflowRequest, WorkflowSource,
-    compile_workflow, draw_marked_workflow, draw_workflow, parse_workflow,
+    NodeStage, NodeWork, OrderError, Param, ParamKind, PastRun, Progress, PromptWork, Rehearsed, When,
+    Workflow, WorkflowErrors, WorkflowOrder, WorkflowProblem, WorkflowRefused, WorkflowRequest,
+    WorkflowSource, compile_workflow, draw_marked_workflow, draw_workflow, parse_workflow,
 };

@@ -15,7 +15,8 @@ const LEAST_COLUMNS: u16 = 40;
 /// are as long as they need to be, so that nothing that is searched for is broken up.
 pub(crate) fn table(headings: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
     let terminal = std::io::stdout().is_terminal().then(ratatui::crossterm::terminal::size);
-    let width = terminal.and_then(Result::ok).map(|(columns, _)| columns).filter(|columns| *columns >= LEAST_COLUMNS);
+    let width =
+        terminal.and_then(Result::ok).map(|(columns, _)| columns).filter(|columns| *columns >= LEAST_COLUMNS);
     drawn(headings, rows, width)
 }
 
@@ -29,7 +30,11 @@ fn drawn(headings: &[&str], rows: impl IntoIterator<Item = Vec<String>>, width: 
     for row in rows {
         let cells = row.into_iter().zip(headings).map(|(text, heading)| {
             let right = heading.starts_with('>');
-            Cell::new(printable(&text)).set_alignment(if right { CellAlignment::Right } else { CellAlignment::Left })
+            Cell::new(printable(&text)).set_alignment(if right {
+                CellAlignment::Right
+            } else {
+                CellAlignment::Left
+            })
         });
         table.add_row(cells);
     }
@@ -126,8 +131,14 @@ mod tests {
     #[test]
     fn tables_keep_to_their_width_in_columns() {
         let rows = vec![
-            vec!["회의록을 정리해서 팀 전체에 공유하고, 빠진 사람에게는 따로 알려 주세요".to_owned(), "12".to_owned()],
-            vec!["Summarise the notes of the week and mail them to everybody who was away".to_owned(), "3".to_owned()],
+            vec![
+                "회의록을 정리해서 팀 전체에 공유하고, 빠진 사람에게는 따로 알려 주세요".to_owned(),
+                "12".to_owned(),
+            ],
+            vec![
+                "Summarise the notes of the week and mail them to everybody who was away".to_owned(),
+                "3".to_owned(),
+            ],
         ];
         for width in [None, Some(80), Some(40)] {
             let drawn = drawn(&["목표", ">단계"], rows.clone(), width);

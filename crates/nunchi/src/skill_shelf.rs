@@ -74,7 +74,10 @@ mod tests {
     async fn usable_and_broken_skills_are_listed() {
         let folder = tempfile::tempdir().unwrap();
         for (name, text) in [
-            ("report", "---\nname: report\ndescription: Writes the report.\nmetadata:\n  nunchi-cost: low\n  nunchi-group: writing\n---\n\nRead, then write.\n"),
+            (
+                "report",
+                "---\nname: report\ndescription: Writes the report.\nmetadata:\n  nunchi-cost: low\n  nunchi-group: writing\n---\n\nRead, then write.\n",
+            ),
             ("broken", "no front matter"),
         ] {
             std::fs::create_dir(folder.path().join(name)).unwrap();

@@ -16,8 +16,8 @@ use crate::toolbox::skill_registry;
 use axum::Router;
 use nunchi_agent::{Judge, JudgeParts, MemoryKeeper};
 use nunchi_api::{
-    AdminServices, AgentServices, ApiParts, ApiSettings, ApiState, BatchServices, ConsoleParts, ReadyCheck, SkillShelf,
-    Stopping, router, with_console,
+    AdminServices, AgentServices, ApiParts, ApiSettings, ApiState, BatchServices, ConsoleParts, ReadyCheck,
+    SkillShelf, Stopping, router, with_console,
 };
 use nunchi_core::{
     AccessRole, Amount, Budget, BudgetId, BudgetScope, BudgetWindow, Clock, Dialect, Explain, Ids, Lang,

@@ -27,7 +27,8 @@ pub use memory::memory_tools;
 pub use skills::{
     AddedSkill, ChosenGroup, DistilledSkill, FoundSkill, Skill, SkillCatalog, SkillCost, SkillError,
     SkillGroup, SkillOrigin, SkillParam, SkillPlace, SkillProblem, SkillRegistry, SkillTools, ToolChoice,
-    add_skill, catalog_line, choose_tools, distill_skill, groups_of, narrow_tools, new_skill, read_skill, skill_hash,
+    add_skill, catalog_line, choose_tools, distill_skill, groups_of, narrow_tools, new_skill, read_skill,
+    skill_hash,
 };
 pub use sql::{DatabasePlace, DatabaseSettings, SqlCaps, TableAccess};
 pub use web::{SearchEndpoint, SearchKey, WebCaps, WebSettings};

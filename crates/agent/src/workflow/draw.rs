@@ -13,6 +13,8 @@ const MARGIN: i32 = 24;
 const SWEEPS: usize = 8;
 /// Longest label, in columns.
 const MOST_COLUMNS: usize = 28;
+/// Columns of the longest stage with what stands before it.
+const STAGE_COLUMNS: usize = 17;
 
 /// A place in a layer: a node, or a bend of an edge that passes the layer.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -56,7 +58,7 @@ pub fn draw_marked_workflow(
     lang: Lang,
     mark: &dyn Fn(usize) -> Option<NodeMark>,
 ) -> String {
-    let layout = Layout::of(workflow);
+    let layout = Layout::of(workflow, lang, (0..workflow.nodes.len()).any(|node| mark(node).is_some()));
     let height = 2 * MARGIN + i32_of(layout.layers.len()) * (NODE_HEIGHT + LAYER_GAP) - LAYER_GAP;
     let width = layout.width;
     let mut svg = format!(
@@ -77,7 +79,7 @@ pub fn draw_marked_workflow(
 }
 
 impl Layout {
-    fn of(workflow: &Workflow) -> Self {
+    fn of(workflow: &Workflow, lang: Lang, marked: bool) -> Self {
         let layer_of = layers_of(workflow);
         let count = layer_of.iter().max().map_or(0, |most| most + 1);
         let mut layers = vec![Vec::new(); count];
@@ -89,8 +91,7 @@ impl Layout {
                 layer.push(Slot::Bend(index));
             }
         }
-        let widths =
-            workflow.nodes.iter().map(|node| 40 + 8 * i32_of(columns(&label(node.label())))).collect();
+        let widths = workflow.nodes.iter().map(|node| width_of(node, lang, marked)).collect();
         let mut layout = Self { layers, layer_of, middles: Vec::new(), widths, width: 0 };
         layout.sort(workflow);
         layout.place(workflow.edges.iter().any(|edge| edge.rounds.is_some()));
@@ -201,6 +202,14 @@ impl Layout {
     fn node(&self, node: usize) -> (i32, i32) {
         self.at(self.layer_of[node], Slot::Node(node))
     }
+}
+
+/// Room for the name and, below it, the kind with any stage: the same wherever the node stands, so that nothing moves.
+fn width_of(node: &Node, lang: Lang, marked: bool) -> i32 {
+    let name = 8 * i32_of(columns(&label(node.label())));
+    let below = i32_of(columns(&kind_words(&node.work, lang)) + if marked { STAGE_COLUMNS } else { 0 });
+    let slants = if matches!(node.work, NodeWork::If(_)) { 20 } else { 0 };
+    (40 + name).max(24 + 6 * below + slants)
 }
 
 /// The layer of each node: one below the lowest that leads to it.

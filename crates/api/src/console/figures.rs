@@ -125,7 +125,11 @@ pub(crate) fn moment(at: Timestamp, zone: &TimeZone) -> String {
 
 /// How long ago something was.
 pub(crate) fn ago(at: Timestamp, now: Timestamp, lang: Lang) -> String {
-    let span = rough(now.duration_since(at), lang);
+    let span = now.duration_since(at);
+    if span.as_secs() < 60 {
+        return lang.pick("just now", "방금").to_owned();
+    }
+    let span = rough(span, lang);
     lang.pick(format!("{span} ago"), format!("{span} 전"))
 }
 
@@ -200,6 +204,6 @@ mod tests {
         assert_eq!(resets_in(later(3_599), now, Lang::En), "resets in 59 min");
         assert_eq!(resets_in(later(5 * 3_600), now, Lang::Ko), "5시간 후 초기화");
         assert_eq!(ago(now, later(3 * 86_400), Lang::En), "3 days ago");
-        assert_eq!(ago(later(60), now, Lang::En), "0 min ago");
+        assert_eq!(ago(later(60), now, Lang::En), "just now");
     }
 }

@@ -308,7 +308,7 @@ fn row(console: &Console, session: &Session, asked: &Asked, fact: &Fact) -> Mark
                 (label_badge(words, fact.label))
                 @if fact.state != FactState::Active { (badge(state_name(words, fact.state), "plain")) }
                 @if let Some(topic) = &fact.topic { code { (visible(topic)) } }
-                span title=(moment(fact.created, zone)) { (words.learned) " " (ago(fact.created, now, lang)) }
+                span title=(moment(fact.created, zone)) { (words.learned.replace("%s", &ago(fact.created, now, lang))) }
                 @if fact.uses > 0 { span { (words.uses.replace("%d", &fact.uses.to_string())) } }
                 @if let Some(until) = fact.valid_until { span { (words.valid_until) " " (day(until, zone)) } }
                 @if let Some(run) = fact.source.run { span { (words.source) " " a href={ "/console/runs/" (run) } { (words.from_run) } } }

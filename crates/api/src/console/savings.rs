@@ -146,7 +146,7 @@ fn prompt_caches(taste: Taste, sessions: &[PromptCacheReport]) -> Markup {
             @if sessions.is_empty() {
                 p.note { (words.prompt_caches_empty) }
             } @else {
-                table.plain {
+                table.plain.stack {
                     thead { tr {
                         th scope="col" { (words.session) } th.number scope="col" { (words.calls) }
                         th.number scope="col" { (words.read_from_cache) } th.number scope="col" { (words.saved) }
@@ -164,11 +164,11 @@ fn prompt_cache(taste: Taste, report: &PromptCacheReport) -> Markup {
     html! {
         tr {
             th scope="row" { (report.session) }
-            td.number { (count(report.calls)) }
-            td.number { (percent(report.cached_tokens, report.prompt_tokens)) }
-            td.number { (usd(report.saved)) }
-            td.number { (usd(report.lost)) }
-            td {
+            td.number data-name=(words.calls) { (count(report.calls)) }
+            td.number data-name=(words.read_from_cache) { (percent(report.cached_tokens, report.prompt_tokens)) }
+            td.number data-name=(words.saved) { (usd(report.saved)) }
+            td.number data-name=(words.lost) { (usd(report.lost)) }
+            td data-name=(words.last_break) {
                 @if let Some(last) = report.breaks.last() {
                     (last.place) ", " (words.byte) " " (count(last.byte as u64)) " · " (short_count(last.lost_tokens)) " " (words.tokens.to_lowercase())
                     br; code { (last.excerpt) }

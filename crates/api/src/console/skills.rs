@@ -10,7 +10,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use maud::{Markup, html};
-use nunchi_core::Lang;
+use nunchi_core::{Label, Lang};
 use std::collections::BTreeMap;
 
 /// `GET /console/skills`
@@ -33,7 +33,7 @@ pub(super) async fn show(State(console): State<Console>, session: Session) -> Re
         // Named groups first, then what belongs to none.
         @for (group, cards) in groups.iter().filter(|(group, _)| group.is_some()).chain(groups.iter().filter(|(group, _)| group.is_none())) {
             section.skill-group {
-                @if grouped { h2 { (words.group) ": " (group.unwrap_or(words.no_group)) } }
+                @if grouped { h2 { @match group { Some(group) => { (words.group) ": " (visible(group)) }, None => (words.no_group) } } }
                 @for card in cards { (skill(&session, card)) }
             }
         }
@@ -48,14 +48,15 @@ fn tokens(session: &Session, number: u64) -> String {
 fn tiles(session: &Session, cards: &[SkillCard]) -> Markup {
     let words = session.taste.words();
     let usable = cards.iter().filter(|card| card.usable).count() as u64;
-    let broken = cards.iter().filter(|card| card.problems.iter().any(|problem| problem.severe)).count() as u64;
+    let broken =
+        cards.iter().filter(|card| card.problems.iter().any(|problem| problem.severe)).count() as u64;
     let catalog: u64 = cards.iter().map(|card| card.catalog_tokens).sum();
     let body: u64 = cards.iter().filter(|card| card.usable).map(|card| card.body_tokens).sum();
     html! {
         dl.tiles {
             (tile(words.usable, &count(usable), &format!("{} {}", count(broken), words.broken), ""))
-            (tile(words.in_every_prompt, &count(catalog), words.tokens, ""))
-            (tile(words.on_use, &count(body), words.tokens, ""))
+            (tile(words.in_every_prompt, &count(catalog), &words.tokens.to_lowercase(), ""))
+            (tile(words.on_use, &count(body), &words.tokens.to_lowercase(), ""))
         }
     }
 }
@@ -80,7 +81,7 @@ fn skill(session: &Session, card: &SkillCard) -> Markup {
                 div.row {
                     @if severe { (badge(words.broken, "bad")) } @else if card.shadowed { (badge(words.shadowed, "warn")) }
                     @else if !card.problems.is_empty() { (badge(words.advice, "warn")) }
-                    (label_badge(words, card.label))
+                    (label_badge(words, if card.label == Label::Stranger { Label::Stranger } else { Label::Owner }))
                     (badge(&origin(lang, &card.origin), "plain"))
                     @if card.usable { (badge(&format!("{} {}", words.cost.to_lowercase(), cost(lang, &card.cost)), "plain")) }
                 }

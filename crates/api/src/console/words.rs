@@ -166,7 +166,7 @@ words! {
     last_said: "Last asked", "마지막 요청";
     last_used: "Last used", "마지막 사용";
     latency: "Latency", "지연";
-    learned: "learned", "배운 때";
+    learned: "learned %s", "%s 배움";
     left_alone: "Left alone", "그대로 둔 것";
     limit: "Limit", "한도";
     limits: "Limits", "제한";
@@ -217,7 +217,7 @@ words! {
     not_reached: "Not reached", "이루지 못한 것";
     older: "Older runs", "이전 실행";
     older_facts: "Older", "이전";
-    on_use: "on use", "쓸 때";
+    on_use: "On use", "쓸 때";
     open: "open", "진행 중";
     open_chat: "Open the chat", "대화 열기";
     open_run: "Open the run", "실행 열기";

@@ -133,7 +133,7 @@ fn tools(session: &Session, activity: &Activity) -> Markup {
         section.card {
             h2 { (words.tool_use) }
             @if activity.tools.is_empty() { p.note { (words.none) } } @else {
-                table.plain {
+                table.plain.stack {
                     thead { tr {
                         th scope="col" { (words.tool) } th.number scope="col" { (words.calls) }
                         th.number scope="col" { (words.refused) } th.number scope="col" { (words.failure_rate) }
@@ -142,10 +142,10 @@ fn tools(session: &Session, activity: &Activity) -> Markup {
                     tbody { @for used in &activity.tools {
                         tr {
                             th scope="row" { code { (used.tool) } }
-                            td.number { (count(used.calls)) }
-                            td.number { (count(used.refused)) }
-                            td.number class=[(used.failed > 0).then_some("bad")] { (rate(used.failure_rate)) }
-                            td.number { (count(used.mean_latency_ms)) " ms" }
+                            td.number data-name=(words.calls) { (count(used.calls)) }
+                            td.number data-name=(words.refused) { (count(used.refused)) }
+                            td.number data-name=(words.failure_rate) class=[(used.failed > 0).then_some("bad")] { (rate(used.failure_rate)) }
+                            td.number data-name=(words.latency) { (count(used.mean_latency_ms)) " ms" }
                         }
                     } }
                 }

@@ -30,7 +30,7 @@ const STATUSES: [RunStatus; 5] =
     [RunStatus::Running, RunStatus::Parked, RunStatus::Done, RunStatus::Failed, RunStatus::Cancelled];
 
 /// A run, and how good it was where it was judged.
-type Scored = (RunRecord, Option<ScoreValue>);
+pub(super) type Scored = (RunRecord, Option<ScoreValue>);
 
 /// What the reader wants to see.
 #[derive(Clone, Default, Deserialize)]
@@ -151,7 +151,8 @@ async fn render(
     page(&console.frame, session, Place::Runs, &content)
 }
 
-async fn find(
+/// The runs of a page, each with its score, and where the next page begins.
+pub(super) async fn find(
     console: &Console,
     session: &Session,
     asked: &Asked,

@@ -2,7 +2,7 @@
 
 use super::super::Console;
 use super::super::session::Session;
-use super::list::row;
+use super::list::{Asked, find, row};
 use super::run::{gather, parts};
 use super::scores::overall;
 use super::services;
@@ -11,7 +11,7 @@ use axum::extract::{Path, State};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
-use futures_util::stream::{StreamExt, unfold};
+use futures_util::stream::{StreamExt, once, unfold};
 use http::StatusCode;
 use nunchi_agent::RunEvent;
 use nunchi_core::RunId;
@@ -30,14 +30,18 @@ fn sse(stream: impl futures_util::Stream<Item = Result<Event, Infallible>> + Sen
     Sse::new(stream).keep_alive(KeepAlive::new().interval(Duration::from_secs(15))).into_response()
 }
 
-/// `GET /console/runs/events`: rows of runs in which something happened.
+/// `GET /console/runs/events`: rows of runs in which something happened; first the newest, for what happened while the page was on its way.
 pub(super) async fn list(State(console): State<Console>, session: Session) -> Response {
     let feed = match services(&console) {
         Ok(agents) => agents.agent.watch(),
         Err(response) => return response,
     };
     let stopping = (console.parts.stopping)();
-    let stream = unfold((console, session, feed), |(console, session, mut feed)| async move {
+    let newest = find(&console, &session, &Asked::default()).await.map(|(runs, _)| runs).unwrap_or_default();
+    let first: Vec<String> =
+        newest.iter().rev().map(|(run, score)| row(&console, &session, run, *score).into_string()).collect();
+    let first = Event::default().event("runs").json_data(first).unwrap_or_default();
+    let later = unfold((console, session, feed), |(console, session, mut feed)| async move {
         let runs = touched(&mut feed).await?;
         if !session.still_holds(&console) {
             return None;
@@ -54,7 +58,7 @@ pub(super) async fn list(State(console): State<Console>, session: Session) -> Re
         let event = Event::default().event("runs").json_data(rows).unwrap_or_default();
         Some((Ok(event), (console, session, feed)))
     });
-    sse(stream.take_until(stopping))
+    sse(once(async { Ok(first) }).chain(later).take_until(stopping))
 }
 
 /// Waits until something happens, and tells in which runs, with those that follow right after.

@@ -1,6 +1,8 @@
 //! The names of modes, states, kinds of steps and effects, in English and Korean.
 
-use nunchi_core::{EffectClass, Lang, LimitKind, Mode, RunStatus, ScoreName, StepKind, StepStatus, UndoStatus};
+use nunchi_core::{
+    EffectClass, Lang, LimitKind, Mode, RunStatus, ScoreName, StepKind, StepStatus, UndoStatus,
+};
 
 pub(super) fn mode(lang: Lang, mode: Mode) -> &'static str {
     match mode {

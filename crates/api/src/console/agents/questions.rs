@@ -45,6 +45,11 @@ pub(super) fn question(
 
 fn heading(session: &Session, subject: &ApprovalSubject) -> String {
     let (lang, words) = (session.taste.lang, session.taste.words());
+    if let ApprovalSubject::Calls(calls) = subject
+        && let Some(asked) = node_question(calls)
+    {
+        return title(&asked, 140);
+    }
     match subject {
         ApprovalSubject::Calls(calls) => {
             let mut tools: Vec<_> = calls.iter().map(|call| call.tool.as_str()).collect();
@@ -56,6 +61,14 @@ fn heading(session: &Session, subject: &ApprovalSubject) -> String {
         ApprovalSubject::Question(_) => words.a_question.to_owned(),
         ApprovalSubject::Fate(call) => words.did_happen.replace("%s", &call.tool),
     }
+}
+
+/// What a node of a workflow asks, in the words of its file: nobody knows its tool by name.
+fn node_question(calls: &[CallToApprove]) -> Option<String> {
+    let [call] = calls else { return None };
+    let arguments: serde_json::Value = serde_json::from_str(&call.arguments).ok()?;
+    let question = arguments["question"].as_str()?;
+    (call.tool == "workflow.approve").then(|| question.to_owned())
 }
 
 fn subject(console: &Console, session: &Session, subject: &ApprovalSubject) -> Markup {

@@ -20,8 +20,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
 use nunchi_agent::{AgentError, Progress, Workflow};
 use nunchi_core::{
-    Approval, Plan, RunFilter, RunId, RunOutcome, RunRecord, RunScore, RunStatus, StepRecord,
-    StorageError,
+    Approval, Plan, RunFilter, RunId, RunOutcome, RunRecord, RunScore, RunStatus, StepRecord, StorageError,
 };
 use serde::Deserialize;
 use std::collections::BTreeSet;
@@ -101,12 +100,16 @@ pub(super) struct Done {
 pub(super) async fn show(
     State(console): State<Console>,
     session: Session,
-    Path(id): Path<RunId>,
+    Path(id): Path<String>,
     Query(done): Query<Done>,
 ) -> Response {
     let agents = match services(&console) {
         Ok(agents) => agents,
         Err(response) => return response,
+    };
+    let Ok(id) = id.parse::<RunId>() else {
+        let error = StorageError::NotFound(format!("run {}", title(&id, 60)));
+        return failed(&console, &session, Place::Runs, &error);
     };
     let parts = async {
         let found = gather(&console, agents, id).await?;

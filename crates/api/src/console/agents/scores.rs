@@ -148,8 +148,13 @@ mod tests {
         assert_eq!(overall(&scores).map(short), Some("0.80".into()));
         assert_eq!(newest(&scores).len(), 3);
         assert_eq!(overall(&[]), None);
-        for (value, text, class) in [(1_000, "1.00", "good"), (795, "0.80", "warn"), (499, "0.50", "bad"), (4, "0.00", "bad")] {
-            assert_eq!((short(ScoreValue::thousandths(value)).as_str(), kind(ScoreValue::thousandths(value))), (text, class));
+        for (value, text, class) in
+            [(1_000, "1.00", "good"), (795, "0.80", "warn"), (499, "0.50", "bad"), (4, "0.00", "bad")]
+        {
+            assert_eq!(
+                (short(ScoreValue::thousandths(value)).as_str(), kind(ScoreValue::thousandths(value))),
+                (text, class)
+            );
         }
     }
 }

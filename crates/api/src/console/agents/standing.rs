@@ -154,9 +154,12 @@ fn asks_for(found: &Found, tools: &[String]) -> bool {
 pub(super) fn of_node(node: &Node, progress: &NodeProgress, found: &Found) -> Standing {
     // Calls may end together, so that of each its own step is looked up; sub-agents end one by one.
     let called = match node.work {
-        NodeWork::Tool { .. } | NodeWork::Approve(_) | NodeWork::Ask(_) => found.steps.iter().rev().find(|step| {
-            matches!(step.kind, StepKind::Tool | StepKind::Asked | StepKind::Answered) && step.why == node.label()
-        }),
+        NodeWork::Tool { .. } | NodeWork::Approve(_) | NodeWork::Ask(_) => {
+            found.steps.iter().rev().find(|step| {
+                matches!(step.kind, StepKind::Tool | StepKind::Asked | StepKind::Answered)
+                    && step.why == node.label()
+            })
+        }
         _ => None,
     };
     let step = called.map(|step| step.number).or(progress.step);

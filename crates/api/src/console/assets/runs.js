@@ -20,7 +20,13 @@ if (listed) {
   const place = (html) => {
     const row = parsed(html).querySelector("tr");
     const known = body.querySelector(`[data-id="${row.dataset.id}"]`);
-    if (known) return known.replaceWith(row);
+    if (known) {
+      if (known.outerHTML === row.outerHTML) return;
+      const focused = known.contains(document.activeElement);
+      known.replaceWith(row);
+      if (focused) row.querySelector("a").focus({ preventScroll: true });
+      return;
+    }
     if (!most) return;
     row.classList.add("new");
     body.prepend(row);
@@ -49,8 +55,11 @@ if (run && run.dataset.over === undefined) {
       if (!old || drawn.get(name) === text || isBusy(old)) continue;
       drawn.set(name, text);
       const open = [...old.querySelectorAll("details[open][id]")].map((details) => details.id);
+      const focused = old.contains(document.activeElement) && document.activeElement.closest("details[id], [data-question]")?.id;
       old.replaceChildren(...fresh.childNodes);
       for (const id of open) document.getElementById(id)?.setAttribute("open", "");
+      const again = focused && document.getElementById(focused);
+      if (again) (again.querySelector(":scope > summary") ?? again).focus({ preventScroll: true });
     }
   };
   const source = new EventSource(run.dataset.events);
