@@ -104,7 +104,7 @@ fn skill(session: &Session, card: &SkillCard) -> Markup {
     }
 }
 
-fn cost<'a>(lang: Lang, cost: &'a str) -> &'a str {
+fn cost(lang: Lang, cost: &str) -> &str {
     match cost {
         "low" => lang.pick("low", "낮음"),
         "medium" => lang.pick("medium", "보통"),
