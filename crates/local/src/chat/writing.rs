@@ -48,7 +48,8 @@ impl<'g> Guarded<'g> {
         }
     }
 
-    /// The tokens of the text that is determined, but for the last, unless nothing is left to choose.
+    /// The tokens of the text that is determined, but for the last, unless nothing is left to choose or a string begins: what
+    /// is quoted in it begins with a token of its own.
     pub(super) fn determined(&mut self, tokenizer: &Tokenizer) -> Result<Vec<u32>, LocalError> {
         self.begun.clear();
         let forced = [self.lead, &self.guard.forced()].concat();
@@ -65,6 +66,7 @@ impl<'g> Guarded<'g> {
         let mut after = self.guard.clone();
         after.accept(&forced[self.lead.len()..]);
         if !after.is_complete()
+            && !after.in_text()
             && let Some(last) = tokens.pop()
         {
             self.begun = bytes(&[last]);
