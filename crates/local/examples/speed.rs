@@ -99,7 +99,7 @@ type Run = (usize, Duration, usize, Duration, String);
 fn run(engine: &ChatEngine, question: &str, most: usize) -> Result<Run, Box<dyn Error>> {
     let options = GenerationOptions { max_tokens: Some(most), ..GenerationOptions::default() };
     let messages = vec![ChatMessage::new(ChatRole::User, question)];
-    let mut stream = engine.submit(ChatRequest { messages, options })?;
+    let mut stream = engine.submit(ChatRequest::new(messages, options))?;
     let (mut started, mut first, mut text) = (Instant::now(), None, String::new());
     while let Some(event) = stream.next_blocking() {
         match event? {
@@ -108,7 +108,7 @@ fn run(engine: &ChatEngine, question: &str, most: usize) -> Result<Run, Box<dyn 
                 first.get_or_insert_with(Instant::now);
                 text += &more;
             }
-            ChatEvent::Finished { .. } => {}
+            ChatEvent::Finished { .. } | ChatEvent::Call { .. } | ChatEvent::Arguments { .. } => {}
             ChatEvent::Done(usage) => {
                 let first = first.unwrap_or(started);
                 return Ok((

@@ -12,8 +12,8 @@ mod weights;
 
 pub use adapter::{LocalEmbedder, LocalModel};
 pub use chat::{
-    ChatConfig, ChatEngine, ChatEvent, ChatMessage, ChatRequest, ChatRole, ChatStream, ChatUsage,
-    FinishReason, GenerationOptions,
+    ChatCall, ChatConfig, ChatEngine, ChatEvent, ChatMessage, ChatRequest, ChatRole, ChatStream, ChatTool,
+    ChatUsage, CompiledSchema, FinishReason, GenerationOptions, Grammar, WantedCall,
 };
 pub use encoder::{EMBEDDING_DIMENSIONS, Embeddings, EncoderEngine, SentenceEncoder};
 pub use error::LocalError;

@@ -7,8 +7,8 @@ use nunchi_core::{
 };
 use nunchi_local::{
     ChatConfig, ChatEngine, ChatEvent, ChatMessage, ChatRequest, ChatRole, ChatStream, ChatUsage,
-    DEFAULT_CHAT_WEIGHTS, FetchOptions, FinishReason, GenerationOptions, LocalError, LocalModel, WeightStore,
-    default_weights_dir,
+    DEFAULT_CHAT_WEIGHTS, FetchOptions, FinishReason, GenerationOptions, Grammar, LocalError, LocalModel,
+    WeightStore, default_weights_dir,
 };
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -32,7 +32,7 @@ fn defaults() -> ChatConfig {
 }
 
 fn ask(question: &str, options: GenerationOptions) -> ChatRequest {
-    ChatRequest { messages: vec![ChatMessage::new(ChatRole::User, question)], options }
+    ChatRequest::new(vec![ChatMessage::new(ChatRole::User, question)], options)
 }
 
 fn short(most: usize) -> GenerationOptions {
@@ -44,8 +44,8 @@ fn read(mut stream: ChatStream) -> Result<(Vec<String>, Vec<FinishReason>, ChatU
     let (mut texts, mut ends) = (vec![String::new()], Vec::new());
     while let Some(event) = stream.next_blocking() {
         match event? {
-            ChatEvent::Started(_) => {}
-            ChatEvent::Text { choice, text } => {
+            ChatEvent::Started(_) | ChatEvent::Call { .. } => {}
+            ChatEvent::Text { choice, text } | ChatEvent::Arguments { choice, text } => {
                 texts.resize(texts.len().max(choice as usize + 1), String::new());
                 texts[choice as usize] += &text;
             }
@@ -108,8 +108,9 @@ fn json_objects_are_json() {
         ("Tell me a joke.", 1.5),
         ("안녕하세요", 1.0),
     ] {
-        let options = GenerationOptions { json_object: true, temperature, seed: Some(3), ..short(300) };
-        let (texts, ends, _) = read(engine.submit(ask(question, options)).expect("queued")).expect("answers");
+        let options = GenerationOptions { temperature, seed: Some(3), ..short(300) };
+        let request = ChatRequest { grammar: Some(Arc::new(Grammar::object())), ..ask(question, options) };
+        let (texts, ends, _) = read(engine.submit(request).expect("queued")).expect("answers");
         let value = serde_json::from_str::<serde_json::Value>(&texts[0]);
         // Cut off at the cap it is a beginning; else it is an object.
         if ends == [FinishReason::EndOfTurn] {
@@ -194,7 +195,7 @@ async fn the_port_speaks_the_products_words() {
     use futures_util::StreamExt;
     let store = tokio::task::spawn_blocking(store).await.expect("fetched");
     let (engine, _thread) = ChatEngine::start(defaults(), Arc::clone(&store)).expect("starts");
-    let model = LocalModel::new(engine, store, DEFAULT_CHAT_WEIGHTS, 2_048);
+    let model = LocalModel::new(engine, None, store, DEFAULT_CHAT_WEIGHTS, 2_048);
     let mut request =
         ModelRequest::new("auto:trivial", vec![Message::text(Role::User, "What is the capital of France?")]);
     request.sampling.temperature = Some(0.0);

@@ -62,6 +62,7 @@ impl LocalModels {
     pub(crate) fn entries(&self) -> Vec<ProviderEntry> {
         let model = LocalModel::new(
             self.chat.clone(),
+            Some(self.encoder.clone()),
             Arc::clone(&self.store),
             self.chat_weights.as_str(),
             self.context,

@@ -1,5 +1,6 @@
 //! The embedded models as the product's ports.
 
+mod choosing;
 mod embedder;
 mod model;
 mod request;

@@ -1,13 +1,15 @@
 //! The chat engine as a [`Model`].
 
+use super::choosing::ToolChooser;
 use super::{PROVIDER, names, request::translate};
-use crate::chat::{ChatEngine, ChatEvent, ChatStream, ChatUsage, FinishReason};
+use crate::chat::{ChatEngine, ChatEvent, ChatStream, ChatUsage, FinishReason, is_reminder};
+use crate::encoder::EncoderEngine;
 use crate::error::LocalError;
 use crate::weights::WeightStore;
 use futures_util::stream;
 use nunchi_core::{
-    BoxFuture, CallContext, Dialect, Frame, Model, ModelCard, ModelError, ModelErrorKind, ModelList,
-    ModelRequest, Reply, ReplyEvent, ReplyInfo, StopReason, Usage,
+    BoxFuture, CallContext, Dialect, Frame, Message, Model, ModelCard, ModelError, ModelErrorKind, ModelList,
+    ModelRequest, Part, Reply, ReplyEvent, ReplyInfo, Role, StopReason, ToolChoice, Usage,
 };
 use std::sync::Arc;
 
@@ -15,27 +17,32 @@ use std::sync::Arc;
 #[derive(Clone, Debug)]
 pub struct LocalModel {
     engine: ChatEngine,
+    chooser: Option<ToolChooser>,
     store: Arc<WeightStore>,
     weights: String,
     context: usize,
 }
 
 impl LocalModel {
-    /// Answers through `engine`, which runs `weights` with `context` tokens of prompt and answer.
+    /// Answers through `engine`, which runs `weights` with `context` tokens of prompt and answer. With `encoder` it decides
+    /// by itself whether to call a tool.
     pub fn new(
         engine: ChatEngine,
+        encoder: Option<EncoderEngine>,
         store: Arc<WeightStore>,
         weights: impl Into<String>,
         context: usize,
     ) -> Self {
-        Self { engine, store, weights: weights.into(), context }
+        let chooser = encoder.map(ToolChooser::new);
+        Self { engine, chooser, store, weights: weights.into(), context }
     }
 
     async fn answer(&self, request: ModelRequest, context: CallContext) -> Result<Reply, ModelError> {
         if !names(&request.model, &self.weights) {
             return Err(ModelError::new(ModelErrorKind::UnknownModel, request.model).from_provider(PROVIDER));
         }
-        let (chat, notes) = translate(&request)?;
+        let chosen = self.choose(&request).await?;
+        let (chat, notes) = translate(&request, chosen)?;
         let mut events = self.engine.submit(chat)?;
         // The head is known when the weights are loaded and the prompt is counted: errors before that cost nothing.
         match events.next().await {
@@ -50,8 +57,40 @@ impl LocalModel {
             ..ReplyInfo::default()
         };
         let start = ReplyEvent::Start { id: context.request.to_string(), model: self.weights.clone() };
-        let state = Reading { events, first: Some(start), choice: 0, ended: None, over: false };
+        let id = context.request.to_string();
+        let state = Reading { events, id, first: Some(start), choice: 0, ended: None, over: false };
         Ok(Reply { info, stream: Box::pin(stream::unfold(state, Reading::frame)) })
+    }
+
+    /// The tool to call, as a place in the request's list.
+    async fn choose(&self, request: &ModelRequest) -> Result<Option<usize>, ModelError> {
+        let unsupported = |what: &str| LocalError::Unsupported(what.to_owned());
+        if request.tools.is_empty() || request.tool_choice == ToolChoice::None {
+            return Ok(None);
+        }
+        if request.tools.iter().any(|tool| tool.builtin.is_some()) {
+            return Err(unsupported("tools that run at a provider").into());
+        }
+        let must = match &request.tool_choice {
+            ToolChoice::Named(name) => {
+                let named = request.tools.iter().position(|tool| tool.name == *name);
+                return named.map(Some).ok_or_else(|| unsupported("a tool that is not offered").into());
+            }
+            choice => *choice == ToolChoice::Required,
+        };
+        let Some((said, answered)) = last_said(request) else { return Ok(must.then_some(0)) };
+        // One call for what was said: what a tool has found is answered from.
+        if !must && answered {
+            return Ok(None);
+        }
+        if must && request.tools.len() == 1 {
+            return Ok(Some(0));
+        }
+        let chooser = self.chooser.as_ref().ok_or_else(|| unsupported("choosing a tool"))?;
+        let chosen = chooser.choose(&said, &request.tools).await;
+        // Without the encoder's weights it is as good as a model that knows no tools.
+        let chosen = chosen.map_err(|error| unsupported(&format!("choosing a tool ({error})")))?;
+        Ok(chosen.filter(|chosen| must || chosen.needed).map(|chosen| chosen.tool))
     }
 }
 
@@ -80,6 +119,8 @@ impl ModelList for LocalModel {
 /// A reply being read.
 struct Reading {
     events: ChatStream,
+    /// The request's id, from which those of calls are made.
+    id: String,
     first: Option<ReplyEvent>,
     choice: u32,
     /// How the current choice ended: the last one is told after the usage.
@@ -99,6 +140,16 @@ impl Reading {
         loop {
             match self.events.next().await {
                 Some(Ok(ChatEvent::Started(_))) => {}
+                Some(Ok(ChatEvent::Call { choice, name })) => {
+                    self.enter(choice, &mut out);
+                    let id = format!("call_{}_{choice}", self.id);
+                    out.push(ReplyEvent::ToolCall { index: 0, id, name });
+                }
+                Some(Ok(ChatEvent::Arguments { choice, text })) => {
+                    self.enter(choice, &mut out);
+                    out.push(ReplyEvent::ToolArguments { index: 0, delta: text });
+                    return Some((Ok(Frame::of(out)), self));
+                }
                 Some(Ok(ChatEvent::Text { choice, text })) => {
                     self.enter(choice, &mut out);
                     out.push(ReplyEvent::Text(text));
@@ -135,9 +186,23 @@ impl Reading {
     }
 }
 
+/// What the person has said last, and whether tools have answered since.
+fn last_said(request: &ModelRequest) -> Option<(String, bool)> {
+    let said = |message: &Message| {
+        let text = message.plain_text();
+        (message.role == Role::User && !text.trim().is_empty() && !is_reminder(&text)).then_some(text)
+    };
+    let (at, text) =
+        request.messages.iter().enumerate().rev().find_map(|(at, message)| Some((at, said(message)?)))?;
+    let found = |part: &Part| matches!(part, Part::ToolResult { .. });
+    let after = &request.messages[at + 1..];
+    Some((text, after.iter().any(|m| m.role == Role::Tool || m.parts.iter().any(found))))
+}
+
 fn stop_reason(reason: FinishReason) -> StopReason {
     match reason {
         FinishReason::EndOfTurn => StopReason::EndTurn,
+        FinishReason::ToolCall => StopReason::ToolUse,
         FinishReason::Length => StopReason::MaxTokens,
         FinishReason::Stop(text) => StopReason::StopSequence(text),
     }

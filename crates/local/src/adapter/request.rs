@@ -1,8 +1,13 @@
 //! Translates a request of the gateway into the chat engine's words.
 
-use crate::chat::{ChatMessage, ChatRequest, ChatRole, GenerationOptions};
+use crate::chat::{
+    ChatCall, ChatMessage, ChatRequest, ChatRole, ChatTool, CompiledSchema, GenerationOptions, Grammar,
+    WantedCall,
+};
 use crate::error::LocalError;
-use nunchi_core::{Message, ModelRequest, Note, Part, ResponseFormat, Role, ToolChoice};
+use nunchi_core::{Message, ModelRequest, Note, Part, ResponseFormat, Role, ToolChoice, ToolDefinition};
+use serde_json::Value;
+use std::sync::Arc;
 
 /// Most alternative answers to one request.
 const MOST_CHOICES: u32 = 8;
@@ -12,45 +17,135 @@ const DEFAULT_TEMPERATURE: f64 = 0.2;
 const DEFAULT_TOP_P: f64 = 0.9;
 
 /// The request for the engine, and notes of what it cannot be told. What would change the meaning of the answer is an
-/// error, so that the gateway asks another model.
-pub(super) fn translate(request: &ModelRequest) -> Result<(ChatRequest, Vec<Note>), LocalError> {
-    let unsupported = |what: &str| Err(LocalError::Unsupported(what.to_owned()));
-    if !request.tools.is_empty() && request.tool_choice != ToolChoice::None {
-        return unsupported("tools");
-    }
-    match request.format {
-        ResponseFormat::Text => {}
-        ResponseFormat::JsonObject | ResponseFormat::JsonSchema(_) => {
-            return unsupported("structured output");
-        }
-    }
+/// error, so that the gateway asks another model. `chosen` is the tool to call, as a place in the request's list.
+pub(super) fn translate(
+    request: &ModelRequest,
+    chosen: Option<usize>,
+) -> Result<(ChatRequest, Vec<Note>), LocalError> {
     if request.choices > MOST_CHOICES {
-        return unsupported("more than 8 alternatives");
+        return Err(LocalError::Unsupported("more than 8 alternatives".to_owned()));
     }
-    let messages = request.messages.iter().map(message).collect::<Result<_, _>>()?;
-    Ok((ChatRequest { messages, options: options(request) }, notes(request)))
+    let mut notes = notes(request);
+    let mut messages = Vec::new();
+    for message in &request.messages {
+        add_message(message, &mut messages)?;
+    }
+    let call = match chosen.and_then(|at| request.tools.get(at)) {
+        Some(tool) => {
+            let said = messages.iter().rfind(|message| message.is_said());
+            let quoted = said.map(|message| message.text.clone()).unwrap_or_default();
+            Some(WantedCall { tool: chat_tool(tool, &mut notes)?, quoted })
+        }
+        None => None,
+    };
+    let grammar =
+        if call.is_some() { None } else { answer_grammar(&request.format, &mut messages, &mut notes)? };
+    let offered = !request.tools.is_empty();
+    let mut options = options(request);
+    // Where the form is given, chance only does harm, unless the caller wants it.
+    if (call.is_some() || grammar.is_some()) && request.sampling.temperature.is_none() {
+        options.temperature = 0.0;
+    }
+    Ok((ChatRequest { messages, call, offered, grammar, options }, notes))
 }
 
-fn message(message: &Message) -> Result<ChatMessage, LocalError> {
+fn note(field: &str, what: impl Into<String>) -> Note {
+    Note { field: field.to_owned(), what: what.into() }
+}
+
+fn chat_tool(tool: &ToolDefinition, notes: &mut Vec<Note>) -> Result<ChatTool, LocalError> {
+    let parameters = tool.parameters.as_ref().map_or("{}", |schema| schema.get());
+    let compiled = compile(parameters, &format!("the arguments of `{}`", tool.name))?;
+    // Arguments are an object, whatever the schema leaves open.
+    let arguments = if parameters.trim() == "{}" { Grammar::object() } else { compiled.grammar };
+    refuse_or_note(&compiled.ignored, tool.strict, "tools", notes)?;
+    Ok(ChatTool {
+        name: tool.name.clone(),
+        description: tool.description.clone().unwrap_or_default(),
+        parameters: parameters.to_owned(),
+        arguments: Arc::new(arguments),
+    })
+}
+
+fn compile(schema: &str, of: &str) -> Result<CompiledSchema, LocalError> {
+    let unsupported = |what: String| LocalError::Unsupported(format!("{of}: {what}"));
+    let schema: Value = serde_json::from_str(schema).map_err(|error| unsupported(error.to_string()))?;
+    Grammar::of_schema(&schema).map_err(unsupported)
+}
+
+/// A strict schema is kept to wholly or not at all.
+fn refuse_or_note(
+    ignored: &[String],
+    strict: Option<bool>,
+    field: &str,
+    notes: &mut Vec<Note>,
+) -> Result<(), LocalError> {
+    if ignored.is_empty() {
+        return Ok(());
+    }
+    let what = format!("not enforced: {}", ignored.join(", "));
+    if strict == Some(true) {
+        return Err(LocalError::Unsupported(format!("a strict schema, {what}")));
+    }
+    notes.push(note(field, what));
+    Ok(())
+}
+
+/// What an answer must be. The model is told as well: it then writes better what it is free to.
+fn answer_grammar(
+    format: &ResponseFormat,
+    messages: &mut Vec<ChatMessage>,
+    notes: &mut Vec<Note>,
+) -> Result<Option<Arc<Grammar>>, LocalError> {
+    let (grammar, told) = match format {
+        ResponseFormat::Text => return Ok(None),
+        ResponseFormat::JsonObject => (Grammar::object(), "Answer with one JSON object.".to_owned()),
+        ResponseFormat::JsonSchema(format) => {
+            let compiled = compile(format.schema.get(), "the schema of the answer")?;
+            refuse_or_note(&compiled.ignored, format.strict, "response_format", notes)?;
+            (compiled.grammar, format!("Answer in JSON that fits this schema: {}", format.schema.get()))
+        }
+    };
+    match messages.first_mut() {
+        Some(first) if first.role == ChatRole::System => first.text.push_str(&format!("\n\n{told}")),
+        _ => messages.insert(0, ChatMessage::new(ChatRole::System, told)),
+    }
+    Ok(Some(Arc::new(grammar)))
+}
+
+/// Adds a turn; the results of tools become turns of their own.
+fn add_message(message: &Message, out: &mut Vec<ChatMessage>) -> Result<(), LocalError> {
     let role = match message.role {
         Role::System | Role::Developer => ChatRole::System,
         Role::User => ChatRole::User,
         Role::Assistant => ChatRole::Assistant,
-        Role::Tool => return Err(LocalError::Unsupported("tool results".to_owned())),
+        Role::Tool => ChatRole::Tool,
     };
-    let mut text = String::new();
+    let mut turn = ChatMessage::new(role, String::new());
+    let before = out.len();
     for part in &message.parts {
         match part {
-            Part::Text(more) | Part::Refusal(more) => text.push_str(more),
+            Part::Text(more) | Part::Refusal(more) => turn.text.push_str(more),
             // A model's own earlier reasoning is no part of the conversation.
             Part::Thinking { .. } | Part::RedactedThinking(_) | Part::CachePoint(_) => {}
-            Part::Media(_) => return Err(LocalError::Unsupported("images and other media".to_owned())),
-            Part::ToolCall { .. } | Part::ToolResult { .. } => {
-                return Err(LocalError::Unsupported("tool calls".to_owned()));
+            Part::Media(_) => return Err(media()),
+            Part::ToolCall { name, arguments, .. } => {
+                turn.calls.push(ChatCall { name: name.clone(), arguments: arguments.clone() });
+            }
+            Part::ToolResult { content, .. } => {
+                let texts: Option<String> = content.iter().map(Part::as_text).collect();
+                out.push(ChatMessage::new(ChatRole::Tool, texts.ok_or_else(media)?));
             }
         }
     }
-    Ok(ChatMessage { role, text })
+    if !turn.text.is_empty() || !turn.calls.is_empty() || out.len() == before {
+        out.push(turn);
+    }
+    Ok(())
+}
+
+fn media() -> LocalError {
+    LocalError::Unsupported("images and other media".to_owned())
 }
 
 fn options(request: &ModelRequest) -> GenerationOptions {
@@ -66,15 +161,13 @@ fn options(request: &ModelRequest) -> GenerationOptions {
         frequency_penalty: number(sampling.frequency_penalty, 0.0),
         stop: sampling.stop.clone(),
         choices: request.choices.max(1),
-        json_object: matches!(request.format, ResponseFormat::JsonObject),
     }
 }
 
 fn notes(request: &ModelRequest) -> Vec<Note> {
     let mut notes = Vec::new();
-    let mut note =
-        |field: &str, what: &str| notes.push(Note { field: field.to_owned(), what: what.to_owned() });
-    if !request.tools.is_empty() {
+    let mut note = |field: &str, what: &str| notes.push(note(field, what));
+    if !request.tools.is_empty() && request.tool_choice == ToolChoice::None {
         note("tools", "left out, as no tool may be called");
     }
     if request.reasoning.is_some() {
@@ -112,6 +205,43 @@ mod tests {
         ToolDefinition { name, description: None, parameters: None, strict: None, builtin: None }
     }
 
+    fn format(schema: &str, strict: Option<bool>) -> ResponseFormat {
+        let schema = serde_json::value::RawValue::from_string(schema.to_owned()).expect("JSON");
+        let name = "s".to_owned();
+        ResponseFormat::JsonSchema(JsonSchemaFormat { name, description: None, schema, strict })
+    }
+
+    #[test]
+    fn calls_and_their_results_are_turns() {
+        let mut asked = request();
+        let (id, name) = ("c1".to_owned(), "weather".to_owned());
+        let call = Part::ToolCall { id: id.clone(), name, arguments: "{}".to_owned(), signature: None };
+        asked.messages.push(Message { role: Role::Assistant, parts: vec![call], name: None });
+        let result =
+            Part::ToolResult { call_id: id, content: vec![Part::Text("21".to_owned())], is_error: false };
+        let more = Part::Text("And now?".to_owned());
+        // Results stand in turns of their own, or before what the person says.
+        asked.messages.push(Message { role: Role::User, parts: vec![result, more], name: None });
+        asked.tools.push(tool());
+        let (chat, _) = translate(&asked, Some(0)).expect("supported");
+        assert_eq!(chat.messages[2].calls[0].name, "weather");
+        assert_eq!(chat.messages[3], ChatMessage::new(ChatRole::Tool, "21"));
+        assert_eq!(chat.messages[4], ChatMessage::new(ChatRole::User, "And now?"));
+        assert_eq!(chat.call.expect("a call").quoted, "And now?");
+    }
+
+    #[test]
+    fn what_is_not_enforced_is_noted() {
+        let mut asked = request();
+        asked.format = format(r#"{"type": "string", "pattern": "^a"}"#, None);
+        let (chat, notes) = translate(&asked, None).expect("supported");
+        assert!(chat.grammar.is_some() && chat.messages[0].text.contains("pattern"));
+        assert_eq!(
+            (notes[0].field.as_str(), notes[0].what.as_str()),
+            ("response_format", "not enforced: pattern")
+        );
+    }
+
     #[test]
     fn text_and_parameters_are_kept() {
         let mut asked = request();
@@ -119,7 +249,7 @@ mod tests {
         asked.sampling.temperature = Some(0.0);
         asked.sampling.seed = Some(-1);
         asked.sampling.stop = vec!["\n".to_owned()];
-        let (chat, notes) = translate(&asked).expect("supported");
+        let (chat, notes) = translate(&asked, None).expect("supported");
         assert_eq!(chat.messages[0], ChatMessage::new(ChatRole::System, "Be short."));
         assert_eq!(chat.messages[1], ChatMessage::new(ChatRole::User, "안녕하세요"));
         assert_eq!(chat.options.max_tokens, Some(7));
@@ -137,22 +267,16 @@ mod tests {
             detail: None,
             name: None,
         };
-        let cases: [(&str, Change); 5] = [
+        let cases: [(&str, Change); 4] = [
             ("image", |r, image| r.messages[1].parts.push(Part::Media(image))),
-            ("tools", |r, _| r.tools.push(tool())),
-            ("schema", |r, _| {
-                let schema = serde_json::value::RawValue::from_string("{}".to_owned()).expect("JSON");
-                let format =
-                    JsonSchemaFormat { name: "s".to_owned(), description: None, schema, strict: None };
-                r.format = ResponseFormat::JsonSchema(format);
-            }),
+            ("schema", |r, _| r.format = format(r#"{"$ref": "https://example.com"}"#, None)),
+            ("strict", |r, _| r.format = format(r#"{"type": "string", "pattern": "^a"}"#, Some(true))),
             ("choices", |r, _| r.choices = 9),
-            ("tool result", |r, _| r.messages.push(Message::text(Role::Tool, "21"))),
         ];
         for (name, change) in cases {
             let mut asked = request();
             change(&mut asked, image.clone());
-            assert!(translate(&asked).is_err(), "{name}");
+            assert!(translate(&asked, None).is_err(), "{name}");
         }
     }
 
@@ -162,7 +286,7 @@ mod tests {
         asked.tools.push(tool());
         asked.tool_choice = ToolChoice::None;
         asked.sampling.top_logprobs = Some(3);
-        let (_, notes) = translate(&asked).expect("supported");
+        let (_, notes) = translate(&asked, None).expect("supported");
         let fields: Vec<_> = notes.iter().map(|n| n.field.as_str()).collect();
         assert_eq!(fields, ["tools", "top_logprobs"]);
     }

@@ -2,14 +2,21 @@
 
 mod engine;
 mod gguf;
-mod json;
+mod grammar;
 mod model;
+mod quoting;
 mod sampler;
 mod template;
 mod text;
 mod tokenizer;
 mod transformer;
 mod words;
+mod writing;
 
 pub use engine::{ChatConfig, ChatEngine, ChatStream};
-pub use words::{ChatEvent, ChatMessage, ChatRequest, ChatRole, ChatUsage, FinishReason, GenerationOptions};
+pub use grammar::{CompiledSchema, Grammar};
+pub(crate) use words::is_reminder;
+pub use words::{
+    ChatCall, ChatEvent, ChatMessage, ChatRequest, ChatRole, ChatTool, ChatUsage, FinishReason,
+    GenerationOptions, WantedCall,
+};

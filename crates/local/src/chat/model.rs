@@ -1,14 +1,16 @@
 //! A loaded chat model: network, tokenizer and the cache of the last conversation.
 
 use super::gguf::Gguf;
-use super::json::JsonGuard;
+use super::quoting::Quoting;
 use super::sampler::Sampler;
-use super::template::{default_instructions, prompt_tokens};
-use super::text::TextStream;
+use super::template::{Family, prompt_tokens};
 use super::tokenizer::Tokenizer;
 use super::transformer::{KvCache, Scratch, Transformer};
-use super::words::{ChatEvent, ChatRequest, ChatUsage, FinishReason, GenerationOptions};
+use super::words::{ChatEvent, ChatRequest, ChatUsage, FinishReason};
+use super::writing::{Answer, Ended, Writer};
 use crate::error::LocalError;
+use std::borrow::Cow;
+use std::ops::ControlFlow;
 use std::path::Path;
 
 /// Prompt tokens run at once: large enough to reuse weights, small enough that a cancel is noticed soon.
@@ -18,7 +20,7 @@ const CHUNK: usize = 64;
 pub(super) struct ChatModel {
     network: Transformer,
     tokenizer: Tokenizer,
-    instructions: &'static str,
+    family: Family,
     cache: KvCache,
     /// The tokens whose keys and values the cache holds.
     cached: Vec<u32>,
@@ -47,12 +49,12 @@ impl ChatModel {
     pub(super) fn load(path: &Path, context: usize, threads: usize) -> Result<Self, LocalError> {
         let mut gguf = Gguf::open(path)?;
         let tokenizer = Tokenizer::load(&gguf)?;
-        let instructions = default_instructions(gguf.text("general.architecture")?);
+        let family = Family::of(gguf.text("general.architecture")?);
         let network = Transformer::load(&mut gguf, context)?;
         Ok(Self {
             network,
             tokenizer,
-            instructions,
+            family,
             cache: KvCache::default(),
             cached: Vec::new(),
             scratch: Scratch::new(threads),
@@ -66,23 +68,42 @@ impl ChatModel {
         request: &ChatRequest,
         listener: &mut impl Listener,
     ) -> Result<Flow, LocalError> {
-        let prompt = prompt_tokens(&self.tokenizer, &request.messages, self.instructions)?;
+        let prompt = prompt_tokens(&self.tokenizer, self.family, request)?;
         let limit = self.network.context();
         // Room for at least one token of answer.
         if prompt.len() >= limit {
             return Err(LocalError::ContextTooLong { prompt_tokens: prompt.len(), limit });
         }
-        // The last prompt token always runs again: its scores are needed.
-        let shared = prompt[..prompt.len() - 1].iter().zip(&self.cached).take_while(|(a, b)| a == b).count();
-        let mut usage = ChatUsage { prompt: prompt.len(), cached: shared, output: 0 };
+        let cached = self.shared(&prompt[..prompt.len() - 1]);
+        let mut usage = ChatUsage { prompt: prompt.len(), cached, output: 0 };
         if let Flow::Cancelled = listener.event(ChatEvent::Started(usage)) {
             return Ok(Flow::Cancelled);
         }
+        // So small a model fills in what it is shown: it is not shown what may be left out.
+        let call = request.call.as_ref().map(|call| match self.family {
+            Family::SmolLm => (call, Cow::Owned(call.tool.arguments.required_only())),
+            Family::Qwen2 => (call, Cow::Borrowed(call.tool.arguments.as_ref())),
+        });
         for choice in 0..request.options.choices.max(1) {
-            if let Flow::Cancelled = self.read_prompt(&prompt, listener)? {
+            if let Flow::Cancelled = self.read(&prompt, true, listener)? {
                 return Ok(Flow::Cancelled);
             }
-            let ended = self.generate(&request.options, choice, &mut usage.output, listener)?;
+            let mut answer = Answer {
+                options: &request.options,
+                choice,
+                grammar: request.grammar.as_deref(),
+                arguments: call.is_some(),
+                quoting: None,
+            };
+            if let Some((call, arguments)) = &call {
+                answer.grammar = Some(arguments);
+                answer.quoting = Some(Quoting { text: &call.quoted, bonus: self.family.quoting_bonus() });
+                let name = call.tool.name.clone();
+                if let Flow::Cancelled = listener.event(ChatEvent::Call { choice, name }) {
+                    return Ok(Flow::Cancelled);
+                }
+            }
+            let ended = self.generate(&answer, &mut usage.output, listener)?;
             let Some(reason) = ended else { return Ok(Flow::Cancelled) };
             if let Flow::Cancelled = listener.event(ChatEvent::Finished { choice, reason }) {
                 return Ok(Flow::Cancelled);
@@ -91,21 +112,33 @@ impl ChatModel {
         Ok(listener.event(ChatEvent::Done(usage)))
     }
 
-    /// Brings the cache to exactly the prompt, keeping what it shares with it.
-    fn read_prompt(&mut self, prompt: &[u32], listener: &mut impl Listener) -> Result<Flow, LocalError> {
-        let shared = prompt[..prompt.len() - 1].iter().zip(&self.cached).take_while(|(a, b)| a == b).count();
+    /// Brings the cache to exactly these tokens, keeping what it shares with them. `scores` asks for the scores after the
+    /// last one, which then always runs again.
+    fn read(
+        &mut self,
+        tokens: &[u32],
+        scores: bool,
+        listener: &mut impl Listener,
+    ) -> Result<Flow, LocalError> {
+        let shared = self.shared(&tokens[..tokens.len() - usize::from(scores)]);
         self.network.truncate(&mut self.cache, shared);
         self.cached.truncate(shared);
-        let mut rest = prompt[shared..].chunks(CHUNK).peekable();
+        let mut rest = tokens[shared..].chunks(CHUNK).peekable();
         while let Some(chunk) = rest.next() {
             if let Flow::Cancelled = listener.check() {
                 return Ok(Flow::Cancelled);
             }
-            self.run(chunk, rest.peek().is_none())?;
+            self.run(chunk, scores && rest.peek().is_none())?;
         }
         Ok(Flow::Continue)
     }
 
+    /// How many tokens from the beginning on the cache holds already.
+    fn shared(&self, tokens: &[u32]) -> usize {
+        tokens.iter().zip(&self.cached).take_while(|(a, b)| a == b).count()
+    }
+
+    /// Runs tokens after those in the cache; `scores` asks for the scores after the last one.
     fn run(&mut self, tokens: &[u32], scores: bool) -> Result<(), LocalError> {
         let logits = scores.then_some(&mut self.logits);
         self.network.forward(tokens, &mut self.cache, &mut self.scratch, logits)?;
@@ -114,74 +147,66 @@ impl ChatModel {
         Ok(())
     }
 
-    /// The next token; with a guard, one that keeps the answer JSON (`None` if there is none).
-    fn choose(&mut self, sampler: &mut Sampler, guard: Option<&JsonGuard>) -> Option<u32> {
-        let Some(guard) = guard else { return Some(sampler.next(&mut self.logits)) };
-        let (tokenizer, specials) = (&self.tokenizer, self.tokenizer.specials());
-        let allowed = |token: u32| {
-            token != specials.start && !specials.ends(token) && guard.allows(tokenizer.token_bytes(token))
-        };
-        sampler.next_allowed(&mut self.logits, allowed)
-    }
-
-    /// Generates one answer after the prompt; `None` when nobody listens any more.
+    /// Writes one answer after the prompt; `None` when nobody listens any more.
     fn generate(
         &mut self,
-        options: &GenerationOptions,
-        choice: u32,
+        answer: &Answer<'_>,
         output: &mut usize,
         listener: &mut impl Listener,
-    ) -> Result<Option<FinishReason>, LocalError> {
-        let specials = self.tokenizer.specials();
-        let mut sampler = Sampler::new(options, choice);
-        let mut stream = TextStream::new(&options.stop);
+    ) -> Result<Ended, LocalError> {
+        let mut sampler = Sampler::new(answer.options, answer.choice);
         let room = self.network.context() - self.cached.len();
-        let most = options.max_tokens.unwrap_or(room).min(room);
-        let mut reason = FinishReason::Length;
-        let mut guard = options.json_object.then(JsonGuard::new);
-        for count in 1..=most {
-            let Some(token) = self.choose(&mut sampler, guard.as_ref()) else { break };
-            *output += 1;
-            if specials.ends(token) {
-                reason = FinishReason::EndOfTurn;
-                break;
-            }
-            let bytes = self.tokenizer.token_bytes(token);
-            let progress = stream.push(bytes);
-            if let Some(guard) = &mut guard {
-                guard.accept(bytes);
-            }
-            if let Flow::Cancelled = hand_on(listener, choice, progress.text) {
-                return Ok(None);
-            }
-            if let Some(stop) = progress.stop {
-                return Ok(Some(FinishReason::Stop(stop)));
-            }
-            if guard.as_ref().is_some_and(JsonGuard::is_complete) {
-                reason = FinishReason::EndOfTurn;
-                break;
-            }
-            if count < most {
-                self.run(&[token], true)?;
-            }
-        }
-        let progress = stream.finish();
-        if let Flow::Cancelled = hand_on(listener, choice, progress.text) {
-            return Ok(None);
-        }
-        Ok(Some(progress.stop.map_or(reason, FinishReason::Stop)))
+        let mut writer = Writer::new(answer, room, output, listener);
+        let reason = if writer.left == 0 {
+            Some(FinishReason::Length)
+        } else {
+            self.write(&mut sampler, &mut writer)?
+        };
+        Ok(reason.and_then(|reason| writer.finish(reason)))
     }
-}
 
-/// Hands on text if there is any, else only asks whether somebody listens.
-fn hand_on(listener: &mut impl Listener, choice: u32, text: String) -> Flow {
-    if text.is_empty() { listener.check() } else { listener.event(ChatEvent::Text { choice, text }) }
+    fn write<L: Listener>(
+        &mut self,
+        sampler: &mut Sampler,
+        writer: &mut Writer<'_, L>,
+    ) -> Result<Ended, LocalError> {
+        let mut unread = Vec::new();
+        loop {
+            let determined = match &mut writer.guarded {
+                Some(guarded) => guarded.determined(&self.tokenizer)?,
+                None => Vec::new(),
+            };
+            for token in determined {
+                unread.push(token);
+                if let ControlFlow::Break(ended) = writer.put(token, &self.tokenizer) {
+                    return Ok(ended);
+                }
+            }
+            if !unread.is_empty() {
+                self.run(&unread, true)?;
+                unread.clear();
+            }
+            let token = match &writer.guarded {
+                Some(guarded) => {
+                    guarded.raise(&self.tokenizer, &mut self.logits);
+                    sampler.next_allowed(&mut self.logits, guarded.allowed(&self.tokenizer))
+                }
+                None => Some(sampler.next(&mut self.logits)),
+            };
+            // No token keeps to the grammar: what is written stays a beginning.
+            let Some(token) = token else { return Ok(Some(FinishReason::Length)) };
+            unread.push(token);
+            if let ControlFlow::Break(ended) = writer.put(token, &self.tokenizer) {
+                return Ok(ended);
+            }
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::{ChatModel, prompt_tokens};
-    use crate::chat::{ChatMessage, ChatRole};
+    use crate::chat::{ChatMessage, ChatRequest, ChatRole, GenerationOptions};
     use crate::kernels::Level;
     use crate::testing::store_with;
     use crate::weights::DEFAULT_CHAT_WEIGHTS;
@@ -201,7 +226,8 @@ mod tests {
         let path = store.verified_file(DEFAULT_CHAT_WEIGHTS).expect("fetched");
         let mut model = ChatModel::load(&path, 512, 1).expect("loads");
         let question = ChatMessage::new(ChatRole::User, "What is the capital of France?");
-        let prompt = prompt_tokens(&model.tokenizer, &[question], model.instructions).expect("encodes");
+        let request = ChatRequest::new(vec![question], GenerationOptions::default());
+        let prompt = prompt_tokens(&model.tokenizer, model.family, &request).expect("encodes");
         assert_eq!(prompt[..PROMPT.len()], PROMPT);
         for level in [Level::Portable, Level::Avx2, Level::Vnni] {
             if level > Level::detect() {

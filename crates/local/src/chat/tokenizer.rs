@@ -14,6 +14,9 @@ use tokenizers::tokenizer::SplitDelimiterBehavior;
 /// How Qwen2 cuts text before merging.
 const QWEN2: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 
+/// What opens and closes a call.
+const MARKS: [&str; 2] = ["<tool_call>", "</tool_call>"];
+
 /// Text to token ids and back.
 ///
 /// Special tokens are deliberately unknown to [`Tokenizer::encode`]: text of a user that looks like one stays text.
@@ -24,6 +27,8 @@ pub(super) struct Tokenizer {
     /// Where each token's bytes end.
     ends: Vec<u32>,
     specials: Specials,
+    /// Marks of calls that are one token, where the family has them.
+    marks: Vec<(&'static str, u32)>,
 }
 
 /// The tokens that give a chat its form.
@@ -63,6 +68,7 @@ impl Tokenizer {
             end: find("<|im_end|>").ok_or_else(|| missing("<|im_end|>"))?,
             end_of_text: find("<|endoftext|>"),
         };
+        let marks = MARKS.iter().filter_map(|mark| Some((*mark, find(mark)?))).collect();
         let (mut bytes, mut ends) = (Vec::new(), Vec::with_capacity(tokens.len()));
         for token in &tokens {
             append_bytes(token, &mut bytes);
@@ -82,12 +88,17 @@ impl Tokenizer {
         if compose {
             inner.with_normalizer(Some(NFC)).map_err(broken)?;
         }
-        Ok(Self { inner, bytes, ends, specials })
+        Ok(Self { inner, bytes, ends, specials, marks })
     }
 
     /// The special tokens.
     pub(super) fn specials(&self) -> Specials {
         self.specials
+    }
+
+    /// The token of a mark, if the family has one.
+    pub(super) fn mark(&self, mark: &str) -> Option<u32> {
+        self.marks.iter().find(|(known, _)| *known == mark).map(|(_, token)| *token)
     }
 
     /// Appends the tokens of plain text.

@@ -1,5 +1,8 @@
 //! What the chat engine is asked and what it answers, independent of the gateway's words.
 
+use super::grammar::Grammar;
+use std::sync::Arc;
+
 /// Who speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ChatRole {
@@ -9,16 +12,17 @@ pub enum ChatRole {
     User,
     /// The model.
     Assistant,
+    /// A tool's answer.
+    Tool,
 }
 
-impl ChatRole {
-    pub(super) fn as_str(self) -> &'static str {
-        match self {
-            Self::System => "system",
-            Self::User => "user",
-            Self::Assistant => "assistant",
-        }
-    }
+/// A call of a tool that the model has made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChatCall {
+    /// The tool.
+    pub name: String,
+    /// Its arguments: JSON text.
+    pub arguments: String,
 }
 
 /// One turn.
@@ -28,13 +32,47 @@ pub struct ChatMessage {
     pub role: ChatRole,
     /// What is said.
     pub text: String,
+    /// What the model called, after what it said.
+    pub calls: Vec<ChatCall>,
 }
 
 impl ChatMessage {
-    /// A turn.
+    /// A turn without calls.
     pub fn new(role: ChatRole, text: impl Into<String>) -> Self {
-        Self { role, text: text.into() }
+        Self { role, text: text.into(), calls: Vec::new() }
     }
+
+    /// Whether it is something the person has said.
+    pub(crate) fn is_said(&self) -> bool {
+        self.role == ChatRole::User && !self.text.trim().is_empty() && !is_reminder(&self.text)
+    }
+}
+
+/// Whether a turn of the user's is the application's own word to the model.
+pub(crate) fn is_reminder(text: &str) -> bool {
+    text.trim_start().starts_with("<system-reminder>")
+}
+
+/// A tool the model may call.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ChatTool {
+    /// Its name.
+    pub name: String,
+    /// What it does.
+    pub description: String,
+    /// JSON Schema of its arguments, as text.
+    pub parameters: String,
+    /// What its arguments may be.
+    pub arguments: Arc<Grammar>,
+}
+
+/// A call that is to be made: the tool, and what its arguments are likely to quote.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WantedCall {
+    /// The tool.
+    pub tool: ChatTool,
+    /// What the person has said; arguments mostly quote it.
+    pub quoted: String,
 }
 
 /// How an answer is generated.
@@ -58,8 +96,6 @@ pub struct GenerationOptions {
     pub stop: Vec<String>,
     /// Alternative answers to generate, one after the other (at least 1).
     pub choices: u32,
-    /// The answer is one JSON object: tokens that would break it are never chosen. At the cap it may be cut off.
-    pub json_object: bool,
 }
 
 impl Default for GenerationOptions {
@@ -74,7 +110,6 @@ impl Default for GenerationOptions {
             frequency_penalty: 0.0,
             stop: Vec::new(),
             choices: 1,
-            json_object: false,
         }
     }
 }
@@ -84,8 +119,21 @@ impl Default for GenerationOptions {
 pub struct ChatRequest {
     /// The turns so far.
     pub messages: Vec<ChatMessage>,
+    /// The call that the answer is to be, if it is one.
+    pub call: Option<WantedCall>,
+    /// Whether tools were offered; without a call, words about tools only lead a small model astray.
+    pub offered: bool,
+    /// What the answer must be, if it is no call; at the cap it may be cut off. Anything if there is none.
+    pub grammar: Option<Arc<Grammar>>,
     /// How to continue.
     pub options: GenerationOptions,
+}
+
+impl ChatRequest {
+    /// A conversation without tools, to be continued with any text.
+    pub fn new(messages: Vec<ChatMessage>, options: GenerationOptions) -> Self {
+        Self { messages, call: None, offered: false, grammar: None, options }
+    }
 }
 
 /// Tokens of a request. `prompt` includes `cached`.
@@ -108,6 +156,8 @@ pub enum FinishReason {
     Length,
     /// This stop text was met.
     Stop(String),
+    /// A call is complete.
+    ToolCall,
 }
 
 /// One thing that happened; the last one is [`ChatEvent::Done`].
@@ -117,6 +167,20 @@ pub enum ChatEvent {
     Started(ChatUsage),
     /// More text of the answer, whole characters only.
     Text {
+        /// Which alternative, from 0.
+        choice: u32,
+        /// The text.
+        text: String,
+    },
+    /// A call begins.
+    Call {
+        /// Which alternative, from 0.
+        choice: u32,
+        /// The tool.
+        name: String,
+    },
+    /// More of the arguments of a call (JSON text).
+    Arguments {
         /// Which alternative, from 0.
         choice: u32,
         /// The text.
