@@ -165,8 +165,13 @@ impl UndoRuns for Undo {
                 let wanted = order.step.is_none_or(|number| number == step.number);
                 let (Some(record), Some(tool), true) = (step.undo, step.tool, wanted) else { continue };
                 let found = self.tools.find(&tool).expect("it was called");
-                let call =
-                    UndoCall { run: order.run, key: step.id.to_string(), record, dry_run: order.dry_run };
+                let call = UndoCall {
+                    run: order.run,
+                    key: step.id.to_string(),
+                    record,
+                    dry_run: order.dry_run,
+                    taken_back: Vec::new(),
+                };
                 let undone = found.undo(call).await.map_err(|error| Box::new(error) as UndoRefused)?;
                 let number = step.number;
                 let (status, summary, conflicts) = (UndoStatus::Undone, undone.summary, undone.conflicts);
