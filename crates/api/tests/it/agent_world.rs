@@ -339,6 +339,7 @@ impl AgentWorld {
                 Arc::new(move |_| tools.specs())
             },
             context: Vec::new(),
+            session: None,
             ids: ids.clone(),
             price_of: Arc::new(|_| None),
             model: "auto".into(),
