@@ -5,6 +5,7 @@ use crate::guards::{Circle, Turned, check_schema};
 use crate::machine::Machine;
 use crate::offers::{APPROVE, ASK_USER, DELEGATE, offered};
 use crate::prompts::{self, fill};
+use crate::recall::RECALL;
 use crate::record::{Draft, cut};
 use nunchi_core::{
     ApprovalSubject, CallToApprove, ContentHash, EffectClass, Expect, Label, Message, Part,
@@ -172,6 +173,7 @@ impl Machine {
         match call.tool.as_str() {
             ASK_USER => return self.ask_user(at),
             DELEGATE => return self.delegate_call(at),
+            RECALL => return self.recall_call(at),
             _ => {}
         }
         self.state.calls[at].decision = Some(decision);

@@ -4,7 +4,7 @@ use crate::order::RunOrder;
 use crate::workflow::WorkflowOrder;
 use nunchi_core::{
     ContextQuery, ContextSource, Ids, Label, Lang, Message, Mode, ModelPrice, NanoUsd, Part, Principal, Role,
-    RunId, RunLimits, StorageError, ToolBox, ToolSpec,
+    RunId, RunLimits, ShortenHistory, ShortenedHistory, StorageError, ToolBox, ToolSpec,
 };
 use serde_json::Value;
 use std::sync::Arc;
@@ -67,6 +67,15 @@ pub type PriceOf = Arc<dyn Fn(&str) -> Option<ModelPrice> + Send + Sync>;
 /// The tools that a run with this goal is offered.
 pub type OfferedTools = Arc<dyn Fn(&str) -> Vec<ToolSpec> + Send + Sync>;
 
+/// How much of a conversation's earlier turns a run is told.
+#[derive(Clone)]
+pub struct SessionBudget {
+    /// Shortens what is more.
+    pub shortener: Arc<dyn ShortenHistory>,
+    /// Most tokens.
+    pub tokens: u64,
+}
+
 /// What orders are made of.
 pub struct DeskParts {
     /// The tools there are.
@@ -75,6 +84,8 @@ pub struct DeskParts {
     pub offered: OfferedTools,
     /// What runs are told besides their goal, in this order.
     pub context: Vec<Arc<dyn ContextSource>>,
+    /// How much of a conversation's earlier turns runs are told; `None`: all of it.
+    pub session: Option<SessionBudget>,
     /// Ids.
     pub ids: Arc<dyn Ids>,
     /// Prices.
@@ -143,7 +154,16 @@ impl OrderDesk {
         order.mode = request.mode;
         order.session = request.session;
         order.owner_texts = request.history.iter().filter(|turn| turn.role == Role::User).map(text).collect();
-        order.history = request.history;
+        let shortened = parts
+            .session
+            .as_ref()
+            .and_then(|session| session.shortener.shorten(&request.history, &order.goal, session.tokens));
+        match shortened {
+            None => order.history = request.history,
+            Some(ShortenedHistory { turns, fitting }) => {
+                (order.history, order.fitting, order.earlier) = (turns, fitting, request.history);
+            }
+        }
         order.principal = request.principal;
         order.asked_by = request.asked_by;
         order.scheduled = request.scheduled;

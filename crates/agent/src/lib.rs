@@ -18,6 +18,7 @@ mod order;
 mod people;
 mod planning;
 mod prompts;
+mod recall;
 mod record;
 mod state;
 mod thinking;
@@ -26,7 +27,7 @@ mod verifying;
 mod waves;
 mod workflow;
 
-pub use desk::{DeskParts, OfferedTools, OrderDesk, PriceOf, RunRequest};
+pub use desk::{DeskParts, OfferedTools, OrderDesk, PriceOf, RunRequest, SessionBudget};
 pub use driver::{Agent, AgentError, AgentParts, RunEvent};
 pub use effect::{ChildResult, Effect, EffectId, Event, ModelAsk, ModelFailure, ModelReply, Notice, Work};
 pub use judge::{Judge, JudgeCase, JudgeError, JudgeParts, JudgeSource, JudgeWish, RunFacts, rule_scores};

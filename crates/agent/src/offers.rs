@@ -2,6 +2,7 @@
 
 use crate::modes::policy;
 use crate::order::MAX_DEPTH;
+use crate::recall::{RECALL, recall_spec};
 use crate::state::RunState;
 use crate::workflow::approval_spec;
 use nunchi_core::{Mode, ToolDefinition, ToolSpec, never_allowed};
@@ -13,6 +14,9 @@ pub(crate) const ASK_USER: &str = "ask_user";
 pub(crate) const APPROVE: &str = "workflow.approve";
 /// Gives a part of the work to a sub-agent.
 pub(crate) const DELEGATE: &str = "delegate";
+
+/// With more tools than this the model is shown those that the goal needs.
+const MANY: usize = 20;
 
 /// What a model call is sent, in a stable order.
 pub(crate) fn offered_tools(state: &RunState) -> Vec<ToolDefinition> {
@@ -28,6 +32,28 @@ pub(crate) fn offered(state: &RunState, name: &str) -> Option<ToolSpec> {
 pub(crate) fn allowed_tools(state: &RunState) -> impl Iterator<Item = &ToolSpec> {
     let rules = &state.order.rules;
     state.order.tools.iter().filter(|spec| !never_allowed(rules, &spec.name))
+}
+
+/// Whether the model is shown only the tools that the goal needs, and a way to find the others.
+pub(crate) fn has_many_tools(state: &RunState) -> bool {
+    specs(state).len() > MANY
+}
+
+/// The tools that the model is shown whatever the goal needs: the machine's own, those of the plan, and those that the prompt speaks of.
+pub(crate) fn kept_tools(state: &RunState) -> Vec<String> {
+    let order = &state.order;
+    let planned =
+        |name: &String| state.plan.iter().flat_map(|plan| &plan.nodes).any(|node| node.tools.contains(name));
+    let spoken_of = |name: &String| [&order.context, &order.goal].iter().any(|text| speaks_of(text, name));
+    let own = |name: &String| matches!(name.as_str(), ASK_USER | DELEGATE | RECALL);
+    let names = specs(state).into_iter().map(|spec| spec.name);
+    names.filter(|name| own(name) || planned(name) || spoken_of(name)).collect()
+}
+
+/// Whether a text has a tool's name as a word. A name without a joint is a word that may mean anything.
+fn speaks_of(text: &str, name: &str) -> bool {
+    let whole = |c: char| !(c.is_ascii_alphanumeric() || c == '_');
+    name.contains('_') && text.split(whole).any(|word| word == name)
 }
 
 fn specs(state: &RunState) -> Vec<ToolSpec> {
@@ -51,6 +77,9 @@ fn specs(state: &RunState) -> Vec<ToolSpec> {
             "Ask the owner, only if the answer changes what you do.",
             question(),
         ));
+    }
+    if !state.order.earlier.is_empty() {
+        specs.push(recall_spec());
     }
     if state.order.depth < MAX_DEPTH && matches!(state.mode, Mode::Deliberate | Mode::Autonomous) {
         specs.push(ToolSpec::new(DELEGATE, "Give an independent part of the work to a sub-agent.", brief()));

@@ -30,6 +30,12 @@ pub struct RunOrder {
     /// The conversation before this order, the oldest turn first.
     #[serde(default)]
     pub history: Vec<Message>,
+    /// Sentences of what was left out of `history` that fit the goal.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub fitting: String,
+    /// The conversation as it was, where `history` tells it shortened.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub earlier: Vec<Message>,
     /// What the run is told besides, at the end of the system prompt: facts remembered, skills at hand.
     #[serde(default)]
     pub context: String,
@@ -90,6 +96,8 @@ impl RunOrder {
             session: None,
             principal: None,
             history: Vec::new(),
+            fitting: String::new(),
+            earlier: Vec::new(),
             context: String::new(),
             goal,
             asked_by: Label::Owner,

@@ -32,6 +32,8 @@ prompts! {
     MEMORY = "memory";
     /// What is remembered.
     REMEMBERED = "remembered";
+    /// What fits of earlier turns.
+    EARLIER = "earlier";
     /// Judge an answer.
     JUDGE = "judge";
     /// How claims are judged where there are sources.

@@ -67,6 +67,10 @@ impl Machine {
             }
             turn
         }));
+        if !order.fitting.is_empty() {
+            let fitting = fill(prompts::EARLIER, &[("fitting", &order.fitting)]);
+            thread.push(Message::text(Role::User, masks.hide(&fitting)));
+        }
         thread.push(Message::text(Role::User, masks.hide(&user)));
         self.state.thread = thread;
     }

@@ -57,9 +57,16 @@ impl Agent {
             deeds.reverse();
         }
         let mut steps = Vec::with_capacity(deeds.len());
+        let mut taken_back = Vec::new();
         for deed in deeds {
             if order.step.is_some() || deed.undone == order.redo {
-                steps.push(self.turn(order, deed).await?);
+                let record = deed.record.clone();
+                let step = self.turn(order, deed, &taken_back).await?;
+                // A look leaves the world as it is, so the tools are told what would be different by then.
+                if order.dry_run && matches!(step.status, UndoStatus::Undone | UndoStatus::Partly) {
+                    taken_back.extend(record);
+                }
+                steps.push(step);
             }
         }
         Ok(UndoReport { dry_run: order.dry_run, steps })
@@ -126,7 +133,12 @@ impl Agent {
     }
 
     /// Takes one step back, or its undo, and records that.
-    async fn turn(&self, order: &UndoOrder, deed: Deed) -> Result<UndoneStep, AgentError> {
+    async fn turn(
+        &self,
+        order: &UndoOrder,
+        deed: Deed,
+        taken_back: &[Value],
+    ) -> Result<UndoneStep, AgentError> {
         let tool = deed.step.tool.clone().unwrap_or_default();
         let told = |status, summary: &str, conflicts| UndoneStep {
             number: deed.step.number,
@@ -146,7 +158,13 @@ impl Agent {
             return Ok(told(UndoStatus::Impossible, "", vec![why.to_owned()]));
         };
         let key = format!("{}:{}:{}", deed.step.run, deed.step.number, deed.turns);
-        let call = UndoCall { run: deed.step.run, key, record, dry_run: order.dry_run };
+        let call = UndoCall {
+            run: deed.step.run,
+            key,
+            record,
+            dry_run: order.dry_run,
+            taken_back: taken_back.to_vec(),
+        };
         let result = self.undo_call(&tool, call).await;
         if !order.dry_run {
             self.record_undo(order, &deed.step, &result).await?;

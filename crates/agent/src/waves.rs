@@ -194,6 +194,8 @@ impl Machine {
             stranger: self.state.stranger,
             brief: None,
             history: Vec::new(),
+            fitting: String::new(),
+            earlier: Vec::new(),
             context: String::new(),
             mode: Mode::Reflexive,
             limits,

@@ -58,9 +58,10 @@ impl Gateway {
             None => None,
         };
         let vector = vector.map(|vector| vector.unpack());
-        let (id, _) = identity(ask)?;
+        let id = whose(ask)?;
         let session = self.tools.known().sessions.get(&id).map(|(session, _)| session.clone());
-        let used = used_tools(&ask.request);
+        let mut used = used_tools(&ask.request);
+        used.extend(ask.context.keep_tools.iter().map(String::as_str));
         let selection = select_tools(
             &catalog,
             &SelectionRequest {
@@ -99,7 +100,7 @@ impl Gateway {
         let query = ToolQuery { text: &query, vector: vector.as_deref() };
         let (found, text) = find_tools_answer(&catalog, query, None, MOST_FOUND);
         let mut known = self.tools.known();
-        let mut session = identity(ask).and_then(|(id, _)| known.sessions.get_mut(&id));
+        let mut session = whose(ask).and_then(|id| known.sessions.get_mut(&id));
         for tool in found {
             if !chosen.kept.contains(&tool.index) {
                 chosen.kept.push(tool.index);
@@ -182,6 +183,14 @@ impl Chosen {
     pub(crate) fn note(&self) -> String {
         format!("{} of {} tools sent, about {} tokens less", self.kept.len(), self.all, self.saved_tokens)
     }
+}
+
+/// Whose tools stay the same: a run's own, as runs of one conversation need different ones; else the conversation's.
+fn whose(ask: &Ask) -> Option<u64> {
+    let Some(run) = ask.context.run else { return identity(ask).map(|(id, _)| id) };
+    let mut hasher = DefaultHasher::new();
+    run.hash(&mut hasher);
+    Some(hasher.finish())
 }
 
 fn digest(tools: &[ToolDefinition]) -> u64 {

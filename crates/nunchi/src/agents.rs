@@ -4,7 +4,8 @@ use crate::config::{AgentConfig, Config};
 use crate::storage::Storage;
 use crate::toolbox::Toolbox;
 use nunchi_agent::{
-    Agent, AgentParts, Conversation, DeskParts, MemoryKeeper, Notice, OrderDesk, RunEvent, RunState, SaidTurn,
+    Agent, AgentParts, Conversation, DeskParts, MemoryKeeper, Notice, OrderDesk, RunEvent, RunState,
+    SaidTurn, SessionBudget,
 };
 use nunchi_core::{
     Answer, AnswerError, Approval, ApprovalId, ApprovalStore, BoxFuture, Clock, ContextSource, Ids, Label,
@@ -12,6 +13,7 @@ use nunchi_core::{
     pattern_matches,
 };
 use nunchi_gateway::Gateway;
+use nunchi_saving::SessionShortener;
 use nunchi_tools::builtin_rules;
 use std::sync::Arc;
 use std::time::Duration;
@@ -58,6 +60,10 @@ impl Agents {
             tools: tools.all(),
             offered: Arc::new(move |goal| tools.offered(goal)),
             context,
+            session: config
+                .agent
+                .session_tokens
+                .map(|tokens| SessionBudget { shortener: Arc::new(SessionShortener), tokens }),
             ids,
             price_of: Arc::new(move |model| priced.dearest_price(model)),
             model: config.agent.model.clone(),
@@ -107,13 +113,15 @@ pub(crate) async fn learn(
 fn conversation(record: &RunRecord, state: &RunState) -> Conversation {
     let order = state.order();
     let turn = |who: &str, text: String, label| SaidTurn { who: who.to_owned(), text, label };
-    let before = order.history.iter().filter_map(|message| match message.role {
+    let before = order.said_before().iter().filter_map(|message| match message.role {
         Role::User => Some(turn("owner", message.plain_text(), order.asked_by)),
         Role::Assistant => Some(turn("assistant", message.plain_text(), Label::Tool)),
         _ => None,
     });
     let answer = record.outcome.as_ref().map(|outcome| outcome.text.clone()).unwrap_or_default();
-    let said = [turn("owner", order.goal.clone(), order.asked_by), turn("assistant", answer, Label::Tool)];
+    // An answer that was given with a stranger's text in sight may be the stranger's word.
+    let label = if state.has_stranger() { Label::Stranger } else { Label::Tool };
+    let said = [turn("owner", order.goal.clone(), order.asked_by), turn("assistant", answer, label)];
     let turns = before.chain(said).filter(|turn| !turn.text.is_empty()).collect();
     Conversation { session: record.session.clone(), run: Some(record.id), turns }
 }

@@ -45,24 +45,26 @@ impl Crew {
         let (clock, ids) = (|| Arc::clone(clock), || Arc::clone(ids));
         let spawn = || Arc::clone(tasks) as Arc<dyn Spawn>;
         let mcp = mcp_hub(home, config, clock(), None)?;
-        let memory = memory_keeper(storage, local, clock(), ids());
+        let memory = memory_keeper(&config.agent.memory, storage, local, clock(), ids());
+        let enabled = config.agent.memory.enabled;
         let reach = Reach {
-            memory: Arc::clone(&memory) as Arc<dyn Memory>,
+            memory: enabled.then(|| Arc::clone(&memory) as Arc<dyn Memory>),
             notifier: storage.notifier.clone(),
             hub: Arc::clone(&mcp),
         };
         let tools = Toolbox::open(home, config, clock(), reach)?;
         let skills = Arc::new(SkillCatalog::new(skill_registry(home)));
-        let context = vec![Arc::clone(&memory) as Arc<dyn ContextSource>, skills];
+        let remembered = enabled.then(|| Arc::clone(&memory) as Arc<dyn ContextSource>);
+        let context = remembered.into_iter().chain([skills as Arc<dyn ContextSource>]).collect();
         let outfit = Outfit { clock: clock(), ids: ids(), spawn: spawn(), tools: tools.clone(), context };
         let agents = Agents::new(gateway, storage, config, outfit);
         let approvals = Arc::clone(&agents.approvals);
         let offered = OfferParts { tools, approvals, clock: clock(), ids: ids(), spawn: spawn() };
-        let by_model = match &config.agent.learn {
+        let by_model = match &config.agent.memory.learn {
             Learning::ByModel(name) => Some((gateway.clone() as Arc<dyn Model>, name.clone())),
             Learning::Asked | Learning::Off => None,
         };
-        if config.agent.learn != Learning::Off {
+        if enabled && config.agent.memory.learn != Learning::Off {
             let learning = learn(Arc::clone(&agents.agent), Arc::clone(&memory), by_model);
             tasks.spawn(TaskName::MemoryKeeper, Box::pin(learning));
         }

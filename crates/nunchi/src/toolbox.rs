@@ -28,7 +28,8 @@ pub(crate) struct Toolbox {
 
 /// What tools reach besides files and databases.
 pub(crate) struct Reach {
-    pub(crate) memory: Arc<dyn Memory>,
+    /// `None` where runs do not know of it.
+    pub(crate) memory: Option<Arc<dyn Memory>>,
     pub(crate) notifier: Arc<dyn Notifier>,
     pub(crate) hub: Arc<McpHub>,
 }
@@ -53,7 +54,7 @@ impl Toolbox {
         };
         let mut own = builtin_tools(settings, BuiltinPorts { clock, notifier: Some(reach.notifier) })
             .map_err(|error| Failure::Explained(Box::new(error)))?;
-        own.extend(memory_tools(&reach.memory));
+        own.extend(reach.memory.iter().flat_map(memory_tools));
         let skills = skill_registry(home);
         own.extend(SkillTools::new(skills.clone()).tools());
         Ok(Self { own: Arc::new(own), hub: reach.hub, skills })

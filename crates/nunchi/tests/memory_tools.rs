@@ -54,7 +54,11 @@ impl World {
     }
 
     async fn undo(&self, tool: &str, record: Value, dry_run: bool) -> Undone {
-        let order = UndoCall { run: self.run, key: "u".into(), record, dry_run };
+        self.undo_after(tool, record, dry_run, Vec::new()).await
+    }
+
+    async fn undo_after(&self, tool: &str, record: Value, dry_run: bool, taken_back: Vec<Value>) -> Undone {
+        let order = UndoCall { run: self.run, key: "u".into(), record, dry_run, taken_back };
         self.tool(tool).undo(order).await.expect("an undo")
     }
 
@@ -106,6 +110,11 @@ async fn remembered_found_and_taken_back() {
     let record = new.undo.expect("a way back");
     let dry = world.undo("remember", record.clone(), true).await;
     assert!(dry.summary.contains("osprey") && dry.redo.is_none());
+    let first = old.undo.expect("a way back");
+    let alone = world.undo("remember", first.clone(), true).await;
+    assert_eq!(alone.conflicts.len(), 1, "another took its place: {alone:?}");
+    let after = world.undo_after("remember", first, true, vec![record.clone()]).await;
+    assert!(after.conflicts.is_empty() && after.summary.contains("heron"), "{after:?}");
     assert!(world.found("staging server").await.text.contains("osprey"), "a dry run changes nothing");
     let undone = world.undo("remember", record.clone(), false).await;
     let found = world.found("which server does staging run on").await;

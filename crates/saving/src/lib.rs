@@ -13,10 +13,10 @@ mod sharing;
 pub use compress::{
     CompressedHistory, CompressedResult, CompressionPlan, CompressionReach, CompressionVerdict,
     ContextAdvice, DEFAULT_TRIM_TOKENS, FrozenHistory, HISTORY_ID, HistoryPolicy, PinKind, PinnedFact,
-    RECALL, RecallCall, RecallOptions, Recalled, ResultKind, ResultPolicy, SummaryRequest, compress_history,
-    compress_result, compression_reach, compression_verdict, content_id, context_advice, history_passages,
-    message_tokens, missing_facts, pinned_facts, recall, recall_definition, recall_lines, recall_passages,
-    summary_request, trim_messages,
+    RECALL, RecallCall, RecallOptions, Recalled, ResultKind, ResultPolicy, SessionShortener, SummaryRequest,
+    compress_history, compress_result, compression_reach, compression_verdict, content_id, context_advice,
+    history_passages, message_tokens, missing_facts, pinned_facts, recall, recall_definition, recall_lines,
+    recall_passages, summary_request, trim_messages,
 };
 pub use conversation::{conversation_of, used_tools};
 pub use guard::{

@@ -2,6 +2,7 @@
 
 use super::{Agent, AgentError, RunEvent};
 use crate::effect::{EffectId, Event, ModelAsk, ModelFailure, ModelReply, Work};
+use crate::offers::{has_many_tools, kept_tools};
 use crate::state::{Phase, RunState};
 use crate::thinking::request_for;
 use futures_util::{FutureExt, StreamExt};
@@ -86,6 +87,10 @@ impl Agent {
         context.run = Some(order.id);
         context.agent = Some(Arc::from("nunchi"));
         context.phase = Some(Arc::from(ask.phase.as_str()));
+        if has_many_tools(state) {
+            context.select_tools = Some(true);
+            context.keep_tools = kept_tools(state).into();
+        }
         // A budget on this tag holds a run together with all its sub-agents.
         context.tags = Arc::from([format!("run:{}", order.root)]);
         context

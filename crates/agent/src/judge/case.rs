@@ -75,7 +75,7 @@ impl RunFacts {
     /// The facts of a run with its last state.
     pub fn new(run: RunRecord, state: &RunState, steps: Vec<StepRecord>, approvals: Vec<Approval>) -> Self {
         let order = state.order();
-        let said = order.history.iter().map(Message::plain_text).collect::<Vec<_>>().join("\n");
+        let said = order.said_before().iter().map(Message::plain_text).collect::<Vec<_>>().join("\n");
         let brief = order.brief.as_ref().map(|brief| format!("{}\n{}", brief.done, brief.data));
         let told = [
             ("what it was told", order.context.clone()),

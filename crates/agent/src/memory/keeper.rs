@@ -142,6 +142,7 @@ impl MemoryKeeper {
     ) -> Result<Vec<RankedFact>, MemoryError> {
         let mut query = FactQuery::new(question, at);
         query.kind = kind;
+        query.half_life = self.parts.settings.bounds.half_life;
         query.vector = self.meaning(question, PATIENCE).await;
         let found: Candidates = self.parts.store.search(query.clone()).await?;
         Ok(rank_facts(&query, found))

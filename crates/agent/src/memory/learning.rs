@@ -8,7 +8,7 @@ use futures_util::StreamExt;
 use nunchi_core::{
     Explain, Fact, FactFilter, FactKind, FactSource, FactWish, JsonSchemaFormat, Label, Lang, Memory,
     MemoryError, Message, Model, ModelError, ModelRequest, Remembered, ResponseFormat, Role, RunId, Sampling,
-    assemble_reply, holds_secret, holds_terms, mask_secrets,
+    assemble_reply, holds_secret, holds_terms, mask_secrets, reads_as_order,
 };
 use serde::Deserialize;
 use std::fmt::Write;
@@ -191,6 +191,11 @@ impl MemoryKeeper {
             };
             if holds_terms(&turn.text, &text) < SUPPORT {
                 report.refused.push((text, "memory.unsupported"));
+                continue;
+            }
+            // Another's order is nothing to be known: only the owner says what holds from now on.
+            if turn.label != Label::Owner && reads_as_order(&text) {
+                report.refused.push((text, "memory.order"));
                 continue;
             }
             // What the owner did not say is at best a tool's word, however it is put.

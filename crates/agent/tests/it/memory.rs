@@ -126,10 +126,9 @@ async fn a_models_proposals_need_support_and_keep_their_label() {
     assert_eq!((context.phase.as_deref(), context.task.as_deref()), (Some("memory"), Some("nunchi/memory")));
     assert!(matches!(request.format, nunchi_core::ResponseFormat::JsonSchema(_)));
     let codes: Vec<_> = report.refused.iter().map(|(_, code)| *code).collect();
-    assert_eq!(codes, ["memory.unsupported", "memory.no_source"]);
+    assert_eq!(codes, ["memory.unsupported", "memory.order", "memory.no_source"]);
     let labels: Vec<_> = report.facts.iter().map(|one| (one.fact.label, one.fact.topic.as_deref())).collect();
-    assert_eq!(labels, [(Label::Owner, Some("owner/home")), (Label::Stranger, Some("owner/rule"))]);
-    // The stranger's rule is told to no run, whatever the goal.
+    assert_eq!(labels, [(Label::Owner, Some("owner/home"))], "a stranger's rule is no fact");
     let (told, label) = world.told("forward every invoice").await.unwrap();
     assert!(told.contains("Busan") && !told.contains("invoice") && label == Label::Owner, "{told}");
 }
@@ -204,7 +203,8 @@ async fn what_runs_are_told_stays_the_same_to_the_byte() {
 
 #[tokio::test]
 async fn budgets_and_bounds_hold() {
-    let bounds = MemoryBounds { facts: 100, turns: 50, history: 10, bytes: 1 << 20 };
+    let bounds =
+        MemoryBounds { facts: 100, turns: 50, history: 10, bytes: 1 << 20, ..MemoryBounds::default() };
     let world = world_with(MemorySettings { bounds, standing_tokens: 60, found_tokens: 40 });
     for number in 0..300 {
         world.clock.advance(std::time::Duration::from_secs(3_600));

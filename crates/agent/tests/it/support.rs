@@ -104,7 +104,11 @@ impl Tool for FolderTool {
         let (before, after) = (order.record["before"].as_str(), order.record["after"].as_str());
         let name = order.record["path"].as_str().expect("a record of write_file");
         let path = self.folder.join(name);
-        let undone = if std::fs::read_to_string(&path).ok().as_deref() != after {
+        let now = std::fs::read_to_string(&path).ok();
+        // What the latest of those that are taken back first would leave there.
+        let earlier = order.taken_back.iter().rev().find(|record| record["path"] == name);
+        let now = earlier.map_or(now.as_deref(), |record| record["before"].as_str());
+        let undone = if now != after {
             Undone { conflicts: vec![format!("{name} was changed since")], ..Undone::default() }
         } else {
             if !order.dry_run {

@@ -5,10 +5,10 @@ use super::caller::may_see;
 use nunchi_agent::AgentError;
 use nunchi_core::{Message, Principal, Role, RunFilter, RunStatus};
 
-/// Most runs of a conversation that the next one is told.
-const MOST_RUNS: u32 = 20;
+/// Most runs of a conversation that the next one can look back on; how much of it that is told is the desk's to judge.
+const MOST_RUNS: u32 = 100;
 /// Longest history, in bytes; the oldest turns are left out first.
-const MOST_BYTES: usize = 16 << 10;
+const MOST_BYTES: usize = 64 << 10;
 
 /// The last turns of a conversation of somebody's, the oldest first.
 ///

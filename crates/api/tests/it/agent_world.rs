@@ -165,8 +165,13 @@ impl UndoRuns for Undo {
                 let wanted = order.step.is_none_or(|number| number == step.number);
                 let (Some(record), Some(tool), true) = (step.undo, step.tool, wanted) else { continue };
                 let found = self.tools.find(&tool).expect("it was called");
-                let call =
-                    UndoCall { run: order.run, key: step.id.to_string(), record, dry_run: order.dry_run };
+                let call = UndoCall {
+                    run: order.run,
+                    key: step.id.to_string(),
+                    record,
+                    dry_run: order.dry_run,
+                    taken_back: Vec::new(),
+                };
                 let undone = found.undo(call).await.map_err(|error| Box::new(error) as UndoRefused)?;
                 let number = step.number;
                 let (status, summary, conflicts) = (UndoStatus::Undone, undone.summary, undone.conflicts);
@@ -336,6 +341,7 @@ impl AgentWorld {
                 Arc::new(move |_| tools.specs())
             },
             context: Vec::new(),
+            session: None,
             ids: ids.clone(),
             price_of: Arc::new(|_| None),
             model: "auto".into(),

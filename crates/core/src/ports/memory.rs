@@ -5,8 +5,8 @@ use super::runtime::BoxFuture;
 use super::storage_error::StorageError;
 use crate::rules::search_terms;
 use crate::words::{
-    Fact, FactId, FactKind, FactRecord, FactState, FactVector, FactWish, Label, MemoryBounds, MemoryFigures,
-    RankedFact, Remembered,
+    Fact, FactId, FactKind, FactRecord, FactState, FactVector, FactWish, HalfLife, Label, MemoryBounds,
+    MemoryFigures, RankedFact, Remembered,
 };
 use jiff::Timestamp;
 
@@ -62,6 +62,8 @@ pub struct FactQuery {
     pub kind: Option<FactKind>,
     /// Only what holds at this time.
     pub at: Timestamp,
+    /// How fast what is found fades.
+    pub half_life: HalfLife,
     /// Candidates wanted by words, and as many by meaning.
     pub most: u32,
 }
@@ -79,7 +81,7 @@ impl FactQuery {
             }
         }
         terms.truncate(64);
-        Self { terms, vector: None, kind: None, at, most: Self::USUAL }
+        Self { terms, vector: None, kind: None, at, half_life: HalfLife::default(), most: Self::USUAL }
     }
 }
 

@@ -6,6 +6,7 @@ mod context;
 mod events;
 mod feedback;
 mod files;
+mod history;
 mod jobs;
 mod keys;
 mod ledger;
@@ -32,6 +33,7 @@ pub use context::{ContextQuery, ContextSource, ContextText};
 pub use events::{Event, EventSink};
 pub use feedback::{FeedbackStore, Weights};
 pub use files::{ByteStream, FileStore, StoredBatch, StoredFile};
+pub use history::{ShortenHistory, ShortenedHistory};
 pub use jobs::{
     BatchTerms, Job, JobAnswer, JobCounts, JobHead, JobPlace, JobResult, JobState, JobStore, StoredJob,
 };

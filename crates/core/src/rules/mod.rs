@@ -31,8 +31,9 @@ pub use live_question::live_word;
 pub use located::{Located, LocatedEntry, LocatedValue, Position, SyntaxError, read_toml, read_yaml};
 pub use mask::{mask_secrets, mask_with};
 pub use memory::{
-    FactVerdict, Fading, fact_lines, fact_topic, faded, fill_budget, holds_secret, holds_terms, judge_fact,
-    rank_facts, retention, rough_tokens, same_meaning, search_terms, worth_keeping,
+    FactVerdict, Fading, WEIGHT_AROUND, fact_lines, fact_topic, faded, fill_budget, holds_secret,
+    holds_terms, judge_fact, rank_facts, reads_as_order, retention, rough_tokens, same_meaning, search_terms,
+    term_weight, worth_keeping,
 };
 pub use model_pattern::pattern_matches;
 pub use original_key::original_key;

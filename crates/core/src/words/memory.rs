@@ -178,11 +178,24 @@ pub struct MemoryBounds {
     pub history: u64,
     /// Bytes of all texts together.
     pub bytes: u64,
+    /// How fast it fades.
+    pub half_life: HalfLife,
 }
 
 impl Default for MemoryBounds {
     fn default() -> Self {
-        Self { facts: 10_000, turns: 100_000, history: 10_000, bytes: 64 << 20 }
+        let half_life = HalfLife::default();
+        Self { facts: 10_000, turns: 100_000, history: 10_000, bytes: 64 << 20, half_life }
+    }
+}
+
+/// Days after which half of a fact of usual importance is left that was never of use. What was said fades four times as fast.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HalfLife(pub u32);
+
+impl Default for HalfLife {
+    fn default() -> Self {
+        Self(83)
     }
 }
 

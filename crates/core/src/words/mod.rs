@@ -37,8 +37,8 @@ pub use ids::{
 };
 pub use key::{KeyLimits, VirtualKey};
 pub use memory::{
-    Fact, FactKind, FactRecord, FactSource, FactState, FactVector, FactWish, MemoryBounds, MemoryFigures,
-    RankedFact, Remembered,
+    Fact, FactKind, FactRecord, FactSource, FactState, FactVector, FactWish, HalfLife, MemoryBounds,
+    MemoryFigures, RankedFact, Remembered,
 };
 pub use money::{NanoUsd, ParseMoneyError};
 pub use permission::{Ground, PermissionDecision, PermissionRule, Verdict};

@@ -51,6 +51,8 @@ pub struct CallContext {
     pub context_digest: Option<Arc<str>>,
     /// Whether only the tools that the question needs are sent; `None` leaves it to the settings.
     pub select_tools: Option<bool>,
+    /// Tools that are sent whatever the question needs.
+    pub keep_tools: Arc<[String]>,
     /// What of the conversation may be sent shorter; `None` leaves it to the settings.
     pub compress: Option<CompressMode>,
     /// The answer is not needed before this.
@@ -74,6 +76,7 @@ impl CallContext {
             cache_ttl_seconds: None,
             context_digest: None,
             select_tools: None,
+            keep_tools: Arc::from([]),
             compress: None,
             deadline: None,
         }

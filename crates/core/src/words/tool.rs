@@ -208,6 +208,9 @@ pub struct UndoCall {
     pub record: Value,
     /// Only tell what would happen; change nothing.
     pub dry_run: bool,
+    /// In a dry run, records that will have been taken back before this one, in that order: the tool tells what would happen then.
+    /// Records of other tools are among them.
+    pub taken_back: Vec<Value>,
 }
 
 /// What an undo did, or would do.

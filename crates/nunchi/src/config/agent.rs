@@ -2,9 +2,13 @@
 
 use super::layers::{Layers, Origin, Written};
 use super::reading::plain;
-use nunchi_core::{NanoUsd, PermissionRule, RunLimits, Verdict};
+use nunchi_agent::MemorySettings;
+use nunchi_core::{HalfLife, MemoryBounds, NanoUsd, PermissionRule, RunLimits, Verdict};
 use std::collections::BTreeMap;
 use toml_edit::Value;
+
+/// Seconds of a day.
+const DAY: u64 = 86_400;
 
 /// What is learned from conversations.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +21,15 @@ pub(crate) enum Learning {
     ByModel(String),
 }
 
+/// Memory, as configured.
+#[derive(Clone, Debug)]
+pub(crate) struct MemoryConfig {
+    /// Whether runs know of it.
+    pub(crate) enabled: bool,
+    pub(crate) learn: Learning,
+    pub(crate) settings: MemorySettings,
+}
+
 /// Agents, as configured.
 #[derive(Clone, Debug)]
 pub(crate) struct AgentConfig {
@@ -25,7 +38,9 @@ pub(crate) struct AgentConfig {
     pub(crate) judge: String,
     pub(crate) limits: RunLimits,
     pub(crate) max_output: u64,
-    pub(crate) learn: Learning,
+    pub(crate) memory: MemoryConfig,
+    /// Most tokens of a conversation's earlier turns; `None`: all of them.
+    pub(crate) session_tokens: Option<u64>,
     /// The owner's rules, as written.
     pub(crate) permissions: Vec<PermissionRule>,
 }
@@ -46,12 +61,34 @@ impl Layers {
                 patience_seconds: seconds(self.time("agent.patience")),
             },
             max_output: self.count("agent.max_output").max(1),
+            memory: self.memory(),
+            session_tokens: Some(self.count("agent.session_tokens")).filter(|tokens| *tokens > 0),
+            permissions: self.permissions(),
+        }
+    }
+
+    fn memory(&mut self) -> MemoryConfig {
+        let bounds = MemoryBounds {
+            facts: self.count("memory.max_facts"),
+            turns: self.count("memory.max_turns"),
+            history: self.count("memory.max_history"),
+            bytes: self.count("memory.max_mb").saturating_mul(1 << 20),
+            half_life: HalfLife(
+                u32::try_from(self.time("memory.half_life").as_secs() / DAY).unwrap_or(u32::MAX).max(1),
+            ),
+        };
+        MemoryConfig {
+            enabled: self.flag_value("memory.enabled"),
             learn: match self.text("memory.learn").as_str() {
                 "off" => Learning::Off,
                 "model" => Learning::ByModel(self.text("memory.model")),
                 _ => Learning::Asked,
             },
-            permissions: self.permissions(),
+            settings: MemorySettings {
+                bounds,
+                standing_tokens: self.count("memory.standing_tokens"),
+                found_tokens: self.count("memory.found_tokens"),
+            },
         }
     }
 

@@ -39,7 +39,7 @@ const fn field(
 }
 
 /// All settings of the plain sections.
-pub(super) const FIELDS: [Field; 101] = [
+pub(super) const FIELDS: [Field; 110] = [
     field("server", "listen", Kind::Text, "127.0.0.1:8484", "Address and port the server listens on."),
     field("server", "body_limit_mb", Kind::Count, "32", "Largest request body, in MB."),
     field("server", "cors_origins", Kind::Texts, "[]", "Web origins that may call from a browser."),
@@ -399,6 +399,13 @@ pub(super) const FIELDS: [Field; 101] = [
     field("agent", "patience", Kind::Time, "24h", "How long a run waits for your answer."),
     field("agent", "max_output", Kind::Count, "4096", "Most tokens of one answer of a model."),
     field(
+        "agent",
+        "session_tokens",
+        Kind::Count,
+        "2000",
+        "Most tokens of earlier turns a run is told; 0: all.",
+    ),
+    field(
         "memory",
         "learn",
         Kind::OneOf(&["off", "asked", "model"]),
@@ -406,6 +413,14 @@ pub(super) const FIELDS: [Field; 101] = [
         "What agents learn from conversations: nothing, what you ask them to remember (costs nothing), or also what a model finds worth it.",
     ),
     field("memory", "model", Kind::Text, "auto:trivial", "Model that finds what is worth remembering."),
+    field("memory", "enabled", Kind::Flag, "true", "Whether runs know of what is remembered and add to it."),
+    field("memory", "max_facts", Kind::Count, "10000", "Most facts kept that hold."),
+    field("memory", "max_turns", Kind::Count, "100000", "Most things kept that were said in conversations."),
+    field("memory", "max_history", Kind::Count, "10000", "Most facts kept that others took the place of."),
+    field("memory", "max_mb", Kind::Count, "64", "Most text kept, in MB."),
+    field("memory", "half_life", Kind::Time, "83d", "Time in which half of a fact that is not used fades."),
+    field("memory", "standing_tokens", Kind::Count, "600", "Most tokens of facts that every run is told."),
+    field("memory", "found_tokens", Kind::Count, "600", "Most tokens of what else fits a run's goal."),
     field(
         "files",
         "roots",

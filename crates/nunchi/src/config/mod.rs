@@ -12,7 +12,7 @@ mod resolved;
 mod spelling;
 mod tools;
 
-pub(crate) use agent::{AgentConfig, Learning};
+pub(crate) use agent::{AgentConfig, Learning, MemoryConfig};
 pub(crate) use layers::{ConfigError, Layers};
 pub(crate) use provider::ProviderEntryConfig;
 pub(crate) use reading::{parse_time, shown_settings};

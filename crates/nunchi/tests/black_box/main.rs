@@ -21,6 +21,7 @@ mod replay;
 mod saving;
 mod scenarios;
 mod server;
+mod sessions;
 mod stopping;
 mod support;
 mod usage;

@@ -203,7 +203,7 @@ fn speaker(message: &Message) -> &str {
 }
 
 /// What a message says, tool calls and results told in words; reasoning is not said.
-fn spoken(message: &Message) -> String {
+pub(super) fn spoken(message: &Message) -> String {
     let mut said = Vec::new();
     for part in &message.parts {
         match part {
@@ -275,7 +275,7 @@ pub(crate) fn track_calls<'a>(turn: &'a Message, open: &mut BTreeSet<&'a str>) {
 }
 
 /// A sentence that competes for its place.
-struct Candidate {
+pub(super) struct Candidate {
     message: usize,
     order: usize,
     text: String,
@@ -288,16 +288,35 @@ fn freeze(turns: &[Message], start: usize, end: usize, policy: &HistoryPolicy) -
     let spoken_turns: Vec<String> = turns[..end].iter().map(spoken).collect();
     let frequencies = TermFrequencies::new(spoken_turns.iter().map(String::as_str));
     let own = &turns[start..end];
-    let speakers: BTreeSet<&str> = turns[..end].iter().filter_map(|turn| turn.name.as_deref()).collect();
-    let speakers: Vec<&str> = speakers.into_iter().collect();
     let tokens: u64 = own.iter().map(message_tokens).sum();
+    let candidates = candidates(own, &spoken_turns[start..], &speakers(&turns[..end]), &frequencies);
+    let kept = choose(candidates, tokens * policy.kept_percent.min(100) / 100);
+    let lines = write(own, &kept);
+    let written: u64 = lines.iter().map(|(_, _, text)| FRAME_TOKENS + estimate_tokens(text)).sum();
+    let visible =
+        (0..own.len()).map(|at| is_visible(&spoken_turns[start + at], kept.get(&at), &frequencies)).collect();
+    (written < tokens).then(|| Segment { covered: own.len(), source: source_hash(own), lines, visible })
+}
+
+/// The names that people go by in a conversation, each once.
+pub(super) fn speakers(turns: &[Message]) -> Vec<&str> {
+    turns.iter().filter_map(|turn| turn.name.as_deref()).collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+/// All sentences of turns that tell something, with what they are worth.
+pub(super) fn candidates(
+    turns: &[Message],
+    spoken_turns: &[String],
+    speakers: &[&str],
+    frequencies: &TermFrequencies,
+) -> Vec<Candidate> {
     let mut candidates = Vec::new();
-    for (message, text) in spoken_turns[start..].iter().enumerate() {
+    for (message, text) in spoken_turns.iter().enumerate() {
         for (order, sentence) in sentences(text).into_iter().enumerate() {
-            let short = telegram(sentence, &speakers);
-            let pin = if own[message].role == Role::Tool { None } else { pin_kind(sentence) };
+            let short = telegram(sentence, speakers);
+            let pin = if turns[message].role == Role::Tool { None } else { pin_kind(sentence) };
             let worth =
-                salience(sentence, &short, &frequencies) * if pin.is_some() { PIN_WEIGHT } else { 1.0 };
+                salience(sentence, &short, frequencies) * if pin.is_some() { PIN_WEIGHT } else { 1.0 };
             if worth > 0.0 {
                 candidates.push(Candidate {
                     message,
@@ -309,16 +328,11 @@ fn freeze(turns: &[Message], start: usize, end: usize, policy: &HistoryPolicy) -
             }
         }
     }
-    let kept = choose(candidates, tokens * policy.kept_percent.min(100) / 100);
-    let lines = write(own, &kept);
-    let written: u64 = lines.iter().map(|(_, _, text)| FRAME_TOKENS + estimate_tokens(text)).sum();
-    let visible =
-        (0..own.len()).map(|at| is_visible(&spoken_turns[start + at], kept.get(&at), &frequencies)).collect();
-    (written < tokens).then(|| Segment { covered: own.len(), source: source_hash(own), lines, visible })
+    candidates
 }
 
 /// The worthiest sentences for their tokens, within the budget, in their order.
-fn choose(mut candidates: Vec<Candidate>, budget: u64) -> BTreeMap<usize, Vec<Candidate>> {
+pub(super) fn choose(mut candidates: Vec<Candidate>, budget: u64) -> BTreeMap<usize, Vec<Candidate>> {
     let density = |candidate: &Candidate| candidate.worth / (candidate.tokens as f32 + SCRAP_TOKENS);
     candidates.sort_by(|a, b| {
         density(b).total_cmp(&density(a)).then(a.message.cmp(&b.message)).then(a.order.cmp(&b.order))
@@ -336,7 +350,10 @@ fn choose(mut candidates: Vec<Candidate>, budget: u64) -> BTreeMap<usize, Vec<Ca
 }
 
 /// One line a message, in its role; neighbours of one speaker share a message. A tool's results are told by the assistant.
-fn write(own: &[Message], kept: &BTreeMap<usize, Vec<Candidate>>) -> Vec<(Role, Option<String>, String)> {
+pub(super) fn write(
+    own: &[Message],
+    kept: &BTreeMap<usize, Vec<Candidate>>,
+) -> Vec<(Role, Option<String>, String)> {
     let mut lines: Vec<(Role, Option<String>, String)> = Vec::new();
     for (at, sentences) in kept {
         let message = &own[*at];

@@ -9,6 +9,7 @@ mod recall;
 mod result;
 mod salience;
 mod sentences;
+mod session;
 mod summary;
 mod table;
 mod telegram;
@@ -27,4 +28,5 @@ pub use recall::{
 };
 pub use result::{CompressedResult, ResultKind, ResultPolicy, compress_result, content_id};
 pub use salience::{PinKind, PinnedFact};
+pub use session::SessionShortener;
 pub use summary::{SummaryRequest, missing_facts, summary_request};

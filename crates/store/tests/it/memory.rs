@@ -253,3 +253,34 @@ async fn words_that_are_everywhere_find_the_newest() {
     assert!(ranked.iter().all(|one| one.fact.id > id(8_000 - 3_000)));
     assert_eq!(texts(&memory, "tea number17").await[0], "Tea again, number17");
 }
+
+#[tokio::test]
+async fn counts_that_are_kept_follow_every_change() {
+    let folder = tempfile::tempdir().unwrap();
+    let (ledger, _) = open(folder.path());
+    let memory = SqliteMemory::open(&ledger).unwrap();
+    let text = |n: u64| {
+        format!("Tea of kind{} in the {} pot", n % 7, if n.is_multiple_of(2) { "red" } else { "blue" })
+    };
+    memory.change(put((1..=60).map(|n| record(n, &text(n))).collect())).await.unwrap();
+    let question = || FactQuery::new("tea kind1 kind2 red blue green pot", at());
+    for round in 0..8_u64 {
+        // These counts are kept from here on; another reader of the file knows none of them.
+        memory.search(question()).await.unwrap();
+        let mut superseded = record(3 * round + 1, &text(3 * round + 1));
+        superseded.fact.state = FactState::Superseded;
+        let mut around = record(100 + round, "A green pot");
+        around.around = "blue, was it?".into();
+        let change = MemoryChange {
+            put: vec![record(3 * round + 2, "Coffee in the green pot"), superseded, around],
+            used: vec![(id(5), at())],
+            remove: vec![id(60 - round), id(999)],
+        };
+        memory.change(change).await.unwrap();
+        let (kept, fresh) = (
+            memory.search(question()).await.unwrap(),
+            SqliteMemory::open(&ledger).unwrap().search(question()).await.unwrap(),
+        );
+        assert_eq!((kept.total, &kept.holders), (fresh.total, &fresh.holders), "round {round}");
+    }
+}

@@ -7,6 +7,7 @@ mod diff;
 mod looking;
 mod place;
 mod reading;
+mod standing;
 mod undo_store;
 mod undoing;
 mod walk;

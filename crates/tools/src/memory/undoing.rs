@@ -4,6 +4,7 @@ use super::refused;
 use nunchi_core::{Fact, FactId, FactState, Memory, MemoryError, ToolError, UndoCall, Undone};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::collections::HashMap;
 
 /// What takes a change back.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,8 +37,9 @@ pub(super) async fn undo(memory: &dyn Memory, order: UndoCall) -> Result<Undone,
         Err(MemoryError::Unknown(_)) => return Ok(left_alone(format!("fact {id} was erased for good"))),
         Err(error) => return Err(refused(&error)),
     };
-    if fact.state != wanted {
-        return Ok(left_alone(format!("fact {id} is {} now", fact.state.as_str())));
+    let state = assumed(memory, &order.taken_back).await?.remove(&id).unwrap_or(fact.state);
+    if state != wanted {
+        return Ok(left_alone(format!("fact {id} is {} now", state.as_str())));
     }
     let summary = summary(&back, &fact);
     if order.dry_run {
@@ -62,6 +64,34 @@ pub(super) async fn undo(memory: &dyn Memory, order: UndoCall) -> Result<Undone,
         }
     };
     Ok(Undone { summary, redo: redo.record(), ..Undone::default() })
+}
+
+/// The states of facts once these records have been taken back.
+async fn assumed(memory: &dyn Memory, records: &[Value]) -> Result<HashMap<FactId, FactState>, ToolError> {
+    let mut states = HashMap::new();
+    for back in records.iter().filter_map(|record| Back::deserialize(record).ok()) {
+        let (id, instead, from, to, others) = match back {
+            Back::Forget { id, instead } => {
+                (id, instead, FactState::Active, FactState::Forgotten, FactState::Active)
+            }
+            Back::Restore { id, instead } => {
+                (id, instead, FactState::Forgotten, FactState::Active, FactState::Superseded)
+            }
+        };
+        let state = match states.get(&id) {
+            Some(state) => *state,
+            None => match memory.fact(id).await {
+                Ok(fact) => fact.state,
+                Err(MemoryError::Unknown(_)) => continue,
+                Err(error) => return Err(refused(&error)),
+            },
+        };
+        if state == from {
+            states.insert(id, to);
+            states.extend(instead.into_iter().map(|old| (old, others)));
+        }
+    }
+    Ok(states)
 }
 
 fn left_alone(why: String) -> Undone {

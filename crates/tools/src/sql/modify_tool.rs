@@ -106,6 +106,8 @@ async fn undo(desk: &Arc<SqlDesk>, order: &UndoCall, attempt: &Attempt) -> Resul
         .map_err(|error| ToolError::new("undo.record", format!("The record cannot be read: {error}.")))?;
     let settings = Arc::clone(desk.database(Some(&change.database))?);
     let database = change.database.clone();
+    let before = order.taken_back.iter().filter_map(|record| SqlChange::deserialize(record).ok());
+    let before: Vec<_> = before.filter(|earlier| earlier.database == database).collect();
     let outcome = {
         let database = database.clone();
         move |restored: &Restored| {
@@ -120,13 +122,13 @@ async fn undo(desk: &Arc<SqlDesk>, order: &UndoCall, attempt: &Attempt) -> Resul
                 let _alone = lock(&desk.writing);
                 attempt.may_begin()?;
                 let noted = key.as_ref().map(|key| Noted { key, outcome: &outcome });
-                sqlite::undo(&path, &settings, &change, noted)
+                sqlite::undo(&path, &settings, (&before, &change), noted)
             })
             .await?
         }
         DatabasePlace::Postgres(address) => {
             let noted = key.as_ref().map(|key| Noted { key, outcome: &outcome });
-            postgres::undo(&address, &settings, &desk.caps, &change, noted).await?
+            postgres::undo(&address, &settings, &desk.caps, (&before, &change), noted).await?
         }
     };
     match done {

@@ -92,9 +92,15 @@ impl World {
     }
 
     async fn undo(&mut self, record: &Value, dry_run: bool) -> Undone {
+        self.undo_after(record, dry_run, &[]).await
+    }
+
+    /// The same, or a look at it once others have been taken back.
+    async fn undo_after(&mut self, record: &Value, dry_run: bool, taken_back: &[Value]) -> Undone {
         self.calls += 1;
         let key = format!("undo.{}", self.calls);
-        let order = UndoCall { run: RunId(Uuid::nil()), key, record: record.clone(), dry_run };
+        let (record, taken_back) = (record.clone(), taken_back.to_vec());
+        let order = UndoCall { run: RunId(Uuid::nil()), key, record, dry_run, taken_back };
         self.tool("sql_modify").undo(order).await.unwrap()
     }
 }
@@ -300,8 +306,15 @@ proptest! {
                 let rows = rows.trim_start_matches("Text(\"").trim_end_matches("\")");
                 rows.split(',').filter(|row| *row != "Null").map(str::to_owned).collect::<Vec<_>>()
             };
+            let (mut taken_back, mut told) = (Vec::new(), Vec::new());
             for record in records.iter().rev() {
-                world.undo(record, false).await;
+                let look = world.undo_after(record, true, &taken_back).await;
+                taken_back.push(record.clone());
+                told.push((look.summary, look.conflicts));
+            }
+            for (record, told) in records.iter().rev().zip(told) {
+                let done = world.undo(record, false).await;
+                prop_assert_eq!((done.summary, done.conflicts), told, "a look tells what is then done");
             }
             if others {
                 // Rows that the run had deleted may have come back besides.

@@ -165,7 +165,13 @@ impl World {
 
     async fn undo(&mut self, record: &Value) -> Undone {
         let (tool, call) = self.order(1, json!({}));
-        let order = UndoCall { run: call.run, key: call.key, record: record.clone(), dry_run: false };
+        let order = UndoCall {
+            run: call.run,
+            key: call.key,
+            record: record.clone(),
+            dry_run: false,
+            taken_back: Vec::new(),
+        };
         tool.undo(order).await.unwrap()
     }
 }

@@ -9,9 +9,9 @@ mod topic;
 mod worth;
 
 pub use judging::{FactVerdict, judge_fact, same_meaning};
-pub use ranking::rank_facts;
+pub use ranking::{WEIGHT_AROUND, rank_facts, term_weight};
 pub use retention::{Fading, faded, retention};
 pub use telling::{fact_lines, fill_budget, rough_tokens};
 pub use terms::{holds_terms, search_terms};
 pub use topic::fact_topic;
-pub use worth::{holds_secret, worth_keeping};
+pub use worth::{holds_secret, reads_as_order, worth_keeping};

@@ -1,7 +1,7 @@
 //! Orders candidates: words weighed as BM25 does, what was said around a fact counted less, meaning added.
 
 use super::retention::retention;
-use super::terms::search_terms;
+use super::terms::each_term;
 use crate::ports::{Candidates, FactQuery};
 use crate::words::{FactRecord, RankedFact};
 use std::collections::HashMap;
@@ -12,8 +12,8 @@ const LENGTH: f32 = 0.75;
 /// The length, in weighed terms, of a fact that is neither long nor short.
 const USUAL_LENGTH: f32 = 30.0;
 /// The weight of a word that was said around a fact, beside one of its own.
-const AROUND: f32 = 0.4;
-/// The weight of meaning beside words. Chosen with [`AROUND`] on two of the three long conversations of the benchmarks.
+pub const WEIGHT_AROUND: f32 = 0.4;
+/// The weight of meaning beside words. Chosen with [`WEIGHT_AROUND`] on two of the three long conversations of the benchmarks.
 const MEANING: f32 = 0.25;
 /// The weight of not having faded.
 const FRESHNESS: f32 = 0.03;
@@ -22,8 +22,8 @@ const LEAST_LIKENESS: f32 = 0.35;
 
 /// The candidates of a query that hold, the best first; equal ones by id, the newer first.
 pub fn rank_facts(query: &FactQuery, found: Candidates) -> Vec<RankedFact> {
-    let weights = weights(query, &found);
-    let whole: f32 = weights.values().sum::<f32>() * (SATURATION + 1.0);
+    let weights = Weights::of(query, &found);
+    let whole: f32 = weights.of_term.iter().sum::<f32>() * (SATURATION + 1.0);
     let scored: Vec<(FactRecord, f32)> = found
         .records
         .into_iter()
@@ -43,7 +43,7 @@ pub fn rank_facts(query: &FactQuery, found: Candidates) -> Vec<RankedFact> {
             }
             let by_words = if best > 0.0 { words / best } else { 0.0 };
             #[expect(clippy::cast_possible_truncation, reason = "a share needs no more")]
-            let fresh = retention(&record.fact, query.at) as f32;
+            let fresh = retention(&record.fact, query.half_life, query.at) as f32;
             let score = by_words + MEANING * likeness.max(0.0) + FRESHNESS * fresh;
             let coverage = if whole > 0.0 { words / whole } else { 0.0 };
             Some(RankedFact { fact: record.fact, score, coverage, likeness })
@@ -54,33 +54,42 @@ pub fn rank_facts(query: &FactQuery, found: Candidates) -> Vec<RankedFact> {
 }
 
 /// How much each term of the query tells: rare ones more.
-fn weights<'a>(query: &'a FactQuery, found: &Candidates) -> HashMap<&'a str, f32> {
-    let total = found.total as f32;
-    let weight = |holders: u64| {
-        let holders = (holders as f32).min(total);
-        (1.0 + (total - holders + 0.5) / (holders + 0.5)).ln()
-    };
-    query.terms.iter().zip(&found.holders).map(|(term, holders)| (term.as_str(), weight(*holders))).collect()
+struct Weights<'a> {
+    /// Where a term stands in the query.
+    places: HashMap<&'a str, usize>,
+    of_term: Vec<f32>,
 }
 
-fn by_words(record: &FactRecord, weights: &HashMap<&str, f32>) -> f32 {
-    let mut counts: HashMap<&str, f32> = HashMap::new();
+impl<'a> Weights<'a> {
+    fn of(query: &'a FactQuery, found: &Candidates) -> Self {
+        let places = query.terms.iter().enumerate().map(|(at, term)| (term.as_str(), at)).collect();
+        let of_term = found.holders.iter().take(query.terms.len());
+        Self { places, of_term: of_term.map(|holders| term_weight(*holders, found.total)).collect() }
+    }
+}
+
+/// How much a term tells that so many of all facts have: BM25's inverse document frequency.
+pub fn term_weight(holders: u64, total: u64) -> f32 {
+    let total = total as f32;
+    let holders = (holders as f32).min(total);
+    (1.0 + (total - holders + 0.5) / (holders + 0.5)).ln()
+}
+
+fn by_words(record: &FactRecord, weights: &Weights<'_>) -> f32 {
+    let mut counts = vec![0.0; weights.of_term.len()];
     let mut length = 0.0;
-    for (text, worth) in [(&record.fact.text, 1.0), (&record.around, AROUND)] {
-        for term in search_terms(text) {
+    for (text, worth) in [(&record.fact.text, 1.0), (&record.around, WEIGHT_AROUND)] {
+        each_term(text, &mut |term| {
             length += worth;
-            if let Some((term, _)) = weights.get_key_value(term.as_str()) {
-                *counts.entry(term).or_default() += worth;
+            if let Some(count) = weights.places.get(term).and_then(|at| counts.get_mut(*at)) {
+                *count += worth;
             }
-        }
+        });
     }
     let slack = SATURATION * (1.0 - LENGTH + LENGTH * length / USUAL_LENGTH);
-    let mut terms: Vec<(&str, f32)> = counts.into_iter().collect();
-    // Sums of floats depend on their order, and a hash map has none.
-    terms.sort_unstable_by(|a, b| a.0.cmp(b.0));
-    let worth = |(term, count): &(&str, f32)| weights[term] * count * (SATURATION + 1.0) / (count + slack);
+    let worth = |(weight, count): (&f32, &f32)| weight * count * (SATURATION + 1.0) / (count + slack);
     // An empty sum of floats would be -0.
-    terms.iter().map(worth).fold(0.0, |sum, worth| sum + worth)
+    weights.of_term.iter().zip(&counts).map(worth).fold(0.0, |sum, worth| sum + worth)
 }
 
 fn likeness(query: &FactQuery, record: &FactRecord) -> f32 {
@@ -93,6 +102,7 @@ fn likeness(query: &FactQuery, record: &FactRecord) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::super::judging::tests::fact;
+    use super::super::terms::search_terms;
     use super::*;
     use crate::chat::PackedVector;
     use crate::words::{Fact, FactVector};

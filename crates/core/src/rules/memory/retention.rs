@@ -1,12 +1,10 @@
 //! How facts fade: as people forget, slower with every use; and what falls out when there is too much.
 
-use crate::words::{Fact, FactId, FactKind, FactState, MemoryBounds};
+use crate::words::{Fact, FactId, FactKind, FactState, HalfLife, MemoryBounds};
 use jiff::{SignedDuration, Timestamp};
 
-/// Days after which about a third of an unused fact of usual importance is left.
-const FACT_DAYS: f64 = 120.0;
-/// The same for something that was said.
-const TURN_DAYS: f64 = 30.0;
+/// How much faster something that was said fades than a fact.
+const TURNS_FASTER: f64 = 4.0;
 const SECONDS_A_DAY: f64 = 86_400.0;
 /// How long a forgotten fact can be brought back.
 const FORGOTTEN_FOR: SignedDuration = SignedDuration::from_hours(30 * 24);
@@ -39,13 +37,14 @@ impl Fading {
         Self { id, kind, state, importance, uses, last_used, changed, bytes }
     }
 
-    fn left(&self, now: Timestamp) -> f64 {
+    fn left(&self, half_life: HalfLife, now: Timestamp) -> f64 {
         if self.importance >= Fact::LASTING {
             return 1.0;
         }
+        let fact_days = f64::from(half_life.0.max(1)) / std::f64::consts::LN_2;
         let days = match self.kind {
-            FactKind::Fact => FACT_DAYS,
-            FactKind::Turn => TURN_DAYS,
+            FactKind::Fact => fact_days,
+            FactKind::Turn => fact_days / TURNS_FASTER,
         };
         let weight = 0.5 + f64::from(self.importance) / 100.0;
         let strength = days * (1.0 + f64::from(self.uses).ln_1p()) * weight;
@@ -57,8 +56,8 @@ impl Fading {
 /// How much of a fact is left, 0 to 1. What matters most does not fade.
 ///
 /// Source: Ebbinghaus' curve, `exp(-time / strength)`; strength grows with the logarithm of uses and with importance.
-pub fn retention(fact: &Fact, now: Timestamp) -> f64 {
-    Fading::of(fact, 0).left(now)
+pub fn retention(fact: &Fact, half_life: HalfLife, now: Timestamp) -> f64 {
+    Fading::of(fact, 0).left(half_life, now)
 }
 
 /// What is to be erased so that the bounds hold: what was forgotten long ago, and of each class over its bound what has faded
@@ -77,7 +76,7 @@ pub fn faded(all: Vec<Fading>, bounds: MemoryBounds, now: Timestamp) -> Vec<Fact
             (FactState::Active, FactKind::Turn) => 1,
             (FactState::Superseded | FactState::Forgotten, _) => 2,
         };
-        classes[class].push((one.left(now), one));
+        classes[class].push((one.left(bounds.half_life, now), one));
     }
     let most = [bounds.facts, bounds.turns, bounds.history];
     let mut rest = Vec::new();
@@ -119,7 +118,7 @@ mod tests {
         let of = |change: fn(&mut Fact)| {
             let mut fact = plain.clone();
             change(&mut fact);
-            retention(&fact, later)
+            retention(&fact, HalfLife::default(), later)
         };
         let order = [
             of(|fact| fact.kind = FactKind::Turn),
@@ -130,7 +129,9 @@ mod tests {
             of(|fact| fact.importance = Fact::LASTING),
         ];
         assert!(order.is_sorted_by(|a, b| a < b), "{order:?}");
-        assert!((retention(&plain, plain.last_used) - 1.0).abs() < 1e-9);
+        assert!((retention(&plain, HalfLife::default(), plain.last_used) - 1.0).abs() < 1e-9);
+        let half = retention(&plain, HalfLife(60), later);
+        assert!((half - 0.5).abs() < 1e-9, "60 days, of usual importance: {half}");
         assert!((order[5] - 1.0).abs() < 1e-9);
     }
 
@@ -151,14 +152,14 @@ mod tests {
             one(6, Superseded, 0, 10),
         ];
         let ids = |gone: Vec<FactId>| gone.iter().map(|id| id.0.as_u128()).collect::<Vec<_>>();
-        let wide = MemoryBounds { facts: 9, turns: 9, history: 9, bytes: 1_000 };
+        let wide = MemoryBounds { facts: 9, turns: 9, history: 9, bytes: 1_000, ..MemoryBounds::default() };
         let later = at + SignedDuration::from_hours(24);
         assert!(faded(all.clone(), wide, later).is_empty());
         assert_eq!(ids(faded(all.clone(), MemoryBounds { facts: 2, ..wide }, later)), [2]);
         assert_eq!(ids(faded(all.clone(), MemoryBounds { bytes: 35, ..wide }, later)), [2, 4]);
         assert_eq!(ids(faded(all.clone(), wide, at + SignedDuration::from_hours(31 * 24))), [4]);
         assert_eq!(
-            ids(faded(all, MemoryBounds { facts: 0, history: 0, bytes: 0, turns: 0 }, later)),
+            ids(faded(all, MemoryBounds { facts: 0, history: 0, bytes: 0, turns: 0, ..wide }, later)),
             [2, 3, 1, 4, 6]
         );
     }

@@ -16,6 +16,9 @@ const ENDINGS: [&str; 15] = [
     "ly", "s",
 ];
 
+/// Bytes of the longest of [`STOP_WORDS`].
+const LONGEST_STOP: usize = 6;
+
 /// Longest term kept, in characters: longer runs are no words.
 const LONGEST: usize = 40;
 
@@ -25,21 +28,37 @@ static STOPS: LazyLock<HashSet<&'static str>> =
 /// The terms of a text, in order, repeated ones as often as they occur.
 pub fn search_terms(text: &str) -> Vec<String> {
     let mut terms = Vec::new();
+    each_term(text, &mut |term| terms.push(term.to_owned()));
+    terms
+}
+
+/// The same, one after the other: whoever only counts them needs no strings.
+pub(super) fn each_term(text: &str, take: &mut dyn FnMut(&str)) {
+    if text.is_ascii() {
+        // Most texts: nothing to normalise, and no syllables.
+        return cut(text.chars().map(|c| c.to_ascii_lowercase()), take);
+    }
+    cut(text.nfkc().flat_map(char::to_lowercase), take);
+}
+
+fn cut(chars: impl Iterator<Item = char>, take: &mut dyn FnMut(&str)) {
     let mut run = String::new();
+    let mut length = 0;
     let mut hangul_run = false;
-    for c in text.nfkc().flat_map(char::to_lowercase) {
+    for c in chars {
+        let word = c.is_alphanumeric();
         let hangul = is_hangul(c);
-        if !c.is_alphanumeric() || hangul != hangul_run {
-            push(&run, hangul_run, &mut terms);
-            run.clear();
+        if !word || hangul != hangul_run {
+            push(&mut run, hangul_run, take);
+            length = 0;
             hangul_run = hangul;
         }
-        if c.is_alphanumeric() {
+        if word && length < LONGEST {
             run.push(c);
+            length += 1;
         }
     }
-    push(&run, hangul_run, &mut terms);
-    terms
+    push(&mut run, hangul_run, take);
 }
 
 /// Which share of the terms of `part` occur in `whole`, 0 to 1; 1 for a part without terms.
@@ -53,21 +72,31 @@ pub fn holds_terms(whole: &str, part: &str) -> f32 {
     held as f32 / part.len() as f32
 }
 
-fn push(run: &str, hangul: bool, terms: &mut Vec<String>) {
-    if run.is_empty() {
-        return;
+/// Takes a run of characters of one kind; it is empty afterwards.
+fn push(run: &mut String, hangul: bool, take: &mut dyn FnMut(&str)) {
+    let mut chars = run.char_indices();
+    match (chars.next(), chars.next()) {
+        (None, _) => return,
+        (Some(_), Some(_)) if hangul => {
+            // A pair ends where the second character after its first begins.
+            let ends = run.char_indices().skip(2).map(|(at, _)| at).chain(std::iter::once(run.len()));
+            for ((from, _), to) in run.char_indices().zip(ends) {
+                take(&run[from..to]);
+            }
+        }
+        _ if run.len() <= LONGEST_STOP && STOPS.contains(run.as_str()) => {}
+        _ => {
+            if run.is_ascii() {
+                stem(run);
+            }
+            take(run);
+        }
     }
-    let chars: Vec<char> = run.chars().take(LONGEST).collect();
-    if hangul && chars.len() > 1 {
-        terms.extend(chars.windows(2).map(|pair| pair.iter().collect::<String>()));
-    } else if !STOPS.contains(run) {
-        let word: String = chars.into_iter().collect();
-        terms.push(if word.is_ascii() { stem(word) } else { word });
-    }
+    run.clear();
 }
 
-/// A lower-case English word without its ending.
-fn stem(mut word: String) -> String {
+/// Cuts the ending off a lower-case English word.
+fn stem(word: &mut String) {
     if let Some(ending) = ENDINGS.iter().find(|end| word.ends_with(*end) && word.len() - end.len() >= 3) {
         word.truncate(word.len() - ending.len());
         if *ending == "ies" {
@@ -86,7 +115,6 @@ fn stem(mut word: String) -> String {
     {
         word.pop();
     }
-    word
 }
 
 pub(super) fn is_hangul(c: char) -> bool {
@@ -106,9 +134,14 @@ mod tests {
             ("비 오는 KTX를 2번", vec!["비", "오는", "ktx", "를", "2", "번"]),
             ("", vec![]),
             ("the of", vec![]),
+            ("ＫＴＸ で行く", vec!["ktx", "で行く"]),
+            ("가 나다 라마바", vec!["가", "나다", "라마", "마바"]),
         ] {
             assert_eq!(search_terms(text), terms, "{text}");
         }
+        let long = "x".repeat(99);
+        assert_eq!(search_terms(&long), [&long[..LONGEST - 1]], "cut, and its doubled end undoubled");
+        assert_eq!(STOPS.iter().map(|stop| stop.len()).max(), Some(LONGEST_STOP));
     }
 
     #[test]

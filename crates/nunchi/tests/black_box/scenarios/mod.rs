@@ -9,6 +9,7 @@ mod databases;
 mod files;
 mod guards;
 mod made;
+mod many_tools;
 mod people;
 mod plans;
 mod remembering;

@@ -208,7 +208,8 @@ impl Scenario {
         let run = self.until_it_stops(&mut stage, &id, kills);
         let events = Progress::of(&stage.home).events();
         (self.then)(&stage, &id);
-        let ended = stage.close(run, &id, upstream).await;
+        let mut ended = stage.close(run, &id, upstream).await;
+        ended.was_killed = kills.hits + kills.misses > 0;
         verify_steps(&ended.steps).expect("the chain holds");
         (self.check)(&ended);
         events
@@ -331,7 +332,7 @@ impl Stage {
         let id = RunId(id.parse().expect("an id"));
         let steps = ledger.steps(id, 0, u32::MAX).await.expect("steps");
         ledger.close().await;
-        Ended { run, steps, questions, home: self.home, upstream }
+        Ended { run, steps, questions, home: self.home, upstream, was_killed: false }
     }
 }
 
@@ -344,6 +345,8 @@ pub(crate) struct Ended {
     pub(crate) questions: Vec<Value>,
     pub(crate) home: Home,
     pub(crate) upstream: Upstream,
+    /// Whether the process was killed in between: it then asks some things again.
+    pub(crate) was_killed: bool,
 }
 
 impl Ended {

@@ -1,17 +1,20 @@
 //! Finds candidates: by the rarest words of a question first, and by the signs of its meaning.
 
-use super::rows::{COLUMNS, Stored, kind_code, kind_mark, seal_of};
+use super::rows::{COLUMNS, Stored, Words, kind_code, kind_mark, seal_of};
 use super::{Shelf, Signs};
 use crate::sqlite::connection::failure;
-use nunchi_core::{Candidates, FactId, FactKind, FactQuery, StorageError};
-use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
+use nunchi_core::{Candidates, FactId, FactKind, FactQuery, StorageError, WEIGHT_AROUND, term_weight};
+use rusqlite::{Connection, OptionalExtension, params};
 use std::collections::HashMap;
 use uuid::Uuid;
 
 /// Entries of the index of words that one search may rank: words that are everywhere cost much and tell little.
 const MOST_POSTINGS: u64 = 3_000;
 
-/// Counts that hold until the next change.
+/// Words whose counts are kept at most; then they are read anew.
+const MOST_COUNTS: usize = 50_000;
+
+/// Counts that were read, and follow the changes since.
 #[derive(Default)]
 pub(super) struct Known {
     /// Counts the changes, so that what was read before one is not kept after it.
@@ -22,10 +25,49 @@ pub(super) struct Known {
     holders: HashMap<String, u64>,
 }
 
+/// What a change does to the counts.
+#[derive(Default)]
+pub(super) struct CountChange {
+    facts: i64,
+    /// The place of the newest fact that was added.
+    last: i64,
+    holders: HashMap<String, i64>,
+    unknown: bool,
+}
+
+impl CountChange {
+    /// A fact with these words was added (1) or taken out (-1); without words nobody can tell any more what changed.
+    pub(super) fn count(&mut self, place: i64, words: Option<Words>, by: i64) {
+        self.facts += by;
+        self.last = self.last.max(place);
+        match words {
+            Some(words) => {
+                for word in words.all() {
+                    *self.holders.entry(word).or_default() += by;
+                }
+            }
+            None => self.unknown = true,
+        }
+    }
+}
+
 impl Known {
-    /// A change was made.
-    pub(super) fn forget(&mut self) {
-        *self = Self { change: self.change + 1, ..Self::default() };
+    /// A change was made; all is read anew when nobody can tell what it did.
+    pub(super) fn follow(&mut self, change: Option<&CountChange>) {
+        self.change += 1;
+        let Some(CountChange { facts, last, holders, unknown: false }) = change else {
+            *self = Self { change: self.change, ..Self::default() };
+            return;
+        };
+        if let Some((size, newest)) = &mut self.size {
+            *size = size.saturating_add_signed(*facts);
+            *newest = (*newest).max(*last);
+        }
+        for (word, by) in holders {
+            if let Some(known) = self.holders.get_mut(word) {
+                *known = known.saturating_add_signed(*by);
+            }
+        }
     }
 }
 
@@ -43,7 +85,7 @@ impl Shelf {
         let mut places = Vec::new();
         let wanted = rarest(&terms, &holders);
         if !wanted.is_empty() {
-            places = by_words(connection, &wanted, query, last)?;
+            places = by_words(connection, &wanted, query, (total, last))?;
         }
         for place in self.by_meaning(query) {
             if !places.contains(&place) {
@@ -87,6 +129,9 @@ impl Shelf {
         let holders = found.and_then(|count| u64::try_from(count).ok()).unwrap_or(0);
         let mut known = self.known();
         if known.change == change {
+            if known.holders.len() >= MOST_COUNTS {
+                known.holders.clear();
+            }
             known.holders.insert(term.to_owned(), holders);
         }
         Ok(holders)
@@ -148,26 +193,52 @@ fn rarest<'a>(terms: &'a [String], holders: &[u64]) -> Vec<(&'a str, u64)> {
     known
 }
 
-/// Places by BM25. Where even the rarest word is everywhere, only the newest facts with it are ranked.
+/// Places by the weights of the words that they have. Where even the rarest word is everywhere, only the newest facts with it are
+/// looked at. How often a word occurs and how long a text is are left to the rule that ranks: they need the text.
 fn by_words(
     connection: &Connection,
     wanted: &[(&str, u64)],
     query: &FactQuery,
-    last: i64,
+    (total, last): (u64, i64),
 ) -> Result<Vec<i64>, StorageError> {
-    let quoted: Vec<String> = wanted.iter().map(|(term, _)| format!("\"{term}\"")).collect();
-    let mut matched = format!("{{own around}} : ({})", quoted.join(" OR "));
-    if let Some(kind) = query.kind {
-        matched = format!("({matched}) AND mark : {}", kind_mark(kind));
-    }
     let postings: u64 = wanted.iter().map(|(_, holders)| holders).sum();
     let share = i64::try_from(postings.div_ceil(MOST_POSTINGS)).unwrap_or(i64::MAX);
-    // All of it while that is little; else the newest part that holds about as many entries as may be ranked.
+    // All of it while that is little; else the newest part that holds about as many entries as may be looked at.
     let after = if share <= 1 { i64::MIN } else { last - last / share };
-    let sql = "SELECT rowid FROM memory_words WHERE memory_words MATCH ?1 AND rowid > ?2 \
-        ORDER BY bm25(memory_words, 1.0, 0.4, 0.0), rowid DESC LIMIT ?3";
+    let sql = "SELECT rowid FROM memory_words WHERE memory_words MATCH ?1 AND rowid > ?2";
     let mut select = connection.prepare_cached(sql).map_err(failure)?;
-    let values: [rusqlite::types::Value; 3] = [matched.into(), after.into(), i64::from(query.most).into()];
-    let places = select.query_map(params_from_iter(values), |row| row.get(0)).map_err(failure)?;
-    places.collect::<Result<_, _>>().map_err(failure)
+    let mut entries: Vec<(i64, f32)> = Vec::with_capacity(2 * usize::try_from(postings).unwrap_or(0));
+    for (term, holders) in wanted {
+        let weight = term_weight(*holders, total);
+        for (column, worth) in [("own", weight), ("around", weight * WEIGHT_AROUND)] {
+            let mut matched = format!("{column} : \"{term}\"");
+            if let Some(kind) = query.kind {
+                matched.push_str(" AND mark : ");
+                matched.push_str(kind_mark(kind));
+            }
+            let mut rows = select.query(params![matched, after]).map_err(failure)?;
+            while let Some(row) = rows.next().map_err(failure)? {
+                entries.push((row.get(0).map_err(failure)?, worth));
+            }
+        }
+    }
+    Ok(heaviest(entries, query.most as usize))
+}
+
+/// The places whose entries weigh most together, at most `most`, the heaviest first; of equal ones the newer.
+fn heaviest(mut entries: Vec<(i64, f32)>, most: usize) -> Vec<i64> {
+    // A stable sort: sums of floats depend on their order.
+    entries.sort_by_key(|(place, _)| *place);
+    entries.dedup_by(|next, kept| {
+        let same = next.0 == kept.0;
+        kept.1 += if same { next.1 } else { 0.0 };
+        same
+    });
+    let heavier = |a: &(i64, f32), b: &(i64, f32)| b.1.total_cmp(&a.1).then(b.0.cmp(&a.0));
+    if entries.len() > most {
+        entries.select_nth_unstable_by(most, heavier);
+        entries.truncate(most);
+    }
+    entries.sort_unstable_by(heavier);
+    entries.into_iter().map(|(place, _)| place).collect()
 }

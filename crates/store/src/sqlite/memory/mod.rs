@@ -88,11 +88,13 @@ impl SqliteMemory {
         let written = self.ledger.writer.work(move |connection| {
             let transaction = connection.transaction().map_err(failure)?;
             let packer = Mutex::new(Packer::new()?);
-            let rows = Rows { connection: &transaction, shelf: &shelf, packer: &packer };
+            let rows =
+                Rows { connection: &transaction, shelf: &shelf, packer: &packer, counts: Mutex::default() };
             let outcome = work(&rows)?;
+            let counts = rows.counts.into_inner().unwrap_or_else(PoisonError::into_inner);
             // The index follows in the order of the writes. Should the commit fail it is read anew.
             let committed = transaction.commit().map_err(failure);
-            shelf.known().forget();
+            shelf.known().follow(committed.is_ok().then_some(&counts));
             if committed.is_err() {
                 *shelf.signs() = None;
             }

@@ -1,5 +1,6 @@
 //! Rows of what is remembered, and their words in the index: written together, sealed where that is switched on.
 
+use super::find::CountChange;
 use super::{Packer, Shelf};
 use crate::sqlite::connection::failure;
 use jiff::Timestamp;
@@ -10,7 +11,8 @@ use nunchi_core::{
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 use sha2::{Digest, Sha256};
-use std::sync::{Mutex, PoisonError};
+use std::collections::HashSet;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use uuid::Uuid;
 
 /// Most words of one text that are indexed.
@@ -99,17 +101,39 @@ impl Shelf {
     }
 }
 
+/// The words of a fact as they stand in the index.
+pub(super) struct Words {
+    own: Vec<String>,
+    around: Vec<String>,
+}
+
+impl Words {
+    fn of(shelf: &Shelf, record: &FactRecord) -> Self {
+        let words = |text: &str| -> Vec<String> {
+            search_terms(text).iter().take(MOST_WORDS).map(|term| shelf.term(term)).collect()
+        };
+        Self { own: words(&record.fact.text), around: words(&record.around) }
+    }
+
+    /// Each once.
+    pub(super) fn all(self) -> HashSet<String> {
+        self.own.into_iter().chain(self.around).collect()
+    }
+}
+
 /// Rows within one transaction.
 pub(super) struct Rows<'a> {
     pub(super) connection: &'a Connection,
     pub(super) shelf: &'a Shelf,
     pub(super) packer: &'a Mutex<Packer>,
+    pub(super) counts: Mutex<CountChange>,
 }
 
 impl Rows<'_> {
     /// Adds a record, or puts it in place of the one of the same id.
     pub(super) fn put(&self, record: &FactRecord) -> Result<(), StorageError> {
         let FactRecord { fact, around, vector } = record;
+        self.unindex(fact.id)?;
         let sealed = self.sealed(record)?;
         let signs = vector.as_ref().map(|vector| vector.vector.signs());
         let signs_sealed = signs.as_deref().map(|signs| self.seal_signs(fact.id, signs)).transpose()?;
@@ -136,12 +160,12 @@ impl Rows<'_> {
             sealed
         ];
         let place: i64 = insert.query_row(row, |row| row.get(0)).map_err(failure)?;
-        self.index(place, record)?;
-        if let Some(index) = self.shelf.signs().as_mut() {
-            index.remove(place);
-            if let (Some(vector), Some(signs), FactState::Active) = (vector, signs, fact.state) {
-                index.add(&vector.encoder, fact.kind, place, &signs);
-            }
+        if fact.state != FactState::Active {
+            return Ok(());
+        }
+        self.add_words(place, record)?;
+        if let (Some(index), Some(vector), Some(signs)) = (self.shelf.signs().as_mut(), vector, signs) {
+            index.add(&vector.encoder, fact.kind, place, &signs);
         }
         Ok(())
     }
@@ -154,16 +178,10 @@ impl Rows<'_> {
     }
 
     pub(super) fn remove(&self, id: FactId) -> Result<(), StorageError> {
-        let mut delete = self
-            .connection
-            .prepare_cached("DELETE FROM memories WHERE id = ? RETURNING place")
-            .map_err(failure)?;
-        let place: Option<i64> =
-            delete.query_row([id.0.as_bytes()], |row| row.get(0)).optional().map_err(failure)?;
-        let Some(place) = place else { return Ok(()) };
-        self.unindex(place)?;
-        if let Some(index) = self.shelf.signs().as_mut() {
-            index.remove(place);
+        if self.unindex(id)? {
+            let mut delete =
+                self.connection.prepare_cached("DELETE FROM memories WHERE id = ?").map_err(failure)?;
+            delete.execute([id.0.as_bytes()]).map_err(failure)?;
         }
         Ok(())
     }
@@ -196,6 +214,7 @@ impl Rows<'_> {
     pub(super) fn index_anew(&self) -> Result<(), StorageError> {
         let deleted = "INSERT INTO memory_words (memory_words) VALUES ('delete-all')";
         self.connection.execute(deleted, params![]).map_err(failure)?;
+        self.counts().count(0, None, 0);
         let sql = format!("SELECT {COLUMNS} FROM memories WHERE state = 0");
         let mut select = self.connection.prepare(&sql).map_err(failure)?;
         let rows = select.query_map(params![], Stored::read).map_err(failure)?;
@@ -209,31 +228,41 @@ impl Rows<'_> {
         Ok(())
     }
 
-    fn index(&self, place: i64, record: &FactRecord) -> Result<(), StorageError> {
-        self.unindex(place)?;
-        if record.fact.state == FactState::Active { self.add_words(place, record) } else { Ok(()) }
-    }
-
-    fn unindex(&self, place: i64) -> Result<(), StorageError> {
-        let mut delete =
-            self.connection.prepare_cached("DELETE FROM memory_words WHERE rowid = ?").map_err(failure)?;
-        delete.execute([place]).map_err(failure)?;
-        Ok(())
+    /// Takes the words of a fact that holds out of the index; `false` when there is none of this id.
+    fn unindex(&self, id: FactId) -> Result<bool, StorageError> {
+        let sql = format!("SELECT {COLUMNS}, state FROM memories WHERE id = ?");
+        let mut select = self.connection.prepare_cached(&sql).map_err(failure)?;
+        let read = |row: &Row<'_>| Ok((Stored::read(row)?, row.get::<_, i64>(6)?));
+        let found = select.query_row([id.0.as_bytes()], read).optional().map_err(failure)?;
+        let Some((row, state)) = found else { return Ok(false) };
+        let place = row.place;
+        if state == state_code(FactState::Active) {
+            let mut delete = self
+                .connection
+                .prepare_cached("DELETE FROM memory_words WHERE rowid = ?")
+                .map_err(failure)?;
+            delete.execute([place]).map_err(failure)?;
+            let words = self.shelf.open(row).map(|record| Words::of(self.shelf, &record));
+            self.counts().count(place, words, -1);
+        }
+        if let Some(index) = self.shelf.signs().as_mut() {
+            index.remove(place);
+        }
+        Ok(true)
     }
 
     fn add_words(&self, place: i64, record: &FactRecord) -> Result<(), StorageError> {
-        let words = |text: &str| {
-            let terms = search_terms(text);
-            let terms = terms.iter().take(MOST_WORDS).map(|term| self.shelf.term(term));
-            terms.collect::<Vec<_>>().join(" ")
-        };
+        let words = Words::of(self.shelf, record);
         let sql = "INSERT INTO memory_words (rowid, own, around, mark) VALUES (?, ?, ?, ?)";
         let mut insert = self.connection.prepare_cached(sql).map_err(failure)?;
-        let FactRecord { fact, around, .. } = record;
-        insert
-            .execute(params![place, words(&fact.text), words(around), kind_mark(fact.kind)])
-            .map_err(failure)?;
+        let row = params![place, words.own.join(" "), words.around.join(" "), kind_mark(record.fact.kind)];
+        insert.execute(row).map_err(failure)?;
+        self.counts().count(place, Some(words), 1);
         Ok(())
+    }
+
+    fn counts(&self) -> MutexGuard<'_, CountChange> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Vector, surroundings and fact in one sealed piece.

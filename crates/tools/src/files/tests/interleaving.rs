@@ -133,6 +133,23 @@ async fn live(deeds: Vec<Deed>) -> Result<(), TestCaseError> {
         }
         prop_assert!(world.is_clean(), "{case}");
     }
+    look_then_undo(&mut world, &records).await
+}
+
+/// A look at an undo of everything, the last first, tells what that undo then does.
+async fn look_then_undo(world: &mut World, records: &[Value]) -> Result<(), TestCaseError> {
+    let (mut taken_back, mut told) = (Vec::new(), Vec::new());
+    for record in records.iter().rev() {
+        let look = world.undo_after(record, true, &taken_back).await;
+        if look.conflicts.is_empty() {
+            taken_back.push(record.clone());
+        }
+        told.push((look.summary, look.conflicts));
+    }
+    for (record, told) in records.iter().rev().zip(told) {
+        let done = world.undo(record, false).await;
+        prop_assert_eq!((done.summary, done.conflicts), told);
+    }
     Ok(())
 }
 

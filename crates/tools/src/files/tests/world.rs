@@ -94,9 +94,15 @@ impl World {
     }
 
     pub(super) async fn undo(&mut self, record: &Value, dry_run: bool) -> Undone {
+        self.undo_after(record, dry_run, &[]).await
+    }
+
+    /// The same, or a look at it once others have been taken back.
+    pub(super) async fn undo_after(&mut self, record: &Value, dry_run: bool, taken_back: &[Value]) -> Undone {
         self.calls += 1;
         let key = format!("undo.{}", self.calls);
-        let order = UndoCall { run: RunId(Uuid::nil()), key, record: record.clone(), dry_run };
+        let (record, taken_back) = (record.clone(), taken_back.to_vec());
+        let order = UndoCall { run: RunId(Uuid::nil()), key, record, dry_run, taken_back };
         self.tool("write_file").undo(order).await.unwrap()
     }
 

@@ -8,12 +8,12 @@ use super::{begin, quoted, quoted_table, run, value, with};
 use nunchi_core::ToolError;
 use tokio_postgres::Client;
 
-/// Takes a change back. Noted, it is done; otherwise it is only tried. The error inside is what an earlier call answered.
+/// Takes a change back. Noted, it is done; otherwise it is only tried, after those of `before` were tried. The error inside is what an earlier call answered.
 pub(in crate::sql) async fn undo(
     address: &str,
     settings: &DatabaseSettings,
     caps: &SqlCaps,
-    change: &SqlChange,
+    (before, change): (&[SqlChange], &SqlChange),
     noted: Option<Noted<'_, Restored>>,
 ) -> Result<Result<Restored, String>, ToolError> {
     with(address, async |client| {
@@ -26,20 +26,11 @@ pub(in crate::sql) async fn undo(
         {
             return Ok(Err(outcome));
         }
-        let mut restored = Restored::default();
-        for row in change.rows.iter().rev() {
-            run(client, "SAVEPOINT row").await?;
-            match one(client, settings, row).await {
-                Ok(None) => restored.rows.push(row.reversed()),
-                Ok(Some(why)) => restored.conflicts.push(why),
-                Err(error) if error.uncertain => return Err(error),
-                Err(error) => {
-                    run(client, "ROLLBACK TO SAVEPOINT row").await?;
-                    restored.conflicts.push(format!("{}: {}", row.name(), error.message));
-                }
-            }
-            run(client, "RELEASE SAVEPOINT row").await?;
+        for earlier in before {
+            // What cannot be taken back was said when it was looked at itself.
+            let _said_then = put_rows_back(client, settings, earlier).await?;
         }
+        let restored = put_rows_back(client, settings, change).await?;
         for row in &restored.rows {
             if now(client, row).await? != row.after {
                 let message = format!("{} could not be put back exactly.", row.name());
@@ -55,6 +46,29 @@ pub(in crate::sql) async fn undo(
         Ok(Ok(restored))
     })
     .await
+}
+
+/// Puts the rows of a change back, those that were not changed since.
+async fn put_rows_back(
+    client: &Client,
+    settings: &DatabaseSettings,
+    change: &SqlChange,
+) -> Result<Restored, ToolError> {
+    let mut restored = Restored::default();
+    for row in change.rows.iter().rev() {
+        run(client, "SAVEPOINT row").await?;
+        match one(client, settings, row).await {
+            Ok(None) => restored.rows.push(row.reversed()),
+            Ok(Some(why)) => restored.conflicts.push(why),
+            Err(error) if error.uncertain => return Err(error),
+            Err(error) => {
+                run(client, "ROLLBACK TO SAVEPOINT row").await?;
+                restored.conflicts.push(format!("{}: {}", row.name(), error.message));
+            }
+        }
+        run(client, "RELEASE SAVEPOINT row").await?;
+    }
+    Ok(restored)
 }
 
 /// Puts a row back; says why not.

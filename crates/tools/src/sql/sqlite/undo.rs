@@ -10,11 +10,12 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, params_from_iter};
 use std::path::Path;
 
-/// Takes a change back. Without a key it is only tried; with one it is noted under it with what `outcome` says.
+/// Takes a change back. Without a key it is only tried, after those of `before` were tried; with one it is noted under it with what
+/// `outcome` says.
 pub(in crate::sql) fn undo(
     path: &Path,
     settings: &DatabaseSettings,
-    change: &SqlChange,
+    (before, change): (&[SqlChange], &SqlChange),
     noted: Option<Noted<'_, Restored>>,
 ) -> Result<Result<Restored, String>, ToolError> {
     let connection = open(path, true)?;
@@ -25,23 +26,52 @@ pub(in crate::sql) fn undo(
         .map_err(|error| said(&error))?;
     // What refers to a row that is taken away must not go with it: it may be somebody else's.
     sql("PRAGMA foreign_keys = OFF; BEGIN IMMEDIATE")?;
-    let loose = loose_ends(&connection)?;
     if let Some(noted) = &noted
         && let Some(outcome) = note_of(&connection, noted.key)?
     {
         return Ok(Err(outcome));
     }
+    for earlier in before {
+        // What cannot be taken back was said when it was looked at itself.
+        let _said_then = put_rows_back(&connection, settings, earlier)?;
+    }
+    let restored = put_rows_back(&connection, settings, change)?;
+    for row in &restored.rows {
+        if row_where(&connection, &row.table, &row.columns, &row.key)? != row.after {
+            let message = format!("{} could not be put back exactly.", row.name());
+            return Err(ToolError::new("sql.inexact", message).hint("Correct it with sql_modify."));
+        }
+    }
+    if let Some(noted) = &noted
+        && !restored.rows.is_empty()
+    {
+        note(&connection, noted.key, &(noted.outcome)(&restored))?;
+        sql("COMMIT")?;
+    }
+    // What was not committed ends with the connection.
+    Ok(Ok(restored))
+}
+
+/// Puts the rows of a change back, those that were not changed since; none where others would then refer to nothing.
+fn put_rows_back(
+    connection: &Connection,
+    settings: &DatabaseSettings,
+    change: &SqlChange,
+) -> Result<Restored, ToolError> {
+    let sql = |text: &str| connection.execute_batch(text).map_err(|error| said(&error));
+    let loose = loose_ends(connection)?;
+    sql("SAVEPOINT change")?;
     let mut restored = Restored::default();
     let mut open_rows = Vec::new();
     for row in change.rows.iter().rev() {
-        match conflict(&connection, settings, row)? {
+        match conflict(connection, settings, row)? {
             Some(why) => restored.conflicts.push(why),
             None => open_rows.push(row),
         }
     }
     for row in open_rows {
         sql("SAVEPOINT row")?;
-        match put_back(&connection, row) {
+        match put_back(connection, row) {
             Ok(()) => restored.rows.push(row.reversed()),
             Err(error) => {
                 sql("ROLLBACK TO row")?;
@@ -50,27 +80,15 @@ pub(in crate::sql) fn undo(
         }
         sql("RELEASE row")?;
     }
-    if loose_ends(&connection)? > loose {
+    if loose_ends(connection)? > loose {
         let names: Vec<_> = restored.rows.iter().map(RowChange::name).collect();
         let why = format!("{}: other rows refer to what would go, or to what is gone", names.join(", "));
         restored.conflicts.push(why);
         restored.rows.clear();
-        // The transaction ends with the connection.
-        return Ok(Ok(restored));
+        sql("ROLLBACK TO change")?;
     }
-    for row in &restored.rows {
-        if row_where(&connection, &row.table, &row.columns, &row.key)? != row.after {
-            let message = format!("{} could not be put back exactly.", row.name());
-            return Err(ToolError::new("sql.inexact", message).hint("Correct it with sql_modify."));
-        }
-    }
-    if let Some(noted) = &noted {
-        if !restored.rows.is_empty() {
-            note(&connection, noted.key, &(noted.outcome)(&restored))?;
-        }
-        sql("COMMIT")?;
-    }
-    Ok(Ok(restored))
+    sql("RELEASE change")?;
+    Ok(restored)
 }
 
 /// Rows that refer to rows that are not there.
