@@ -42,6 +42,7 @@ fn tool(name: &str, description: &str, parameters: &Value) -> ToolDefinition {
 fn request(said: &str) -> ModelRequest {
     let mut request = ModelRequest::new("auto", vec![Message::text(Role::User, said)]);
     request.max_output_tokens = Some(64);
+    request.sampling.temperature = Some(0.0);
     let text =
         |name: &str| json!({"type": "object", "required": [name], "properties": {name: {"type": "string"}}});
     request.tools = vec![

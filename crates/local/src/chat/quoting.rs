@@ -21,14 +21,25 @@ impl Quoting<'_> {
         let mut first = [false; 256];
         next.iter().filter_map(|next| next.first()).for_each(|byte| first[usize::from(*byte)] = true);
         first[usize::from(b'"')] |= ends;
+        // Of the tokens that a quotation can go on with only the longest: from a shorter one the model strays elsewhere.
+        let mut longest = vec![(0, 0); next.len()];
         for (score, id) in scores.iter_mut().zip(0_u32..) {
             let bytes = tokenizer.token_bytes(id);
-            let Some(byte) = bytes.first() else { continue };
-            if first[usize::from(*byte)]
-                && ((ends && *byte == b'"') || next.iter().any(|next| next.starts_with(bytes)))
-            {
+            let Some(byte) = bytes.first().filter(|byte| first[usize::from(**byte)]) else { continue };
+            if ends && *byte == b'"' {
                 *score += self.bonus;
             }
+            for (next, longest) in next.iter().zip(&mut longest) {
+                if bytes.len() > longest.0 && next.starts_with(bytes) {
+                    *longest = (bytes.len(), id);
+                }
+            }
+        }
+        longest.retain(|(length, _)| *length > 0);
+        longest.sort_unstable();
+        longest.dedup();
+        for (_, id) in longest {
+            scores[id as usize] += self.bonus;
         }
     }
 
