@@ -23,4 +23,5 @@ mod scenarios;
 mod server;
 mod stopping;
 mod support;
+mod tls;
 mod usage;
