@@ -3,6 +3,7 @@
 import json
 import os
 import socket
+import ssl
 import subprocess
 import time
 import urllib.request
@@ -24,11 +25,12 @@ def free_port():
 class Server:
     """A running Nunchi: its address, a key, and its command line."""
 
-    def __init__(self, home, env, *flags):
+    def __init__(self, home, env, *flags, authority=None):
         self.home, self.env = home, env
-        self.base = f"http://127.0.0.1:{free_port()}"
+        listen = f"127.0.0.1:{free_port()}"
+        self.base = f"{'https' if authority else 'http'}://{listen}"
+        self.trust = ssl.create_default_context(cafile=authority) if authority else None
         self.log = open(home / "server.log", "wb")
-        listen = self.base.removeprefix("http://")
         self.process = subprocess.Popen(
             [NUNCHI, "up", "--home", str(home), "--listen", listen, *flags], env=env, stdout=self.log, stderr=self.log
         )
@@ -41,7 +43,7 @@ class Server:
             if self.process.poll() is not None:
                 break
             try:
-                with urllib.request.urlopen(self.base + "/readyz", timeout=1):
+                with urllib.request.urlopen(self.base + "/readyz", timeout=1, context=self.trust):
                     return
             except OSError:
                 time.sleep(0.05)

@@ -12,12 +12,13 @@ enum Sign {
 }
 
 /// Debian packages, each with what shows that it is there, however it came.
-const DEBIAN: [(&str, Sign); 10] = [
+const DEBIAN: [(&str, Sign); 11] = [
     ("chromium", Sign::Program("chromium")),
     ("fonts-noto-cjk", Sign::Folder("/usr/share/fonts/opentype/noto")),
     ("nginx-light", Sign::Program("nginx")),
     ("nodejs", Sign::Program("node")),
     ("npm", Sign::Program("npm")),
+    ("openssl", Sign::Program("openssl")),
     ("postgresql", Sign::Folder("/usr/lib/postgresql")),
     ("prometheus", Sign::Program("promtool")),
     ("python3-venv", Sign::PythonModule("ensurepip")),

@@ -80,8 +80,7 @@ async fn try_answer<D: Inbound>(
     id: RequestId,
     lang: Lang,
 ) -> Result<Response, Failure> {
-    let headers = request.headers().clone();
-    let (asked, echo, context) = admit::<D>(state, request, id, lang).await?;
+    let (asked, echo, context, headers) = admit::<D>(state, request, id, lang).await?;
     if let Some(services) = state.parts.agents.as_ref().filter(|_| agents::is_agent(&asked.model)) {
         return by_agent::<D>(state, services, &headers, (asked, echo, context), lang).await;
     }
@@ -90,6 +89,8 @@ async fn try_answer<D: Inbound>(
         Err(now) => now,
     };
     let stream = asked.stream;
+    // They are slices of the connection's read buffer, which would stay as long as they do.
+    drop(headers);
     let reply =
         state.parts.model.call(asked, context).await.map_err(|error| Failure::of_model(&error, lang))?;
     let created = state.parts.clock.now().as_second();
@@ -118,13 +119,13 @@ async fn by_agent<D: Inbound>(
     Ok(response)
 }
 
-/// Everything before the call: key, headers, body, in this order, so that strangers cannot make us read.
+/// Everything before the call: key, headers, body, in this order, so that strangers cannot make us read. Gives the headers back.
 pub(crate) async fn admit<D: Inbound>(
     state: &ApiState,
     request: Request,
     id: RequestId,
     lang: Lang,
-) -> Result<(ModelRequest, D::Echo, CallContext), Failure> {
+) -> Result<(ModelRequest, D::Echo, CallContext, HeaderMap), Failure> {
     let (parts, body) = request.into_parts();
     let principal = door::principal(state, &parts.headers, lang)?;
     let fail = |problem| Failure::of_problem(&problem, lang);
@@ -132,7 +133,7 @@ pub(crate) async fn admit<D: Inbound>(
     let settings = &state.parts.settings;
     let body = body::read(&parts.headers, body, settings.max_body_bytes, settings.body_patience).await;
     let (asked, echo) = D::translate(state, &parts.headers, body.map_err(fail)?).map_err(fail)?;
-    Ok((asked, echo, context))
+    Ok((asked, echo, context, parts.headers))
 }
 
 fn streamed<D: Inbound>(state: &ApiState, head: Head, echo: D::Echo, reply: Reply) -> Response {

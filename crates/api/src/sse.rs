@@ -12,8 +12,8 @@ use tokio::time::{Instant, Sleep};
 
 /// What is ready at once is sent at once, up to about this many bytes.
 const COALESCE: usize = 16 << 10;
-/// Room taken when the buffer is used up.
-const ROOM: usize = 4 << 10;
+/// Room taken when the buffer is used up: a few events, as many streams wait long between two.
+const ROOM: usize = 1 << 10;
 
 /// Writes the pieces of a reply in one dialect.
 pub(crate) trait Writer: Send + Unpin + 'static {

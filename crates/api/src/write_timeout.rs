@@ -24,6 +24,11 @@ impl<IO> WriteTimeout<IO> {
         Self { io, patience, timer: None }
     }
 
+    /// The connection itself.
+    pub const fn get_ref(&self) -> &IO {
+        &self.io
+    }
+
     /// Passes a write's outcome on, or ends the wait.
     fn judge<T>(&mut self, cx: &mut Context<'_>, outcome: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if outcome.is_ready() {

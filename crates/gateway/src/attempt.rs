@@ -147,7 +147,8 @@ impl Pursuit {
         let flight = Arc::clone(&self.flight);
         let _landing = Landing(Arc::clone(&flight));
         let begun = tokio::select! {
-            begun = self.begin() => Some(begun),
+            // In a block of its own, which is given back once the answer begins.
+            begun = Box::pin(self.begin()) => Some(begun),
             () = flight.abandoned() => None,
         };
         match begun {

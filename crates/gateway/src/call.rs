@@ -309,7 +309,7 @@ impl Gateway {
             }),
             Err(error) => tracing::error!(%error, call = %record.id, "the ledger cannot be written"),
         }
-        crate::meter::count(&record);
+        self.counters.count(&record);
         self.feed.emit(Event::CallFinished(Arc::new(record)));
     }
 

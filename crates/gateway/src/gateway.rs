@@ -3,6 +3,7 @@
 use crate::batch::Desk;
 use crate::breaker::{Breakers, CandidateHealth};
 use crate::cache::AnswerCache;
+use crate::call_counters::CallCounters;
 use crate::compression::{CompressionSessions, Originals, ShortTexts};
 use crate::feed::Feed;
 use crate::feedback::Recent;
@@ -39,6 +40,7 @@ pub struct Gateway {
     pub(crate) recent: Recent,
     pub(crate) learned: LearnedRoute,
     pub(crate) quotas: Quotas,
+    pub(crate) counters: CallCounters,
     pub(crate) desk: Option<Arc<Desk>>,
     pub(crate) me: Weak<Gateway>,
     keys: KeyRing,
@@ -73,6 +75,7 @@ impl Gateway {
             recent: Recent::default(),
             learned: LearnedRoute::new(),
             quotas: Quotas::default(),
+            counters: CallCounters::default(),
             prompt_cache: PromptCache::new(Arc::clone(&parts.clock)),
             desk: Desk::new(&parts, &settings),
             me: Weak::clone(me),

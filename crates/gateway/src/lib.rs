@@ -6,6 +6,7 @@ mod breaker;
 mod cache;
 mod calibration;
 mod call;
+mod call_counters;
 mod cascade;
 mod compression;
 mod conversation;

@@ -97,9 +97,10 @@ impl Pursuit {
         self.flight.begin(Ok(std::mem::take(&mut begun.info)));
         loop {
             let (reading, ending) = self.hear(begun).await;
-            match self.another_round(&reading, &ending).await {
+            // In blocks of their own: a call spends its life in `hear`, and few have another round.
+            match Box::pin(self.another_round(&reading, &ending)).await {
                 Ok(Some(next)) => begun = next,
-                Ok(None) => return self.end(reading, ending, notes).await,
+                Ok(None) => return Box::pin(self.end(reading, ending, notes)).await,
                 Err(error) => {
                     self.gateway.refuse(&self.ask, &error).await;
                     self.land();
@@ -160,7 +161,10 @@ impl Pursuit {
         {
             self.flight.push(frame);
         }
-        let mut record = self.booked(open, &reading, &ending, &self.flight.frames());
+        // Frames are copied only where they must be counted.
+        let reported = reading.usage.is_some() && matches!(ending, Ending::Whole);
+        let frames = if reported { Vec::new() } else { self.flight.frames() };
+        let mut record = self.booked(open, &reading, &ending, &frames);
         record.notes = notes;
         let summary = Arc::new(self.rounds.summary(&record));
         let usage = record.usage;
@@ -404,26 +408,4 @@ fn count_event(event: &ReplyEvent) -> u64 {
         ReplyEvent::ToolCall { name, .. } => tokens::count_text(name) + 4,
         _ => 0,
     }
-}
-
-/// Counts a booked row in the metrics. Labels are bounded: no model names, which callers choose.
-pub(crate) fn count(record: &CallRecord) {
-    let labels = [
-        ("provider", record.provider.clone()),
-        ("outcome", format!("{:?}", record.outcome).to_lowercase()),
-        ("cache", record.cache.as_str().to_owned()),
-        ("tier", record.tier.map_or("-", nunchi_core::Tier::as_str).to_owned()),
-    ];
-    metrics::counter!("nunchi_calls_total", &labels).increment(1);
-    let cost = u64::try_from(record.cost.0).unwrap_or(0);
-    metrics::counter!("nunchi_cost_nano_usd_total", "provider" => record.provider.clone()).increment(cost);
-    let tokens = |kind: &'static str, amount: u64| {
-        metrics::counter!("nunchi_tokens_total", "kind" => kind).increment(amount);
-    };
-    tokens("input", record.usage.input);
-    tokens("cache_read", record.usage.cache_read);
-    tokens("output", record.usage.completion_tokens());
-    #[expect(clippy::cast_precision_loss, reason = "microseconds of a call fit a double")]
-    let seconds = record.latency_us as f64 / 1e6;
-    metrics::histogram!("nunchi_call_duration_seconds", "cache" => record.cache.as_str()).record(seconds);
 }

@@ -1,11 +1,14 @@
 //! Talks to the HTTP surface: over a socket where a server owns the home folder, else to the same router in this process.
 
 use crate::failure::Failure;
+use crate::home::ServerNote;
+use crate::tls::pinned_client;
 use axum::Router;
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use http::{Method, Request, StatusCode, header};
 use http_body_util::{BodyExt, Full};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client as Pool;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
@@ -23,7 +26,7 @@ type Body = axum::body::Body;
 pub(crate) type Pieces = Pin<Box<dyn Stream<Item = Result<Bytes, Failure>> + Send>>;
 
 enum Door {
-    Remote { pool: Box<Pool<HttpConnector, Full<Bytes>>>, base: String },
+    Remote { pool: Box<Pool<HttpsConnector<HttpConnector>, Full<Bytes>>>, base: String },
     Here(Router),
 }
 
@@ -36,9 +39,13 @@ pub(crate) struct Client {
 
 impl Client {
     /// A client of a running server.
-    pub(crate) fn remote(base: String, key: Zeroizing<String>, lang: Lang) -> Self {
-        let pool = Box::new(Pool::builder(TokioExecutor::new()).build_http());
-        Self { door: Door::Remote { pool, base }, key, lang }
+    pub(crate) fn remote(server: &ServerNote, key: Zeroizing<String>, lang: Lang) -> Result<Self, Failure> {
+        // A server without TLS has no certificate, and its address says so.
+        let tls = server.tls()?.map_or_else(|| pinned_client(Vec::new()), Ok)?;
+        let connector =
+            HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().build();
+        let pool = Box::new(Pool::builder(TokioExecutor::new()).build(connector));
+        Ok(Self { door: Door::Remote { pool, base: server.base() }, key, lang })
     }
 
     /// A client of a router in this process.

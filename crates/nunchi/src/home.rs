@@ -1,6 +1,9 @@
 //! The home folder: where it is, who owns it, how a running server is found.
 
 use crate::failure::Failure;
+use crate::tls::pinned_client;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::{Deserialize, Serialize};
 use std::io::Write;
 use std::net::SocketAddr;
@@ -16,6 +19,23 @@ pub(crate) struct Home(PathBuf);
 pub(crate) struct ServerNote {
     pub(crate) address: SocketAddr,
     pub(crate) pid: u32,
+    /// Its certificate (DER, base64), if it speaks TLS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    certificate: Option<String>,
+}
+
+impl ServerNote {
+    /// `http://` or `https://` with the address.
+    pub(crate) fn base(&self) -> String {
+        format!("{}://{}", if self.certificate.is_some() { "https" } else { "http" }, self.address)
+    }
+
+    /// What a client must use to trust the server; `None` when it speaks without TLS.
+    pub(crate) fn tls(&self) -> Result<Option<rustls::ClientConfig>, Failure> {
+        let decoded = self.certificate.as_ref().map(|text| BASE64.decode(text)).transpose();
+        let certificate = decoded.map_err(|error| Failure::system("server.json", error))?;
+        certificate.map(pinned_client).transpose()
+    }
 }
 
 impl Home {
@@ -67,8 +87,9 @@ impl Home {
     }
 
     /// Leaves a note where the server is.
-    pub(crate) fn note_server(&self, address: SocketAddr) -> Result<(), Failure> {
-        let note = ServerNote { address, pid: std::process::id() };
+    pub(crate) fn note_server(&self, address: SocketAddr, certificate: Option<&[u8]>) -> Result<(), Failure> {
+        let certificate = certificate.map(|der| BASE64.encode(der));
+        let note = ServerNote { address, pid: std::process::id(), certificate };
         let text = serde_json::to_string(&note).map_err(|error| Failure::system("server.json", error))?;
         self.write_secret("server.json", &text)
     }

@@ -1,5 +1,6 @@
 //! `nunchi`: the command line, the configuration, the wiring. It decides nothing; the rules are elsewhere.
 
+mod accept;
 mod agents;
 mod cli;
 mod client;
@@ -9,6 +10,7 @@ mod crew;
 mod discovery;
 mod failure;
 mod home;
+mod local_currency;
 mod local_models;
 mod logging;
 mod mcp;
@@ -21,6 +23,7 @@ mod runtime;
 mod serve;
 mod skill_shelf;
 mod storage;
+mod tls;
 mod toolbox;
 mod weights;
 mod wiring;
@@ -116,8 +119,8 @@ async fn run(cli: Cli, home: Home, config: Config, lang: Lang) -> Result<(), Fai
 async fn at_the_desk(cli: Cli, home: Home, config: Config, lang: Lang) -> Result<(), Failure> {
     let json = cli.global.json;
     let _lock = match owner::find(&home).await? {
-        Owner::Server(address, key) => {
-            let client = Client::remote(format!("http://{address}"), key, lang);
+        Owner::Server(server, key) => {
+            let client = Client::remote(&server, key, lang)?;
             return command(&Desk { home, config, client, lang, json }, &cli.command).await;
         }
         Owner::Me(lock) => lock,
@@ -153,9 +156,9 @@ fn calls_models(command: &Command) -> bool {
 async fn serve_mcp(home: &Home, config: &Config, lang: Lang) -> Result<(), Failure> {
     let (input, output) = (tokio::io::stdin(), tokio::io::stdout());
     let _lock = match owner::find(home).await? {
-        Owner::Server(address, key) => {
-            let key = McpSecret::new(key.as_str());
-            return Ok(bridge_stdio(&format!("http://{address}/mcp"), &key, input, output).await?);
+        Owner::Server(server, key) => {
+            let (url, key) = (format!("{}/mcp", server.base()), McpSecret::new(key.as_str()));
+            return Ok(bridge_stdio((&url, server.tls()?), &key, input, output).await?);
         }
         Owner::Me(lock) => lock,
     };

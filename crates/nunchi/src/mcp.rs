@@ -96,7 +96,7 @@ pub(crate) fn mcp_router(
             principal.role == AccessRole::Admin || named.iter().any(|name| **name == *principal.name);
         allowed.then_some(principal)
     });
-    let own_machine = config.listen.ip().is_loopback();
+    let own_machine = config.listening.address.ip().is_loopback();
     let hosts = match serving.hosts.as_slice() {
         [] if own_machine => LOOPBACK.map(str::to_owned).to_vec(),
         named => named.to_vec(),

@@ -1,10 +1,9 @@
 //! Who owns the home folder: a running server, or this command for as long as it runs.
 
 use crate::failure::Failure;
-use crate::home::Home;
+use crate::home::{Home, ServerNote};
 use crate::storage::HomeLock;
 use nunchi_core::StorageError;
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
 use zeroize::Zeroizing;
@@ -17,8 +16,8 @@ const PACE: Duration = Duration::from_millis(20);
 
 /// Who owns the folder.
 pub(crate) enum Owner {
-    /// A server; its address and the administration's key.
-    Server(SocketAddr, Zeroizing<String>),
+    /// A server: where it is, and the administration's key.
+    Server(ServerNote, Zeroizing<String>),
     /// This process.
     Me(HomeLock),
 }
@@ -36,7 +35,7 @@ pub(crate) async fn find(home: &Home) -> Result<Owner, Failure> {
         if let Some((note, key)) = home.server().zip(home.admin_key())
             && TcpStream::connect(note.address).await.is_ok()
         {
-            return Ok(Owner::Server(note.address, key));
+            return Ok(Owner::Server(note, key));
         }
         if began.elapsed() >= PATIENCE {
             return Err(locked.into());

@@ -1,27 +1,21 @@
 //! `up`: the server, from its lock to its last stream.
 
+use crate::accept::accept;
 use crate::agents::tell_time;
 use crate::cli::Up;
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::home::Home;
-use crate::runtime::Signals;
+use crate::runtime::{Hangup, Signals};
 use crate::storage::HomeLock;
+use crate::tls::ServedTls;
 use crate::wiring::{Service, price_refresh};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
-use hyper_util::service::TowerToHyperService;
-use nunchi_api::WriteTimeout;
 use nunchi_core::{Lang, Spawn, TaskName};
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use zeroize::Zeroizing;
-
-/// A reader that takes nothing for so long is given up.
-const WRITE_PATIENCE: Duration = Duration::from_secs(60);
 
 /// What a call needs at most to be settled once nobody listens any more.
 const SETTLE_PATIENCE: Duration = Duration::from_secs(5);
@@ -32,12 +26,15 @@ pub(crate) async fn up(home: &Home, config: &Config, flags: &Up, told: (Lang, bo
     crate::logging::start(config);
     let mut signals = Signals::listen().map_err(|error| Failure::system("signals", error))?;
     let _lock = HomeLock::acquire(home.path())?;
+    let tls = config.listening.tls.as_ref().map(|files| ServedTls::start(&files.within(home.path())));
+    let tls = tls.transpose()?.map(Arc::new);
     let listener = listen(config).await?;
     let address = listener.local_addr().map_err(|error| Failure::system("the address", error))?;
     let service = Service::build(home, config, lang).await?;
     service.gateway.start_desk().await?;
-    home.note_server(address)?;
-    greet(service.first_key().await?, address, lang, json)?;
+    home.note_server(address, tls.as_ref().map(|tls| tls.certificate()).as_deref())?;
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    greet(service.first_key().await?, &format!("{scheme}://{address}"), lang, json)?;
     if let Some(local) = &service.local {
         local.fetch_in_background(&service.tasks, flags.offline, lang);
     }
@@ -54,7 +51,13 @@ pub(crate) async fn up(home: &Home, config: &Config, flags: &Up, told: (Lang, bo
         service.tasks.spawn(TaskName::PriceRefresh, Box::pin(refresh.run(service.gateway.clone())));
     }
     service.tasks.spawn(TaskName::MetricsUpkeep, Box::pin(crate::metrics::upkeep()));
-    let open = accept(&service, listener, &mut signals).await;
+    if let Some(tls) = &tls {
+        let renewal = Arc::clone(tls)
+            .renew(home.clone(), Hangup::listen().map_err(|error| Failure::system("signals", error))?);
+        service.tasks.spawn(TaskName::CertificateRenewal, Box::pin(renewal));
+    }
+    let acceptor = tls.as_ref().map(|tls| tls.acceptor());
+    let open = accept(&service, listener, acceptor, &mut signals).await;
     let patience = wind_down(&service, open, config.shutdown, &mut signals).await;
     home.forget_server();
     close(service, patience).await;
@@ -63,8 +66,8 @@ pub(crate) async fn up(home: &Home, config: &Config, flags: &Up, told: (Lang, bo
 }
 
 async fn listen(config: &Config) -> Result<TcpListener, Failure> {
-    TcpListener::bind(config.listen).await.map_err(|error| {
-        let address = config.listen;
+    TcpListener::bind(config.listening.address).await.map_err(|error| {
+        let address = config.listening.address;
         if error.kind() == std::io::ErrorKind::AddrInUse {
             return Failure::plain(
                 "server.port_taken",
@@ -85,13 +88,7 @@ async fn listen(config: &Config) -> Result<TcpListener, Failure> {
 }
 
 /// What the owner sees first: where the console is, the key if it is new, a line to try.
-fn greet(
-    new_key: Option<Zeroizing<String>>,
-    address: SocketAddr,
-    lang: Lang,
-    json: bool,
-) -> Result<(), Failure> {
-    let base = format!("http://{address}");
+fn greet(new_key: Option<Zeroizing<String>>, base: &str, lang: Lang, json: bool) -> Result<(), Failure> {
     let key = new_key.as_ref().map(|key| key.as_str());
     if json {
         // One line, so that a script need not wait for more.
@@ -115,42 +112,6 @@ fn greet(
         "  curl {base}/v1/chat/completions -H \"Authorization: Bearer {key}\" -H 'Content-Type: application/json' \\\n    -d '{{\"model\": \"auto\", \"messages\": [{{\"role\": \"user\", \"content\": \"What is 2+2?\"}}]}}'"
     ));
     crate::commands::print_line(&text)
-}
-
-/// Accepts connections until a signal comes; the port is free again when this returns.
-async fn accept(service: &Service, listener: TcpListener, signals: &mut Signals) -> GracefulShutdown {
-    let open = GracefulShutdown::new();
-    let mut builder = Builder::new(TokioExecutor::new());
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(Duration::from_secs(30))
-        .pipeline_flush(true);
-    loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            () = signals.next() => return open,
-        };
-        let stream = match accepted {
-            Ok((stream, _)) => stream,
-            Err(error) => {
-                // Out of file descriptors, mostly: others must end first.
-                tracing::warn!(%error, "cannot accept a connection");
-                tokio::time::sleep(Duration::from_millis(50)).await;
-                continue;
-            }
-        };
-        let _slower = stream.set_nodelay(true);
-        let handler = TowerToHyperService::new(service.router.clone());
-        let io = TokioIo::new(WriteTimeout::new(stream, WRITE_PATIENCE));
-        let watched = open.watch(builder.serve_connection_with_upgrades(io, handler).into_owned());
-        let connection = async move {
-            if let Err(error) = watched.await {
-                tracing::debug!(error = %error, "a connection broke off");
-            }
-        };
-        service.tasks.spawn(TaskName::HttpServer, Box::pin(connection));
-    }
 }
 
 /// Lets streams end, unless that takes too long or a second signal comes; tells how long calls may then take to settle.

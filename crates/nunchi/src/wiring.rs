@@ -357,7 +357,7 @@ fn surface(parts: &Built<'_>, config: &Config, outside: &Outside) -> Router {
         clock: Arc::clone(&outside.clock),
         ids: Arc::clone(&outside.ids),
         time_zone: config.time_zone.clone(),
-        currency: config.currency.clone(),
+        currency: config.rate.currency.clone(),
         lang: outside.lang,
         stopping: Arc::clone(&outside.stopping),
     };

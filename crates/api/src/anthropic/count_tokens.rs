@@ -15,7 +15,7 @@ pub(crate) async fn count_tokens(State(state): State<ApiState>, request: Request
     let id = request_id(&request);
     let lang = state.lang(request.headers());
     let asked = match admit::<Messages>(&state, request, id, lang).await {
-        Ok((asked, (), _)) => asked,
+        Ok((asked, (), ..)) => asked,
         Err(failure) => return failure.response(Shape::Anthropic, Some(id)),
     };
     // Tokenising a long prompt takes milliseconds, the first use of a vocabulary more.

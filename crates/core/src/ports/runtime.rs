@@ -62,6 +62,8 @@ pub enum TaskName {
     WeightFetch,
     /// Writes when keys were last used; safe to cancel.
     KeyUse,
+    /// Takes a changed certificate of the server up; safe to cancel.
+    CertificateRenewal,
     /// Folds what was measured into the metrics' buckets; safe to cancel.
     MetricsUpkeep,
     /// Collects calls that can wait; safe to cancel, the next start goes on.
@@ -96,6 +98,7 @@ impl TaskName {
             Self::ModelDiscovery => "model_discovery",
             Self::WeightFetch => "weight_fetch",
             Self::KeyUse => "key_use",
+            Self::CertificateRenewal => "certificate_renewal",
             Self::MetricsUpkeep => "metrics_upkeep",
             Self::BatchDesk => "batch_desk",
             Self::ProviderBatch => "provider_batch",

@@ -1,12 +1,13 @@
 //! `ask`: one question, the answer streamed.
 
-use super::{Desk, print_json};
+use super::Desk;
 use crate::cli::Ask;
-use crate::client::Pieces;
+use crate::client::{Pieces, collect};
 use crate::failure::Failure;
 use crate::render::printable;
 use futures_util::StreamExt;
 use http::Method;
+use nunchi_core::NanoUsd;
 use serde_json::{Value, json};
 use std::io::{IsTerminal, Read, Write};
 
@@ -23,6 +24,12 @@ pub(crate) struct Answer {
     pub(crate) reason: Option<String>,
     pub(crate) prompt_tokens: u64,
     pub(crate) completion_tokens: u64,
+    /// What it cost; known where the answer came whole.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) cost: Option<NanoUsd>,
+    /// What the cache saved.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) saved: Option<NanoUsd>,
 }
 
 /// Asks once.
@@ -43,11 +50,11 @@ pub(crate) async fn ask(desk: &Desk, flags: &Ask) -> Result<(), Failure> {
     if let Some(cap) = flags.max_tokens {
         body["max_tokens"] = json!(cap);
     }
-    let quiet = desk.json;
-    let answer = say(desk, &body, &headers, |piece| if quiet { Ok(()) } else { out(piece) }).await?;
     if desk.json {
-        return print_json(&answer);
+        let answer = whole(desk, body, &headers).await?;
+        return desk.show_money(&answer, &["cost", "saved"], String::new);
     }
+    let answer = say(desk, &body, &headers, out).await?;
     out("\n")?;
     if std::io::stderr().is_terminal() {
         eprintln!("\x1b[2m{}\x1b[0m", footnote(&answer));
@@ -70,14 +77,7 @@ pub(crate) async fn say(
     mut piece: impl FnMut(&str) -> Result<(), Failure>,
 ) -> Result<Answer, Failure> {
     let (head, pieces) = desk.client.send(Method::POST, "/v1/chat/completions", body, headers).await?;
-    let text_of = |name: &str| head.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
-    let mut answer = Answer {
-        model: text_of("x-nunchi-model").unwrap_or_default(),
-        tier: text_of("x-nunchi-tier"),
-        cache: text_of("x-nunchi-cache"),
-        reason: text_of("x-nunchi-reason"),
-        ..Answer::default()
-    };
+    let mut answer = begun(&head);
     let mut lines = Lines::new(pieces);
     while let Some(line) = lines.next().await? {
         let Some(data) = line.strip_prefix("data: ").filter(|data| *data != "[DONE]") else { continue };
@@ -92,13 +92,47 @@ pub(crate) async fn say(
             answer.text.push_str(text);
             piece(text)?;
         }
-        if let Some(usage) = chunk["usage"].as_object() {
-            let count = |name: &str| usage.get(name).and_then(Value::as_u64).unwrap_or(0);
-            (answer.prompt_tokens, answer.completion_tokens) =
-                (count("prompt_tokens"), count("completion_tokens"));
-        }
+        answer.count(&chunk);
     }
     Ok(answer)
+}
+
+/// Asks for the answer in one piece: then its head tells what it cost.
+async fn whole(desk: &Desk, mut body: Value, headers: &[(&'static str, String)]) -> Result<Answer, Failure> {
+    if let Some(body) = body.as_object_mut() {
+        body.remove("stream");
+        body.remove("stream_options");
+    }
+    let (head, pieces) = desk.client.send(Method::POST, "/v1/chat/completions", &body, headers).await?;
+    let mut answer = begun(&head);
+    let reply: Value = serde_json::from_slice(&collect(pieces).await?)
+        .map_err(|error| Failure::system("the answer", error))?;
+    answer.text = reply["choices"][0]["message"]["content"].as_str().unwrap_or_default().to_owned();
+    answer.count(&reply);
+    let amount = |name: &str| head.get(name)?.to_str().ok()?.parse().ok();
+    (answer.cost, answer.saved) = (amount("x-nunchi-cost-usd"), amount("x-nunchi-saved-usd"));
+    Ok(answer)
+}
+
+/// What the head of an answer tells.
+fn begun(head: &http::HeaderMap) -> Answer {
+    let text_of = |name: &str| head.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    Answer {
+        model: text_of("x-nunchi-model").unwrap_or_default(),
+        tier: text_of("x-nunchi-tier"),
+        cache: text_of("x-nunchi-cache"),
+        reason: text_of("x-nunchi-reason"),
+        ..Answer::default()
+    }
+}
+
+impl Answer {
+    /// Takes the counts of a body or of an event, if it has any.
+    fn count(&mut self, said: &Value) {
+        let Some(usage) = said["usage"].as_object() else { return };
+        let count = |name: &str| usage.get(name).and_then(Value::as_u64).unwrap_or(0);
+        (self.prompt_tokens, self.completion_tokens) = (count("prompt_tokens"), count("completion_tokens"));
+    }
 }
 
 /// Writes a piece at once.

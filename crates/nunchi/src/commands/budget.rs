@@ -23,7 +23,7 @@ pub(crate) async fn budget(desk: &Desk, command: &BudgetCommand) -> Result<(), F
     match command {
         BudgetCommand::List => {
             let all: Vec<Standing> = desk.client.get("/api/budgets").await?;
-            desk.show(&all, || list(desk, &all))
+            desk.show_money(&all, &["limit", "spent", "held"], || list(desk, &all))
         }
         BudgetCommand::Set { name, limit, window, scope, at } => {
             let scope = read_scope(scope, desk).await?;

@@ -53,7 +53,7 @@ async fn cost(desk: &Desk, session: &str) -> Result<(), Failure> {
     let answer: Spent = desk.client.get(&format!("/api/stats?by=all&session={session}")).await?;
     let Total { calls, cost, usage, .. } = answer.total;
     let (money, tokens) = (usd(cost), grouped(usage.total_tokens()));
-    let own = local(cost, &desk.config.currency);
+    let own = local(cost, &desk.config.rate.currency);
     print_line(&desk.lang.pick(
         format!("{calls} calls, {tokens} tokens, {money} ({own})"),
         format!("호출 {calls}개, {tokens} 토큰, {money} ({own})"),

@@ -2,6 +2,7 @@
 
 use super::{Desk, print_json, print_line};
 use crate::failure::Failure;
+use crate::tls::{read_certificate, valid_until};
 use crate::weights;
 use nunchi_core::Explain;
 use serde::Serialize;
@@ -14,6 +15,9 @@ const SCARCE: u64 = 64 << 20;
 
 /// So little that it is worth telling.
 const LITTLE: u64 = 1 << 30;
+
+/// Days before its end from which a certificate is worth a word.
+const SOON: i64 = 14;
 
 /// How a check went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -47,6 +51,7 @@ impl Check {
 /// Runs all checks; fails when one of them does.
 pub(crate) async fn doctor(desk: &Desk) -> Result<(), Failure> {
     let mut checks = vec![server(desk), home(desk), clock(desk)];
+    checks.extend(tls(desk));
     checks.extend(ledger(desk).await);
     checks.extend(disk(desk));
     checks.extend(weight_checks(desk).await?);
@@ -94,26 +99,64 @@ fn line(check: &Check) -> String {
 fn server(desk: &Desk) -> Check {
     let what = desk.lang.pick("server", "서버");
     if desk.client.is_remote() {
-        let address = desk.home.server().map(|note| note.address.to_string()).unwrap_or_default();
+        let address = desk.home.server().map(|note| note.base()).unwrap_or_default();
         return Check::new(
             what,
             Verdict::Ok,
             desk.lang.pick(format!("runs at {address}"), format!("{address}에서 실행 중")),
         );
     }
-    match std::net::TcpListener::bind(desk.config.listen) {
+    match std::net::TcpListener::bind(desk.config.listening.address) {
         Ok(_) => Check::new(
             what,
             Verdict::Ok,
             desk.lang.pick("not running; its port is free", "꺼져 있고 포트는 비어 있습니다"),
         ),
-        Err(error) => {
-            Check::new(what, Verdict::Warn, format!("{}: {error}", desk.config.listen)).hint(desk.lang.pick(
+        Err(error) => Check::new(what, Verdict::Warn, format!("{}: {error}", desk.config.listening.address))
+            .hint(desk.lang.pick(
                 "Another program listens there; choose another with --listen.",
                 "다른 프로그램이 쓰고 있습니다. --listen으로 바꾸세요.",
-            ))
-        }
+            )),
     }
+}
+
+/// Whether what others send can be read on the way, and until when the certificate is good.
+fn tls(desk: &Desk) -> Option<Check> {
+    const WHAT: &str = "TLS";
+    let lang = desk.lang;
+    let Some(files) = &desk.config.listening.tls else {
+        let detail = lang.pick(
+            "others are served without it, as [server] plain allows",
+            "[server] plain 설정에 따라 TLS 없이 외부에 제공합니다",
+        );
+        return (!desk.config.listening.address.ip().is_loopback())
+            .then(|| Check::new(WHAT, Verdict::Warn, detail));
+    };
+    let certificate = match read_certificate(&files.within(desk.home.path())) {
+        Ok(certificate) => certificate,
+        Err(failure) => {
+            let mut check = Check::new(WHAT, Verdict::Fail, failure.message(lang));
+            check.hint = failure.hint(lang);
+            return Some(check);
+        }
+    };
+    let shown = files.certificate.display();
+    let Some(until) = certificate.cert.first().and_then(|certificate| valid_until(certificate)) else {
+        return Some(Check::new(WHAT, Verdict::Warn, shown.to_string()));
+    };
+    let days = until.duration_since(jiff::Timestamp::now()).as_hours() / 24;
+    let day = until.strftime("%Y-%m-%d");
+    let detail = lang.pick(format!("{shown}: valid until {day} UTC"), format!("{shown}: {day} UTC까지 유효"));
+    let verdict = match days {
+        ..0 => Verdict::Fail,
+        0..SOON => Verdict::Warn,
+        _ => return Some(Check::new(WHAT, Verdict::Ok, detail)),
+    };
+    let hint = lang.pick(
+        "Renew it; the server takes the new files up by itself.",
+        "갱신하세요. 서버가 새 파일을 스스로 읽습니다.",
+    );
+    Some(Check::new(WHAT, verdict, detail).hint(hint))
 }
 
 fn home(desk: &Desk) -> Check {

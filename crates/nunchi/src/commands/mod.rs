@@ -53,6 +53,7 @@ use crate::client::Client;
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::home::Home;
+use crate::local_currency::with_local;
 use crate::render::printable;
 use nunchi_core::Lang;
 use serde::Serialize;
@@ -73,6 +74,20 @@ impl Desk {
     /// Shows a value: as JSON where that is wanted, else as text.
     pub(crate) fn show(&self, value: &impl Serialize, text: impl FnOnce() -> String) -> Result<(), Failure> {
         if self.json { print_json(value) } else { print_line(&text()) }
+    }
+
+    /// The same for a value with amounts in these fields: JSON tells them in the owner's currency as well.
+    pub(crate) fn show_money(
+        &self,
+        value: &impl Serialize,
+        fields: &[&str],
+        text: impl FnOnce() -> String,
+    ) -> Result<(), Failure> {
+        if !self.json {
+            return print_line(&text());
+        }
+        let value = with_local(value, fields, &self.config.rate);
+        print_json(&value.map_err(|error| Failure::system("JSON", error))?)
     }
 }
 

@@ -17,6 +17,10 @@ struct Catalog {
     prices: Vec<ModelPrice>,
 }
 
+/// Fields of a price that are amounts, most of them for a million tokens.
+const RATES: [&str; 8] =
+    ["input", "output", "cache_read", "cache_write_5m", "cache_write_1h", "reasoning", "tool_use", "request"];
+
 /// Runs a prices command.
 pub(crate) async fn prices(desk: &Desk, command: &PricesCommand) -> Result<(), Failure> {
     match command {
@@ -25,7 +29,7 @@ pub(crate) async fn prices(desk: &Desk, command: &PricesCommand) -> Result<(), F
             catalog
                 .prices
                 .retain(|price| provider.as_ref().is_none_or(|provider| price.provider == *provider));
-            desk.show(&catalog, || list(desk, &catalog))
+            desk.show_money(&catalog, &RATES, || list(desk, &catalog))
         }
         PricesCommand::Show { model } => {
             let mut catalog: Catalog = desk.client.get("/api/prices").await?;
@@ -43,7 +47,7 @@ pub(crate) async fn prices(desk: &Desk, command: &PricesCommand) -> Result<(), F
                     "`nunchi prices set PROVIDER/MODEL --input USD --output USD`로 정하세요.",
                 ));
             }
-            desk.show(&catalog.prices, || list(desk, &catalog))
+            desk.show_money(&catalog.prices, &RATES, || list(desk, &catalog))
         }
         PricesCommand::Set { model, input, output, cache_read, cache_write } => {
             let (provider, name) = model.split_once('/').ok_or_else(|| {

@@ -19,6 +19,20 @@ struct Answer {
     total: Total,
 }
 
+/// Fields of the savings that are amounts.
+const SAVINGS: [&str; 10] = [
+    "baseline",
+    "spent",
+    "exact",
+    "semantic",
+    "tier",
+    "overhead",
+    "prompt_cache",
+    "tools",
+    "compression",
+    "batch",
+];
+
 /// Shows totals by group.
 pub(crate) async fn stats(desk: &Desk, flags: &Stats) -> Result<(), Failure> {
     let (since, until) = period(&flags.period, &desk.config.time_zone)?;
@@ -34,10 +48,10 @@ pub(crate) async fn stats(desk: &Desk, flags: &Stats) -> Result<(), Failure> {
     }
     if flags.savings {
         let saved: Savings = desk.client.get(&path).await?;
-        return desk.show(&saved, || savings(desk, &saved));
+        return desk.show_money(&saved, &SAVINGS, || savings(desk, &saved));
     }
     let answer: Answer = desk.client.get(&path).await?;
-    desk.show(&answer, || text(desk, flags, &answer))
+    desk.show_money(&answer, &["cost", "baseline_cost"], || text(desk, flags, &answer))
 }
 
 fn text(desk: &Desk, flags: &Stats, answer: &Answer) -> String {
@@ -83,7 +97,7 @@ fn text(desk: &Desk, flags: &Stats, answer: &Answer) -> String {
             grouped(total.usage.prompt_tokens()),
             grouped(total.usage.completion_tokens()),
             usd(total.cost),
-            local(total.cost, &desk.config.currency),
+            local(total.cost, &desk.config.rate.currency),
             usd(total.baseline_cost - total.cost),
             duration(total.p95_latency_us),
             bar(u64::try_from(share).unwrap_or(0)),
@@ -111,7 +125,7 @@ fn savings(desk: &Desk, saved: &Savings) -> String {
         vec![
             cause.to_owned(),
             usd(money),
-            local(money, &desk.config.currency),
+            local(money, &desk.config.rate.currency),
             format!("{sign}{}.{} %", tenths / 10, tenths % 10),
             bar(share),
         ]

@@ -153,7 +153,7 @@ fn headline(desk: &Desk, pulse: &Pulse) -> String {
     let rate = format!("{}.{}", pulse.per_ten_seconds / 10, pulse.per_ten_seconds % 10);
     let nothing = Total::default();
     let today = pulse.today.as_ref().map_or(&nothing, |(_, total)| total);
-    let (spent, own) = (usd(today.cost), local(today.cost, &desk.config.currency));
+    let (spent, own) = (usd(today.cost), local(today.cost, &desk.config.rate.currency));
     let (calls, hits) = (grouped(today.calls), grouped(today.cache_hits));
     desk.lang.pick(
         format!(" nunchi · {rate} requests/s · today {spent} ({own}), {calls} calls, {hits} from the cache"),

@@ -39,8 +39,23 @@ const fn field(
 }
 
 /// All settings of the plain sections.
-pub(super) const FIELDS: [Field; 110] = [
+pub(super) const FIELDS: [Field; 114] = [
     field("server", "listen", Kind::Text, "127.0.0.1:8484", "Address and port the server listens on."),
+    field(
+        "server",
+        "tls_cert",
+        Kind::Text,
+        "",
+        "PEM file of the certificate (the server's own first); with it only TLS 1.3 is served. Relative to the home folder.",
+    ),
+    field("server", "tls_key", Kind::Text, "", "PEM file of its private key."),
+    field(
+        "server",
+        "plain",
+        Kind::OneOf(&["refused", "allowed"]),
+        "refused",
+        "Whether others than this machine may be served without TLS: in a network that you trust, or behind a proxy that adds it.",
+    ),
     field("server", "body_limit_mb", Kind::Count, "32", "Largest request body, in MB."),
     field("server", "cors_origins", Kind::Texts, "[]", "Web origins that may call from a browser."),
     field(
@@ -336,6 +351,13 @@ pub(super) const FIELDS: [Field; 110] = [
     field("prices", "refresh", Kind::Time, "24h", "Time between two readings of the source."),
     field("currency", "code", Kind::Text, "KRW", "Local currency shown beside dollars."),
     field("currency", "per_usd", Kind::Decimal, "1390", "Units of it for one dollar."),
+    field(
+        "currency",
+        "as_of",
+        Kind::Text,
+        "",
+        "Day the rate is of, as 2026-11-21; told beside amounts in JSON.",
+    ),
     field(
         "replay",
         "compress",

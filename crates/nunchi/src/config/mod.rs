@@ -9,6 +9,7 @@ mod provider;
 mod reading;
 mod reference;
 mod resolved;
+mod server;
 mod spelling;
 mod tools;
 
@@ -17,4 +18,4 @@ pub(crate) use layers::{ConfigError, Layers};
 pub(crate) use provider::ProviderEntryConfig;
 pub(crate) use reading::{parse_time, shown_settings};
 pub(crate) use reference::reference;
-pub(crate) use resolved::{Config, LocalConfig, LogFormat};
+pub(crate) use resolved::{Config, LocalConfig, LogFormat, Rate};

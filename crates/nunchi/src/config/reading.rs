@@ -107,6 +107,17 @@ impl Layers {
         self.problems.push(ConfigProblem::new(origin, setting, en, ko));
     }
 
+    /// The same with what helps; texts in English and Korean.
+    pub(super) fn wrong_with_hint(
+        &mut self,
+        origin: &Origin,
+        setting: &str,
+        [en, ko]: [String; 2],
+        [hint_en, hint_ko]: [&str; 2],
+    ) {
+        self.problems.push(ConfigProblem::new(origin, setting, en, ko).hint(hint_en, hint_ko));
+    }
+
     /// The value written last, or the default.
     fn value(&self, setting: &str) -> (Value, Origin) {
         self.values.get(setting).cloned().unwrap_or_else(|| {

@@ -5,6 +5,7 @@ use super::layers::{ConfigError, Layers};
 use super::mcp::McpServing;
 use super::provider::ProviderEntryConfig;
 use super::reading::{plain, texts_of};
+use super::server::Listening;
 use super::tools::ToolsConfig;
 use jiff::tz::TimeZone;
 use nunchi_api::Currency;
@@ -16,7 +17,6 @@ use nunchi_gateway::{
 use nunchi_tools::McpServerConfig;
 use regex::Regex;
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 use zeroize::Zeroizing;
@@ -67,10 +67,17 @@ impl std::fmt::Debug for RedisUrl {
     }
 }
 
+/// The owner's currency and the day its rate is of, where he says so.
+#[derive(Clone, Debug)]
+pub(crate) struct Rate {
+    pub(crate) currency: Currency,
+    pub(crate) as_of: Option<jiff::civil::Date>,
+}
+
 /// Everything, resolved.
 #[derive(Clone, Debug)]
 pub(crate) struct Config {
-    pub(crate) listen: SocketAddr,
+    pub(crate) listening: Listening,
     pub(crate) body_limit: usize,
     pub(crate) cors_origins: Vec<String>,
     pub(crate) lang: Option<Lang>,
@@ -106,7 +113,7 @@ pub(crate) struct Config {
     pub(crate) between_bytes: Duration,
     pub(crate) price_source: Option<String>,
     pub(crate) price_refresh: Duration,
-    pub(crate) currency: Currency,
+    pub(crate) rate: Rate,
     pub(crate) local: LocalConfig,
     pub(crate) replay: ReplayConfig,
     pub(crate) agent: AgentConfig,
@@ -128,7 +135,7 @@ impl Config {
     ) -> Result<Self, ConfigError> {
         let providers = layers.read_providers(variables);
         let config = Self {
-            listen: layers.address(),
+            listening: layers.listening(),
             body_limit: usize::try_from(layers.count("server.body_limit_mb").clamp(1, 1_024) << 20)
                 .unwrap_or(32 << 20),
             cors_origins: layers.texts("server.cors_origins"),
@@ -166,7 +173,7 @@ impl Config {
             between_bytes: layers.time("timeouts.between_bytes"),
             price_source: layers.optional("prices.source"),
             price_refresh: layers.time("prices.refresh"),
-            currency: layers.currency(),
+            rate: layers.rate(),
             local: layers.local(),
             replay: layers.replay(),
             agent: layers.agent(),
@@ -196,15 +203,6 @@ impl Layers {
     fn aliases(&mut self) -> BTreeMap<String, String> {
         let written = self.map("aliases").into_iter();
         written.filter_map(|(name, model)| Some((name, model.into_iter().next()?))).collect()
-    }
-
-    fn address(&mut self) -> SocketAddr {
-        let text = self.text("server.listen");
-        text.parse().unwrap_or_else(|_| {
-            let origin = self.origin("server.listen");
-            self.wrong(&origin, "server.listen", "it must be ADDRESS:PORT", "주소:포트 형식이어야 합니다");
-            SocketAddr::from(([127, 0, 0, 1], 8484))
-        })
     }
 
     fn time_zone(&mut self) -> TimeZone {
@@ -354,10 +352,20 @@ impl Layers {
         url
     }
 
-    fn currency(&mut self) -> Currency {
+    fn rate(&mut self) -> Rate {
         let per_usd = self.decimal("currency.per_usd");
         let milli_units_per_usd = crate::prices::scaled_decimal(&per_usd, 3).unwrap_or(1_390_000);
-        Currency { code: self.text("currency.code"), milli_units_per_usd }
+        let currency = Currency { code: self.text("currency.code"), milli_units_per_usd };
+        let as_of = self.optional("currency.as_of").and_then(|text| {
+            let day = text.parse().ok();
+            if day.is_none() {
+                let origin = self.origin("currency.as_of");
+                let (en, ko) = ("it must be a day such as 2026-11-21", "2026-11-21 같은 날짜여야 합니다");
+                self.wrong(&origin, "currency.as_of", en, ko);
+            }
+            day
+        });
+        Rate { currency, as_of }
     }
 
     /// The owner's patterns before the built-in ones.

@@ -5,5 +5,5 @@ mod signals;
 mod tasks;
 
 pub(crate) use clock::{SystemClock, UuidIds};
-pub(crate) use signals::Signals;
+pub(crate) use signals::{Hangup, Signals};
 pub(crate) use tasks::Tasks;

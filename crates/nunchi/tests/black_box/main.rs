@@ -24,4 +24,5 @@ mod server;
 mod sessions;
 mod stopping;
 mod support;
+mod tls;
 mod usage;

@@ -1,7 +1,8 @@
 //! Prices: exact to the last digit, from the owner, from other people's files.
 
-use crate::support::Home;
-use serde_json::Value;
+use crate::support::{Home, one_provider};
+use nunchi_testkit::{Dialect, Turn, Upstream};
+use serde_json::{Value, json};
 
 /// An excerpt in the form of the LiteLLM file; its numbers have no exact float.
 const LITELLM: &str = r#"{
@@ -133,4 +134,34 @@ fn a_source_may_be_an_address() {
     write!(socket, "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{LITELLM}", LITELLM.len()).unwrap();
     becomes(&home, "openai/gpt-made-up", 110_000_000);
     server.stop();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn json_tells_amounts_in_the_owners_currency_too() {
+    let upstream = Upstream::start(Dialect::OpenAi).await;
+    upstream.always(Turn::text("넷"));
+    let config = "\n[currency]\nper_usd = \"1390.5\"\nas_of = \"2026-11-20\"\n";
+    let home = Home::with_config(&(one_provider(&upstream.base_url()) + config)).variable("UP_KEY", "sk-up");
+    home.json(&["prices", "set", "up/gpt-5-mini", "--input", "1", "--output", "2"]);
+    home.json(&["prices", "set", "openai/gpt-5-mini", "--input", "1", "--output", "2"]);
+    let rates = &home.json(&["prices", "show", "openai/gpt-5-mini"])[0]["rates"];
+    assert_eq!((&rates["input"], &rates["krw"]["input"]), (&json!(1_000_000_000), &json!("1390.5")));
+
+    let answer = home.json(&["ask", "2+2?", "--model", "up/gpt-5-mini"]);
+    let cost = answer["cost"].as_i64().unwrap();
+    assert!(cost > 0 && answer["text"] == "넷", "{answer}");
+    let won: f64 = answer["krw"]["cost"].as_str().unwrap().parse().unwrap();
+    #[expect(clippy::cast_precision_loss, reason = "a few cents fit a double")]
+    let expected = cost as f64 * 1390.5e-9;
+    assert!((won - expected).abs() <= 0.000_05, "{answer}");
+    assert_eq!(answer["krw"]["as_of"], "2026-11-20");
+
+    let stats = home.json(&["stats", "--period", "all"]);
+    assert_eq!(
+        (&stats["total"]["cost"], &stats["total"]["krw"]["cost"]),
+        (&answer["cost"], &answer["krw"]["cost"])
+    );
+    let budgets = home.json(&["budget", "list"]);
+    assert_eq!(budgets[0]["state"]["krw"]["limit"], "6952.5");
+    assert_eq!(budgets[0]["state"]["krw"]["per_usd"], "1390.5");
 }

@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
-use std::process::{Child, ChildStdout, Command, Output, Stdio};
+use std::process::{Child, ChildStderr, ChildStdout, Command, Output, Stdio};
 use std::time::Duration;
 
 /// Starts a server on a free port.
@@ -125,12 +125,9 @@ impl Home {
                 panic!("the server did not start: {greeting}{}", rest.err);
             }
         }
-        let address = greeting
-            .split("http://")
-            .nth(1)
-            .and_then(|rest| rest.split(['/', '\n']).next())
-            .expect("an address");
-        Server { address: address.parse().expect("an address"), child, greeting, lines }
+        let address =
+            greeting.split("://").nth(1).and_then(|rest| rest.split(['/', '\n']).next()).expect("an address");
+        Server { address: address.parse().expect("an address"), child, greeting, lines, log: None }
     }
 }
 
@@ -149,6 +146,8 @@ pub(crate) struct Server {
     /// What it printed when it started.
     pub(crate) greeting: String,
     lines: BufReader<ChildStdout>,
+    /// Its log, where a test reads it while it runs.
+    log: Option<BufReader<ChildStderr>>,
 }
 
 // drop: kills the child; it does not wait for more than its end.
@@ -239,6 +238,13 @@ impl Server {
         socket
     }
 
+    /// The line of the log that holds these words, once it is written.
+    pub(crate) fn logged(&mut self, words: &str) -> String {
+        let log = self.log.get_or_insert_with(|| BufReader::new(self.child.stderr.take().expect("its log")));
+        let line = log.lines().map(|line| line.expect("its log")).find(|line| line.contains(words));
+        line.unwrap_or_else(|| panic!("it never logged {words}"))
+    }
+
     /// Sends a signal, as `kill` does.
     pub(crate) fn signal(&self, name: &str) {
         let sent = Command::new("kill").args([format!("-{name}"), self.child.id().to_string()]).status();
@@ -264,7 +270,11 @@ impl Server {
         let mut out = String::new();
         self.lines.read_to_string(&mut out).expect("its output");
         let mut err = String::new();
-        self.child.stderr.take().expect("its log").read_to_string(&mut err).expect("its log");
+        match self.log.take() {
+            Some(mut rest) => rest.read_to_string(&mut err),
+            None => self.child.stderr.take().expect("its log").read_to_string(&mut err),
+        }
+        .expect("its log");
         let status = self.child.wait().expect("its end");
         Ran { code: status.code().unwrap_or(-1), out, err }
     }

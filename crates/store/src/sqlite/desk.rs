@@ -3,6 +3,8 @@
 use super::budgets::Counted;
 use super::journal::{Entry, Frame, Held, Marker, Segment, SettleDraft, Settled};
 use super::ledger::scope_of;
+use super::unfolded::Unfolded;
+use super::writer::FOLD_AT;
 use jiff::Timestamp;
 use nunchi_core::{
     Admission, Booked, Budget, BudgetBook, BudgetNotice, CallId, CallRecord, HoldError, Refusal, SpendWish,
@@ -10,13 +12,15 @@ use nunchi_core::{
 };
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
 /// What is told to who waits.
 pub(super) type Verdict = Result<(), Box<Refusal>>;
 
 /// Calls that may wait at once; the door admits fewer.
 const MOST_WAITING: usize = 65_536;
+/// Entries kept in memory until they are folded; then holds wait. About 1 KB each.
+const MOST_KEPT: usize = 2 * FOLD_AT;
 /// Rows that may wait for a full disk; each row of a paid call has a hold, so only free rows can be more.
 const MOST_LEFT: usize = 65_536;
 
@@ -27,7 +31,7 @@ pub(super) struct Desk {
     pub(super) book: BudgetBook,
     waiting: HashMap<Ticket, oneshot::Sender<Verdict>>,
     journal: Segment,
-    pub(super) unfolded: Vec<Entry>,
+    unfolded: Unfolded,
     /// Rows that the disk refused: tried again, and their holds stay open as long.
     left: Vec<CallRecord>,
     /// Why nothing is admitted for now: the database cannot be written.
@@ -46,27 +50,42 @@ pub(super) enum Desked {
 
 /// The desk, shared.
 #[derive(Clone)]
-pub(super) struct SharedDesk(Arc<Mutex<Desk>>);
+pub(super) struct SharedDesk {
+    desk: Arc<Mutex<Desk>>,
+    /// Told whenever entries were folded, or will not be.
+    pub(super) room: Arc<Notify>,
+}
 
 impl SharedDesk {
     pub(super) fn new(book: BudgetBook, journal: Segment) -> Self {
-        Self(Arc::new(Mutex::new(Desk {
+        let desk = Desk {
             book,
             waiting: HashMap::new(),
             journal,
-            unfolded: Vec::new(),
+            unfolded: Unfolded::default(),
             left: Vec::new(),
             trouble: None,
             shut: None,
-        })))
+        };
+        Self { desk: Arc::new(Mutex::new(desk)), room: Arc::default() }
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, Desk> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.desk.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Desk {
+    /// How many entries of the journal wait to be folded.
+    pub(super) const fn entries(&self) -> usize {
+        self.unfolded.entries()
+    }
+
+    /// Whether a hold has to wait until entries were folded; where that will not be, it is told so at once instead.
+    pub(super) fn is_full(&self) -> bool {
+        self.unfolded.kept() >= MOST_KEPT && self.trouble.is_none() && self.shut.is_none()
+    }
+
     /// Reserves the wish in memory, or lets it wait.
     pub(super) fn admit(&mut self, wish: SpendWish, now: Timestamp) -> Result<Desked, HoldError> {
         if let Some(error) = self.shut.as_ref().or(self.trouble.as_ref()) {
@@ -153,14 +172,14 @@ impl Desk {
     }
 
     /// Takes what is to be folded, and up to where the journal then goes.
-    pub(super) fn take_unfolded(&mut self, journal: Marker) -> (Vec<Entry>, Marker) {
+    pub(super) fn take_unfolded(&mut self, journal: Marker) -> (Unfolded, Marker) {
         (std::mem::take(&mut self.unfolded), journal.at(self.journal.end()))
     }
 
     /// Puts entries back that could not be folded, before those that came since.
-    pub(super) fn put_back(&mut self, mut entries: Vec<Entry>) {
-        entries.append(&mut self.unfolded);
-        self.unfolded = entries;
+    pub(super) fn put_back(&mut self, mut unfolded: Unfolded) {
+        unfolded.append(std::mem::take(&mut self.unfolded));
+        self.unfolded = unfolded;
     }
 
     /// Keeps a row that the disk refused.
@@ -183,10 +202,7 @@ impl Desk {
         let (id, kept) = (budget.id, self.book.keeps_counters(&budget));
         self.book.put(budget, counted, now);
         let mut late = Booked::default();
-        let settled = self.unfolded.iter().filter_map(|entry| match entry {
-            Entry::Settle(settled) if !kept => Some(&settled.record),
-            _ => None,
-        });
+        let settled = self.unfolded.rows.iter().filter(|_| !kept).map(|row| &row.settled.record);
         for record in settled {
             let tokens = record.usage.total_tokens();
             let booked = self.book.book_late(id, &scope_of(record), record.cost, tokens, now);

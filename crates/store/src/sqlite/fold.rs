@@ -1,53 +1,39 @@
 //! Takes entries of the journal into the database: rows, counters, notices, holds that are still open, and up to where.
 
 use super::connection::failure;
-use super::journal::{Entry, Held, Marker};
+use super::journal::Marker;
 use super::rows::{delete_hold, write_booked, write_call, write_hold};
-use nunchi_core::{CallId, StorageError};
+use super::unfolded::Unfolded;
+use nunchi_core::StorageError;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
-use std::collections::HashMap;
 
 /// Writes the entries and the marker behind them in one transaction.
 pub(super) fn fold(
     connection: &mut Connection,
-    entries: &[Entry],
+    unfolded: &Unfolded,
     marker: Marker,
 ) -> Result<(), StorageError> {
     let transaction =
         connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failure)?;
-    write_entries(&transaction, entries)?;
+    write_entries(&transaction, unfolded)?;
     write_marker(&transaction, marker)?;
     transaction.commit().map_err(failure)
 }
 
 /// A hold that is settled in the same batch never reaches the table of holds.
-fn write_entries(transaction: &Transaction<'_>, entries: &[Entry]) -> Result<(), StorageError> {
-    let mut open: HashMap<CallId, &Held> = HashMap::new();
-    for entry in entries {
-        match entry {
-            Entry::Hold(held) => {
-                open.insert(held.call, held);
-            }
-            Entry::Settle(settled) => {
-                write_call(transaction, &settled.record)?;
-                if open.remove(&settled.record.id).is_none() {
-                    delete_hold(transaction, settled.record.id)?;
-                }
-            }
-            Entry::Count(_) => {}
+fn write_entries(transaction: &Transaction<'_>, unfolded: &Unfolded) -> Result<(), StorageError> {
+    for row in &unfolded.rows {
+        write_call(transaction, &row.settled.record)?;
+        if row.hold_is_stored {
+            delete_hold(transaction, row.settled.record.id)?;
         }
     }
-    for held in open.values() {
+    for held in unfolded.holds.values() {
         let if_lost =
             serde_json::to_string(&held.if_lost).map_err(|error| StorageError::Other(error.to_string()))?;
         write_hold(transaction, held.call, held.money, held.tokens, &if_lost, held.outlives)?;
     }
-    let booked = entries.iter().filter_map(|entry| match entry {
-        Entry::Settle(settled) => Some(&settled.booked),
-        Entry::Count(booked) => Some(booked),
-        Entry::Hold(_) => None,
-    });
-    write_booked(transaction, booked)
+    write_booked(transaction, unfolded.rows.iter().map(|row| &row.settled.booked).chain(&unfolded.counts))
 }
 
 /// Up to where the database holds its journal; `None` when it has none.

@@ -17,9 +17,6 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::sync::oneshot;
 
-/// So many entries may wait to be folded; then holds wait for the writer.
-const MOST_UNFOLDED: usize = 16 * FOLD_AT;
-
 /// The ledger, budgets and keys in one SQLite file. Cheap to clone.
 #[derive(Clone)]
 pub struct SqliteLedger {
@@ -90,15 +87,13 @@ impl SqliteLedger {
         let HoldRequest { call, scope, money, tokens, at, patience, if_lost, outlives } = request;
         let held = Held { call, money, tokens, if_lost, outlives };
         let frame = Frame::hold(&held)?;
-        while self.desk.lock().unfolded.len() >= MOST_UNFOLDED {
-            self.writer.fold().await?;
-        }
+        self.wait_for_room().await;
         let (ticket, verdict) = {
             let mut desk = self.desk.lock();
             match desk.admit(SpendWish { call, scope, money, tokens }, at)? {
                 Desked::Granted => {
                     desk.keep(held, &frame, at)?;
-                    self.wake_for(desk.unfolded.len());
+                    self.wake_for(desk.entries());
                     return Ok(());
                 }
                 Desked::Waits(ticket, verdict) => (ticket, verdict),
@@ -110,13 +105,25 @@ impl SqliteLedger {
         verdict?;
         let mut desk = self.desk.lock();
         desk.keep(held, &frame, self.options.clock.now())?;
-        self.wake_for(desk.unfolded.len());
+        self.wake_for(desk.entries());
         Ok(())
     }
 
+    /// Waits while so much is still to be folded that memory would fill up.
+    async fn wait_for_room(&self) {
+        loop {
+            let folded = self.desk.room.notified();
+            if !self.desk.lock().is_full() {
+                return;
+            }
+            self.writer.wake();
+            folded.await;
+        }
+    }
+
     /// Wakes the writer for the first entry that waits for it, and for the last that may.
-    fn wake_for(&self, unfolded: usize) {
-        if unfolded == 1 || unfolded.is_multiple_of(FOLD_AT) {
+    fn wake_for(&self, entries: usize) {
+        if entries == 1 || entries.is_multiple_of(FOLD_AT) {
             self.writer.wake();
         }
     }
@@ -131,10 +138,10 @@ impl SqliteLedger {
             return Err(Unsettled::Unsure(record));
         }
         let settled = desk.settle(record, draft, now);
-        let unfolded = desk.unfolded.len();
+        let entries = desk.entries();
         drop(desk);
         match &settled {
-            Ok(_) => self.wake_for(unfolded),
+            Ok(_) => self.wake_for(entries),
             // The writer tries again.
             Err(_) => self.writer.wake(),
         }

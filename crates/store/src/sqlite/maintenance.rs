@@ -35,7 +35,7 @@ fn complete(path: &Path, copy: &Path) -> Result<bool, StorageError> {
     let mut target = connect(copy, &MIGRATIONS)?;
     if let Some(marker) = read_marker(&target)? {
         let Some(missing) = journal::missing(path, marker)? else { return Ok(false) };
-        fold(&mut target, &missing.entries, missing.marker)?;
+        fold(&mut target, &missing.entries.into_iter().collect(), missing.marker)?;
     }
     forget_marker(&target)?;
     // One file is easier to keep than three.
@@ -96,7 +96,7 @@ pub fn salvage_to(path: &Path, copy: &Path) -> Result<Vec<(String, u64)>, Storag
     if let Some(marker) = read_marker(&target)? {
         // What was acknowledged and never reached the damaged file.
         match journal::missing(path, marker) {
-            Ok(Some(missing)) => fold(&mut target, &missing.entries, missing.marker)?,
+            Ok(Some(missing)) => fold(&mut target, &missing.entries.into_iter().collect(), missing.marker)?,
             Ok(None) | Err(_) => tracing::warn!("a part of the journal is gone or cannot be read"),
         }
         forget_marker(&target)?;

@@ -23,6 +23,7 @@ mod runs;
 mod savings;
 mod scores;
 mod totals;
+mod unfolded;
 mod writer;
 
 pub use cache::SqliteCache;

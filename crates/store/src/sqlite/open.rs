@@ -99,7 +99,7 @@ pub(super) fn take_in(connection: &mut Connection, path: &Path) -> Result<Option
         .ok_or_else(|| StorageError::Damaged("a part of the journal is gone".into()))?;
     if !missing.entries.is_empty() {
         tracing::info!(entries = missing.entries.len(), "entries of the journal are taken in");
-        fold(connection, &missing.entries, missing.marker)?;
+        fold(connection, &missing.entries.into_iter().collect(), missing.marker)?;
     }
     Ok(Some(missing.marker))
 }

@@ -171,7 +171,7 @@ impl Scribe {
         match job {
             Job::Wake => {
                 self.due.get_or_insert_with(|| Instant::now() + FOLD_EVERY);
-                if self.desk.lock().unfolded.len() >= FOLD_AT {
+                if self.desk.lock().entries() >= FOLD_AT {
                     self.round();
                 }
             }
@@ -207,22 +207,25 @@ impl Scribe {
     /// Takes what the journal holds into the database. When that fails nothing is lost: it is tried again, and until then no call
     /// is admitted.
     fn fold(&mut self) -> Result<(), StorageError> {
-        let (entries, marker) = self.desk.lock().take_unfolded(self.journal);
-        if entries.is_empty() {
+        let (unfolded, marker) = self.desk.lock().take_unfolded(self.journal);
+        if unfolded.entries() == 0 {
             return Ok(());
         }
-        if let Err(error) = fold(&mut self.connection, &entries, marker) {
-            tracing::warn!(%error, entries = entries.len(), "the ledger cannot be written");
+        if let Err(error) = fold(&mut self.connection, &unfolded, marker) {
+            tracing::warn!(%error, entries = unfolded.entries(), "the ledger cannot be written");
             let mut desk = self.desk.lock();
-            desk.put_back(entries);
+            desk.put_back(unfolded);
             match &error {
                 StorageError::Damaged(_) => desk.shut(&error),
                 _ => desk.note_trouble(Some(error.clone())),
             }
+            drop(desk);
+            self.desk.room.notify_waiters();
             self.due = Some(Instant::now() + RETRY_PAUSE);
             return Err(error);
         }
         self.desk.lock().note_trouble(None);
+        self.desk.room.notify_waiters();
         let before = std::mem::replace(&mut self.journal, marker);
         for whole in before.position.segment..marker.position.segment {
             if let Err(error) = journal::remove(&self.path, whole) {
@@ -267,6 +270,7 @@ impl Scribe {
         self.round();
         // Whoever comes now is told that the ledger is closed, so the last fold misses nothing.
         self.desk.lock().shut(&StorageError::Closed);
+        self.desk.room.notify_waiters();
         let folded = self.fold();
         let left = self.desk.lock().left();
         if left > 0 {

@@ -1,6 +1,7 @@
 //! The journal before the database: entries reach the database once, whatever happens in between.
 
 use crate::support::{call_id, cap, open, row, wish};
+use futures_util::FutureExt;
 use nunchi_core::{BudgetId, BudgetStore, CallFilter, Clock, Ledger, LedgerReader, Outcome, Settlement};
 use nunchi_store::SqliteLedger;
 use nunchi_testkit::TokioClock;
@@ -202,4 +203,30 @@ async fn a_row_that_counts_and_has_no_hold_is_booked_once() {
     assert_eq!(spent(&ledger).await, (570, 0));
     let rows = ledger.calls(CallFilter::default()).await.unwrap();
     assert!(rows.iter().all(|row| row.outcome == Outcome::Ok) && rows.iter().any(|row| row.id == call_id(2)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_for_the_database_stays_few() {
+    let folder = tempfile::tempdir().unwrap();
+    let (ledger, _) = open(folder.path());
+    ledger.put_budget(cap(i64::MAX / 2)).await.unwrap();
+    let others = rusqlite::Connection::open(folder.path().join("ledger.db")).unwrap();
+    others.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let mut calls = 0_u64;
+    // One that waits, or that is refused as the database cannot be written for so long, is dropped.
+    while let Some(Ok(())) = ledger.hold(wish(calls, 900, SHORT)).now_or_never() {
+        ledger.settle(Settlement { record: row(calls, 500) }).await.unwrap();
+        calls += 1;
+        assert!(calls < 40_000, "memory would fill up");
+    }
+    assert!(calls > 4_000, "{calls}");
+    others.execute_batch("ROLLBACK").unwrap();
+    while ledger.hold(wish(calls, 900, SHORT)).await.is_err() {
+        tokio::task::yield_now().await;
+    }
+    ledger.settle(Settlement { record: row(calls, 500) }).await.unwrap();
+    let count = usize::try_from(calls + 1).unwrap();
+    assert_eq!(costs(&ledger).await, (count, 500 * (i64::try_from(calls).unwrap() + 1)));
+    assert_eq!(spent(&ledger).await.1, 0, "no hold is left");
+    ledger.close().await;
 }

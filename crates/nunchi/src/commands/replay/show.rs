@@ -72,7 +72,7 @@ fn money(desk: &Desk, answer: &Answer) -> String {
         })
     }));
     let won = lang.pick("spent, local", "지출, 원화");
-    rows.push(row(won, answer, |report| local(report.savings.spent, &desk.config.currency)));
+    rows.push(row(won, answer, |report| local(report.savings.spent, &desk.config.rate.currency)));
     rows_table(lang.pick("money", "돈"), answer, rows)
 }
 

@@ -156,21 +156,34 @@ impl Inner {
             size += insert(&transaction, *key, entry, &sealed)?;
         }
         if size > self.cap_bytes {
-            self.evict(&transaction, size)?;
-            size = stored_bytes(&transaction)?;
+            size -= self.evict(&transaction, size)?;
         }
         transaction.commit().map_err(failure)?;
         disk.stored_bytes = size;
         Ok(())
     }
 
-    /// Drops the least recently used entries until the cap holds, a tenth of it at once.
-    fn evict(&self, connection: &Connection, size: u64) -> Result<(), StorageError> {
-        let goal = i64::try_from(size - self.cap_bytes + self.cap_bytes / 10).unwrap_or(i64::MAX);
-        let sql = "DELETE FROM entries WHERE key IN (SELECT key FROM \
-            (SELECT key, sum(bytes) OVER (ORDER BY used, key) - bytes AS before FROM entries) WHERE before < ?)";
-        let gone = connection.execute(sql, [goal]).map_err(failure)?;
-        count(connection, "evicted", gone as u64)
+    /// Drops the least recently used entries until the cap holds, a hundredth of it at once: look-ups wait meanwhile. Returns
+    /// their size in bytes.
+    fn evict(&self, connection: &Connection, size: u64) -> Result<u64, StorageError> {
+        let goal = size - self.cap_bytes + self.cap_bytes / 100;
+        let oldest = "SELECT rowid, bytes FROM entries ORDER BY used, bytes, expires, rowid";
+        let mut oldest = connection.prepare_cached(oldest).map_err(failure)?;
+        let mut rows = oldest.query(params![]).map_err(failure)?;
+        let (mut gone, mut freed) = (Vec::new(), 0_u64);
+        while freed < goal
+            && let Some(row) = rows.next().map_err(failure)?
+        {
+            gone.push(row.get::<_, i64>(0).map_err(failure)?);
+            freed += row.get::<_, i64>(1).map(|bytes| u64::try_from(bytes).unwrap_or(0)).map_err(failure)?;
+        }
+        drop(rows);
+        let mut delete = connection.prepare_cached("DELETE FROM entries WHERE rowid = ?").map_err(failure)?;
+        for place in &gone {
+            delete.execute([place]).map_err(failure)?;
+        }
+        count(connection, "evicted", gone.len() as u64)?;
+        Ok(freed)
     }
 }
 

@@ -39,16 +39,23 @@ where
 ///
 /// # Errors
 /// When a message cannot be passed on.
-pub async fn bridge_stdio<R, W>(url: &str, key: &McpSecret, input: R, output: W) -> Result<(), McpError>
+pub async fn bridge_stdio<R, W>(
+    (url, tls): (&str, Option<rustls::ClientConfig>),
+    key: &McpSecret,
+    input: R,
+    output: W,
+) -> Result<(), McpError>
 where
     R: AsyncRead + Send + Unpin + 'static,
     W: AsyncWrite + Send + Unpin + 'static,
 {
     let lost = |detail: String| McpError::Unreachable { server: url.to_owned(), detail };
-    let client = reqwest::Client::builder()
-        .redirect(reqwest::redirect::Policy::none())
-        .build()
-        .map_err(|error| lost(error.to_string()))?;
+    let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
+    let client = match tls {
+        Some(tls) => client.tls_backend_preconfigured(tls),
+        None => client,
+    };
+    let client = client.build().map_err(|error| lost(error.to_string()))?;
     let settings = StreamableHttpClientTransportConfig::with_uri(url).auth_header(key.reveal());
     let upstream = StreamableHttpClientTransport::with_client(client, settings);
     let mut upstream = IntoTransport::<RoleClient, _, _>::into_transport(upstream);
