@@ -1,6 +1,7 @@
 //! The configuration: as written in files and environment, and as resolved for the product.
 
 mod agent;
+mod field;
 mod fields;
 mod layers;
 mod lists;

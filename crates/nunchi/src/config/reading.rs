@@ -1,6 +1,7 @@
 //! Typed reading of values; what does not fit is noted, and the default stands in so that reading goes on.
 
-use super::fields::{FIELDS, Kind};
+use super::field::{Field, Kind};
+use super::fields::FIELDS;
 use super::layers::{ConfigProblem, Layers, Origin};
 use std::time::Duration;
 use toml_edit::Value;
@@ -139,7 +140,7 @@ fn default_of(setting: &str) -> &'static str {
     find(setting).map_or("", |field| field.default)
 }
 
-fn find(setting: &str) -> Option<&'static super::fields::Field> {
+fn find(setting: &str) -> Option<&'static Field> {
     let (section, key) = setting.split_once('.')?;
     FIELDS.iter().find(|field| field.section == section && field.key == key)
 }
@@ -187,7 +188,7 @@ pub(crate) fn parse_time(text: &str) -> Option<Duration> {
 
 /// Every setting with its value and where it comes from.
 pub(crate) fn shown_settings(layers: &Layers) -> Vec<(String, String, String)> {
-    let row = |field: &super::fields::Field| {
+    let row = |field: &Field| {
         let setting = format!("{}.{}", field.section, field.key);
         (setting.clone(), layers.shown(&setting, field.default), layers.origin(&setting).to_string())
     };

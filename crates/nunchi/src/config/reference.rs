@@ -1,6 +1,7 @@
 //! The reference page of all settings, written from the same table that reads them.
 
-use super::fields::{FIELDS, Kind};
+use super::field::Kind;
+use super::fields::FIELDS;
 use super::lists::LISTS;
 use std::fmt::Write;
 
