@@ -39,7 +39,7 @@ const fn field(
 }
 
 /// All settings of the plain sections.
-pub(super) const FIELDS: [Field; 101] = [
+pub(super) const FIELDS: [Field; 99] = [
     field("server", "listen", Kind::Text, "127.0.0.1:8484", "Address and port the server listens on."),
     field("server", "body_limit_mb", Kind::Count, "32", "Largest request body, in MB."),
     field("server", "cors_origins", Kind::Texts, "[]", "Web origins that may call from a browser."),
@@ -336,14 +336,6 @@ pub(super) const FIELDS: [Field; 101] = [
     field("prices", "refresh", Kind::Time, "24h", "Time between two readings of the source."),
     field("currency", "code", Kind::Text, "KRW", "Local currency shown beside dollars."),
     field("currency", "per_usd", Kind::Decimal, "1390", "Units of it for one dollar."),
-    field(
-        "replay",
-        "compress",
-        Kind::OneOf(&["off", "results", "history", "auto"]),
-        "off",
-        "What `nunchi replay` takes to be shortened: tool results, older turns where that pays, or both.",
-    ),
-    field("replay", "batch", Kind::Flag, "false", "Whether it takes what can wait to go to a Batch API."),
     field(
         "replay",
         "prefixes",
