@@ -9,7 +9,7 @@ use crate::gateway::Gateway;
 use crate::limits::Permit;
 use crate::plan::{Candidate, RoutePlan};
 use crate::prices::free_price;
-use crate::prompt_cache::Look;
+use crate::prompt_cache::{Look, SentPrefix};
 use crate::quotas::typical_tokens;
 use crate::rounds::{Rounds, Screen};
 use crate::tokens;
@@ -38,6 +38,8 @@ pub(crate) struct Pursuit {
     pub(crate) open: Option<OpenCall>,
     /// What was noticed of the prompt, if a provider may cache it.
     pub(crate) look: Option<Look>,
+    /// The beginning of the prompt that was sent last.
+    pub(crate) prefix: Option<SentPrefix>,
     /// The tools to send, if not all.
     pub(crate) chosen: Option<Chosen>,
     /// How the request is sent, if not as it came.
@@ -109,6 +111,7 @@ impl Gateway {
             key,
             asked,
             look: None,
+            prefix: None,
             chosen: None,
             shape: None,
             screen: None,
@@ -176,7 +179,7 @@ impl Pursuit {
     async fn begin(&mut self) -> Result<Begun, ModelError> {
         let candidates = std::mem::take(&mut self.plan.candidates);
         self.look = self.gateway.prompt_cache.look(&self.ask);
-        self.chosen = self.gateway.choose_tools(&self.ask).await;
+        self.chosen = self.gateway.choose_tools(&self.ask, candidates.first()).await;
         self.shape = self.gateway.shape(&self.ask, candidates.first(), self.chosen.as_ref()).await;
         if let Some(cheap) = self.plan.cheap_first.take()
             && let Some(begun) = self.begin_cheap(&cheap).await
@@ -236,6 +239,10 @@ impl Pursuit {
     fn sends_as_it_came(&mut self, error: &ModelError) -> bool {
         let refused = matches!(error.kind, ModelErrorKind::InvalidRequest | ModelErrorKind::Unsupported);
         let shaped = self.shape.as_ref().is_some_and(Shape::changes_anything);
+        if refused && self.prefix.is_some_and(|prefix| prefix.daring) {
+            (self.look, self.prefix) = (None, None);
+            return true;
+        }
         if !refused || !shaped || self.rounds.made > 0 {
             return false;
         }
@@ -248,7 +255,8 @@ impl Pursuit {
     /// Reserves the worst case of one attempt; returns the request as it will be sent.
     async fn hold(&mut self, candidate: &Candidate) -> Result<ModelRequest, ModelError> {
         let price = self.gateway.price_of(candidate)?;
-        let outgoing = self.outgoing(candidate, &price);
+        let (outgoing, prefix) = self.outgoing(candidate, &price);
+        self.prefix = prefix;
         let (cap, bound, shortened) = self.terms(&price, &outgoing);
         let mut open = self
             .gateway
@@ -298,7 +306,7 @@ impl Pursuit {
     }
 
     /// The request as it is sent, but for its cap.
-    fn outgoing(&self, candidate: &Candidate, price: &ModelPrice) -> ModelRequest {
+    fn outgoing(&self, candidate: &Candidate, price: &ModelPrice) -> (ModelRequest, Option<SentPrefix>) {
         let mut request = self.ask.request.clone();
         request.model.clone_from(&candidate.model);
         if let Some(chosen) = &self.chosen {
@@ -307,10 +315,10 @@ impl Pursuit {
         if let Some(shape) = &self.shape {
             shape.apply(&mut request);
         }
-        if let Some(look) = &self.look {
-            look.mark(&mut request, self.gateway.parts.providers[candidate.entry].dialect, price);
-        }
-        request
+        let dialect = self.gateway.parts.providers[candidate.entry].dialect;
+        let cache = &self.gateway.prompt_cache;
+        let prefix = self.look.map(|look| cache.mark(look, &mut request, (dialect, price)));
+        (request, prefix)
     }
 
     /// Calls the provider and waits for the first content.

@@ -240,7 +240,7 @@ impl Pursuit {
         };
         self.count_savings(&mut record, &open.price, false);
         if let Some(look) = self.look {
-            gateway.prompt_cache.note(look, &record, &open.price);
+            gateway.prompt_cache.note(look, self.prefix, (&record, &open.price));
         }
         if let Some(id) = conversation(&self.ask).filter(|_| self.shape.is_some()) {
             gateway.compression.note_cached(id, &record.usage);

@@ -2,11 +2,11 @@
 
 use crate::call::Ask;
 use crate::conversation::identity;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use nunchi_core::{CallRecord, Clock, Dialect, ModelPrice, ModelRequest, NanoUsd, mask_secrets};
 use nunchi_saving::{
-    PREFIX_LIFE, PromptBytes, SHORTEST_PREFIX, SeenPrompt, first_reuse_guess, mark_prefix, marking_pays,
-    prefix_is_marked, reuse_chance,
+    PREFIX_LIFE, PrefixKeeping, PrefixOutlook, PrefixTraffic, PrefixUse, PromptBytes, SHORTEST_PREFIX,
+    SeenPrompt, mark_prefix, plan_marks, prefix_id, prefix_is_marked, reuse_chance,
 };
 use serde::Serialize;
 use std::collections::HashMap;
@@ -67,20 +67,34 @@ struct Session {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Look {
     session: u64,
-    /// How likely this prompt's prefix is asked for again while it is kept, 0 to 1.
-    reuse: f64,
+    /// Calls of the session, this one included, and those that went on where the one before ended.
+    calls: u64,
+    reused: u32,
     lost_tokens: u64,
 }
 
-/// The sessions' prefixes.
+/// The beginning of a prompt as it was sent.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SentPrefix {
+    id: u64,
+    /// How long the provider keeps it.
+    kept: Option<SignedDuration>,
+    /// Whether the provider should hold it.
+    warm: bool,
+    /// Whether it bears marks that not every model of the name may know.
+    pub(crate) daring: bool,
+}
+
+/// The sessions' prefixes, and those that sessions share.
 pub(crate) struct PromptCache {
     sessions: Mutex<HashMap<u64, Session>>,
+    traffic: Mutex<PrefixTraffic>,
     clock: Arc<dyn Clock>,
 }
 
 impl PromptCache {
     pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { sessions: Mutex::default(), clock }
+        Self { sessions: Mutex::default(), traffic: Mutex::default(), clock }
     }
 
     /// Compares a prompt with the one before it in its session; `None` for one that no provider would cache.
@@ -100,7 +114,7 @@ impl PromptCache {
             make_room(&mut sessions);
             let report = PromptCacheReport { session: name, calls: 1, ..PromptCacheReport::default() };
             sessions.insert(id, Session { seen: prompt.seen(), last: now, reused: 0, report });
-            return Some(Look { session: id, reuse: first_reuse_guess(&ask.request), lost_tokens: 0 });
+            return Some(Look { session: id, calls: 1, reused: 0, lost_tokens: 0 });
         };
         let alive = now.duration_since(session.last) < PREFIX_LIFE;
         let difference = prompt.differs(&session.seen);
@@ -121,12 +135,54 @@ impl PromptCache {
         session.report.calls += 1;
         session.seen = prompt.seen();
         session.last = now;
-        let reuse = reuse_chance(&ask.request, session.report.calls, session.reused);
-        Some(Look { session: id, reuse, lost_tokens })
+        Some(Look { session: id, calls: session.report.calls, reused: session.reused, lost_tokens })
+    }
+
+    /// What is to be expected of a prefix of this request.
+    pub(crate) fn outlook(&self, prefix: u64, request: &ModelRequest) -> PrefixOutlook {
+        self.traffic().outlook(prefix, request, self.clock.now())
+    }
+
+    /// Counts a call that could have had this prefix, but was sent another one.
+    pub(crate) fn note_other(&self, prefix: u64, continued: bool) {
+        self.traffic().note(prefix, self.clock.now(), PrefixUse { continued, ..PrefixUse::default() });
+    }
+
+    /// Marks what the provider of a model is to keep, unless the caller has marked it by himself, or reuse is too unlikely to pay
+    /// for the writing.
+    pub(crate) fn mark(
+        &self,
+        look: Look,
+        request: &mut ModelRequest,
+        (dialect, price): (Dialect, &ModelPrice),
+    ) -> SentPrefix {
+        let keeping = PrefixKeeping::of(dialect, price);
+        let id = prefix_at(price, request);
+        let outlook = self.outlook(id, request);
+        let plan =
+            plan_marks(keeping, price, &outlook, reuse_chance(outlook.continued, look.calls, look.reused));
+        let ours = !prefix_is_marked(request);
+        if ours {
+            mark_prefix(request, plan);
+        }
+        let daring = ours && keeping == PrefixKeeping::Breakpoints && plan.shared.is_some();
+        let automatic = (keeping == PrefixKeeping::Automatic).then_some(PREFIX_LIFE);
+        let kept = plan.shared.map(|ttl| keeping.life(ttl)).or(automatic);
+        SentPrefix { id, kept, warm: outlook.warm, daring }
     }
 
     /// Counts what a call of the session used.
-    pub(crate) fn note(&self, look: Look, record: &CallRecord, price: &ModelPrice) {
+    pub(crate) fn note(
+        &self,
+        look: Look,
+        sent: Option<SentPrefix>,
+        (record, price): (&CallRecord, &ModelPrice),
+    ) {
+        if let Some(sent) = sent {
+            let found = sent.warm.then_some(record.usage.cache_read > 0);
+            let call = PrefixUse { continued: look.reused > 0, kept: sent.kept, found };
+            self.traffic().note(sent.id, self.clock.now(), call);
+        }
         let mut sessions = self.sessions();
         let Some(session) = sessions.get_mut(&look.session) else { return };
         let report = &mut session.report;
@@ -149,16 +205,20 @@ impl PromptCache {
     fn sessions(&self) -> MutexGuard<'_, HashMap<u64, Session>> {
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    fn traffic(&self) -> MutexGuard<'_, PrefixTraffic> {
+        self.traffic.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
-impl Look {
-    /// Marks what an Anthropic model may keep, unless the caller has marked it by himself, or reuse is too unlikely to pay for
-    /// the writing.
-    pub(crate) fn mark(&self, request: &mut ModelRequest, dialect: Dialect, price: &ModelPrice) {
-        if dialect == Dialect::Anthropic && !prefix_is_marked(request) && marking_pays(price, self.reuse) {
-            mark_prefix(request);
-        }
-    }
+/// The prefix of a request as it stands, at the model of a price.
+fn prefix_at(price: &ModelPrice, request: &ModelRequest) -> u64 {
+    prefix_id(&model_of(price), &request.tools, &request.messages)
+}
+
+/// A model's name for prefixes: providers that share prices share no cache, but their models seldom share a prefix either.
+pub(crate) fn model_of(price: &ModelPrice) -> String {
+    format!("{}/{}", price.provider, price.model)
 }
 
 fn make_room(sessions: &mut HashMap<u64, Session>) {

@@ -3,11 +3,14 @@
 use crate::call::Ask;
 use crate::conversation::identity;
 use crate::gateway::Gateway;
+use crate::plan::Candidate;
+use crate::prompt_cache::model_of;
 use jiff::Timestamp;
-use nunchi_core::{CallContext, ModelRequest, TaskName, ToolDefinition, human_text};
+use nunchi_core::{CallContext, ModelPrice, ModelRequest, TaskName, ToolDefinition, human_text};
 use nunchi_saving::{
-    ConceptVectors, CutPolicy, FEWEST_TOOLS, SelectionRequest, ToolCatalog, ToolQuery, ToolSession,
-    asking_part, find_tools_answer, find_tools_query, select_tools, used_tools,
+    ConceptVectors, CutPolicy, FEWEST_TOOLS, ListPrefix, PrefixKeeping, SelectionChange, SelectionRequest,
+    ToolCatalog, ToolQuery, ToolSession, asking_part, choose_or_send_all, find_tools_answer,
+    find_tools_query, used_tools, whole_list_id,
 };
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -27,6 +30,8 @@ pub(crate) struct Chosen {
     kept: Vec<usize>,
     /// How many the caller sent.
     all: usize,
+    /// Whether all are sent because the provider's cache keeps them.
+    whole: bool,
     /// Tokens of the definitions that are left out, estimated.
     pub(crate) saved_tokens: u64,
 }
@@ -45,8 +50,8 @@ pub(crate) struct ToolChooser {
 }
 
 impl Gateway {
-    /// The tools to send; `None` where all are to be sent.
-    pub(crate) async fn choose_tools(&self, ask: &Ask) -> Option<Chosen> {
+    /// The tools to send, by what `candidate` charges for them; `None` where they are sent as they came.
+    pub(crate) async fn choose_tools(&self, ask: &Ask, candidate: Option<&Candidate>) -> Option<Chosen> {
         let wanted = ask.context.select_tools.unwrap_or(self.settings.select_tools);
         if !wanted || ask.request.tools.len() < FEWEST_TOOLS {
             return None;
@@ -62,7 +67,9 @@ impl Gateway {
         let session = self.tools.known().sessions.get(&id).map(|(session, _)| session.clone());
         let mut used = used_tools(&ask.request);
         used.extend(ask.context.keep_tools.iter().map(String::as_str));
-        let selection = select_tools(
+        let price = candidate.and_then(|candidate| self.price_of(candidate).ok());
+        let whole = candidate.zip(price.as_deref()).map(|(at, price)| self.whole_list(ask, at, price));
+        let selection = choose_or_send_all(
             &catalog,
             &SelectionRequest {
                 query: ToolQuery { text: &text, vector: vector.as_deref() },
@@ -75,7 +82,11 @@ impl Gateway {
                 cut: CutPolicy::default(),
                 cache: None,
             },
+            whole.as_ref().map(|(_, prefix)| prefix),
         );
+        if let Some((id, _)) = whole.filter(|_| selection.find_tools) {
+            self.prompt_cache.note_other(id, session.is_some());
+        }
         let sent: u64 = selection.tools.iter().map(|(at, _)| catalog.tokens(*at)).sum();
         let now = self.parts.clock.now();
         let mut known = self.tools.known();
@@ -84,8 +95,23 @@ impl Gateway {
         Some(Chosen {
             kept: selection.tools.into_iter().map(|(at, _)| at).collect(),
             all: selection.total_tools,
+            whole: selection.change == SelectionChange::Whole,
             saved_tokens: selection.tokens_before.saturating_sub(sent),
         })
+    }
+
+    /// The prefix of a prompt with all its tools, in the order of their names, and what it would meet at a model.
+    fn whole_list<'p>(
+        &self,
+        ask: &Ask,
+        candidate: &Candidate,
+        price: &'p ModelPrice,
+    ) -> (u64, ListPrefix<'p>) {
+        let id = whole_list_id(&model_of(price), &ask.request);
+        let keeping = PrefixKeeping::of(self.parts.providers[candidate.entry].dialect, price);
+        let outlook = self.prompt_cache.outlook(id, &ask.request);
+        let prefix = ListPrefix::of(&ask.request, keeping, price, outlook);
+        (id, prefix)
     }
 
     /// Answers the model's search for a tool that was left out; what it finds is sent from then on.
@@ -181,7 +207,13 @@ impl Chosen {
 
     /// What is told to the caller.
     pub(crate) fn note(&self) -> String {
-        format!("{} of {} tools sent, about {} tokens less", self.kept.len(), self.all, self.saved_tokens)
+        let (all, less) = (self.all, self.saved_tokens);
+        if self.whole {
+            return format!(
+                "all {all} tools sent: the provider's cache keeps them for less than a choice costs"
+            );
+        }
+        format!("{} of {all} tools sent, about {less} tokens less", self.kept.len())
     }
 }
 

@@ -31,20 +31,30 @@ pub(crate) fn kept_tools(
     let added = request.changes.as_ref().map_or(0, |changes| changes.own_tools);
     let (added, callers) = request.tools.split_at(added.min(request.tools.len()));
     let own = object.read::<Vec<&RawValue>>("tools").unwrap_or_default();
-    if added.is_empty() && own.len() == callers.len() {
-        return Ok(None);
+    let mut texts = kept(&own, callers);
+    if own.len() == callers.len() {
+        let as_they_came: Vec<&str> = own.iter().map(|tool| tool.get()).collect();
+        // Tools of one name, or without one, cannot be told apart: they stand in their own order.
+        texts = Ok(texts
+            .ok()
+            .filter(|texts| sorted(texts) == sorted(&as_they_came))
+            .unwrap_or(as_they_came.clone()));
+        if added.is_empty() && texts.as_ref() == Ok(&as_they_came) {
+            return Ok(None);
+        }
     }
     let mut sent: Vec<Cow<'_, str>> = Vec::with_capacity(request.tools.len());
     for tool in added {
         sent.push(Cow::Owned(write(tool).ok_or(())?));
     }
-    if own.len() == callers.len() {
-        sent.extend(own.iter().map(|tool| Cow::Borrowed(tool.get())));
-    } else {
-        let kept: Result<Vec<&str>, ()> = kept(&own, callers);
-        sent.extend(kept?.into_iter().map(Cow::Borrowed));
-    }
+    sent.extend(texts?.into_iter().map(Cow::Borrowed));
     Ok(Some(Edit::Set(Cow::Owned(format!("[{}]", sent.join(","))))))
+}
+
+fn sorted<'a>(texts: &[&'a str]) -> Vec<&'a str> {
+    let mut texts = texts.to_vec();
+    texts.sort_unstable();
+    texts
 }
 
 /// The caller's own text of these tools.
@@ -107,6 +117,13 @@ mod tests {
             Ok(Some(r#"[{"name":"c"},{"name":"a","cache_control":{}}]"#.into()))
         );
         assert_eq!(kept(anthropic, &["d"]), Err(()));
+        assert_eq!(
+            kept(anthropic, &["c", "b", "a"]),
+            Ok(Some(r#"[{"name":"c"},{"name":"b"},{"name":"a","cache_control":{}}]"#.into())),
+            "in the order that is to be sent"
+        );
+        let twins = r#"{"tools":[{"name":"a","x":1},{"name":"a","x":2}]}"#;
+        assert_eq!(kept(twins, &["a", "a"]), Ok(None), "they cannot be told apart");
         assert_eq!(kept("{}", &[]), Ok(None));
         assert_eq!(kept("{}", &["a"]), Err(()));
     }

@@ -25,12 +25,13 @@ pub use guard::{
     answer_life, freshness, judge, pair_features,
 };
 pub use prefix::{
-    PREFIX_LIFE, PrefixDifference, PromptBytes, SHORTEST_PREFIX, SeenPrompt, first_reuse_guess, mark_prefix,
-    marking_pays, prefix_is_marked, reuse_chance,
+    MarkPlan, PREFIX_LIFE, PrefixDifference, PrefixKeeping, PrefixOutlook, PrefixTraffic, PrefixUse,
+    PromptBytes, SHORTEST_PREFIX, SeenPrompt, first_reuse_guess, mark_prefix, marking_pays, plan_marks,
+    prefix_id, prefix_is_marked, reuse_chance,
 };
 pub use replay::{
-    Meanings, ReplayBody, ReplayCache, ReplayCall, ReplayCompression, ReplayFloor, ReplayInput, ReplayLabel,
-    ReplayModel, ReplayPolicy, ReplayQuality, ReplayReport, ReplaySharing, ReplayTokens, WrongAmong, replay,
+    Meanings, ReplayBody, ReplayCache, ReplayCall, ReplayFloor, ReplayInput, ReplayLabel, ReplayModel,
+    ReplayPolicy, ReplayQuality, ReplayReport, ReplaySharing, ReplayTokens, WrongAmong, replay,
     texts_to_embed,
 };
 pub use route::{
@@ -46,9 +47,10 @@ pub use route::{
 };
 pub use select::{
     ConceptVectors, CutPolicy, ExampleMemory, FEWEST_TOOLS, FIND_TOOLS, FoundTool, GroupRule, GroupTable,
-    PromptCacheState, RankedTool, SelectionChange, SelectionRequest, ToolCatalog, ToolGroup, ToolQuery,
-    ToolReason, ToolSelection, ToolSession, asking_part, definition_tokens, estimate_tokens,
-    find_tools_answer, find_tools_definition, find_tools_query, regrouping_gain, select_tools,
+    ListPrefix, PromptCacheState, RankedTool, SelectionChange, SelectionRequest, ToolCatalog, ToolGroup,
+    ToolQuery, ToolReason, ToolSelection, ToolSession, asking_part, choose_or_send_all, definition_tokens,
+    estimate_tokens, find_tools_answer, find_tools_definition, find_tools_query, regrouping_gain,
+    select_tools, whole_list_id,
 };
 pub use sharing::{
     BestShare, NEIGHBOURS, QuestionIndex, SharingRules, StoredMeaning, best_share, is_plain_question,

@@ -30,12 +30,9 @@ fn policies() -> [(&'static str, String); 6] {
         ("cascade", CASCADE.to_owned()),
         ("one-model", one),
         ("tools", format!("{CASCADE}[tools]\nselect = true\n")),
-        ("everything", format!("{CASCADE}[replay]\ncompress = \"auto\"\nbatch = true\n")),
-        ("thrifty", format!("{thrifty}[replay]\ncompress = \"auto\"\nbatch = true\n")),
-        (
-            "thrifty-labelled",
-            format!("{thrifty}[replay]\ncompress = \"auto\"\nbatch = true\ntiers = \"labels\"\n"),
-        ),
+        ("everything", format!("{CASCADE}[compress]\nmode = \"auto\"\n")),
+        ("thrifty", format!("{thrifty}[compress]\nmode = \"auto\"\n")),
+        ("thrifty-labelled", format!("{thrifty}[compress]\nmode = \"auto\"\n[replay]\ntiers = \"labels\"\n")),
     ]
 }
 

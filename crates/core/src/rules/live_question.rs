@@ -1,5 +1,6 @@
 //! Questions whose answer changes by the hour: never served from a cache, never stored.
 
+use super::own_words::own_words;
 use regex::Regex;
 use std::sync::LazyLock;
 
@@ -15,8 +16,13 @@ static LIVE: LazyLock<Option<[Regex; 2]>> =
 /// The bytes at either end of a long text in which its question is looked for: what lies between is what the question is about.
 const ENDS: usize = 2_000;
 
-/// The word that makes a question live, if any. When in doubt it is live: a needless call is cheaper than a stale answer.
+/// The word that makes a question live, if any; what the person quotes, pastes or hands over to be worked on makes none. When in
+/// doubt it is live: a needless call is cheaper than a stale answer.
 pub fn live_word(text: &str) -> Option<&str> {
+    own_words(text).into_iter().find_map(live_word_at_ends)
+}
+
+fn live_word_at_ends(text: &str) -> Option<&str> {
     if text.len() <= 2 * ENDS {
         return live_word_in(text);
     }
@@ -66,6 +72,41 @@ mod tests {
         let calm = "가나다 ".repeat(1_000);
         assert_eq!(live_word(&format!("{calm}{document}{calm}")), None);
         assert_eq!(live_word(&format!("{calm} 지금 어때?")), Some("지금"));
+    }
+
+    #[test]
+    fn what_is_asked_stays_live_beside_what_is_pasted() {
+        let notes =
+            "Alice went home early because she was tired. Bob stayed and read the report twice. ".repeat(3);
+        for text in [
+            format!("Summarise today's news for these clients: {notes}"),
+            format!("{notes}\n\nWhat is the weather now?"),
+            format!("Background: {notes} Is the museum open today?"),
+            format!("배경: {notes} 지금 환율이 얼마인지 알려줘"),
+            format!("다음 글을 번역하고 오늘 날짜를 붙여 줘: {notes}"),
+            format!("Is it going to rain today?\n```\n{notes}\n```"),
+            "\"오늘 날씨\" 알려줘".to_owned(),
+            "translate to Korean: what is the current price of gold?".to_owned(),
+            "Tell me: what's the weather today".to_owned(),
+        ] {
+            assert!(live_word(&text).is_some(), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_pasted_is_not_live() {
+        let talk = "I saw Bob today. He sends the latest news, and the weather was fine this week. See you tomorrow. ";
+        let asked =
+            format!("Summarise these notes in three bullet points:\n{}They were happy.", talk.repeat(2));
+        assert_eq!(live_word(&asked), None);
+        let asked = format!("Explain this code\n```\n{talk}\n```\nstep by step");
+        assert_eq!(live_word(&asked), None);
+        let korean = "오늘 민수를 만났다. 최신 소식과 날씨 이야기를 했다. 내일 다시 만난다. 지금은 집이다. ";
+        let asked = format!("다음 내용을 영어로 자연스럽게 번역해 줘:\n{}즐거웠다.", korean.repeat(2));
+        assert_eq!(live_word(&asked), None);
+        let asked =
+            "Who wrote “The weather of today is the child of the weather of yesterday, and of nothing else”";
+        assert_eq!(live_word(asked), None);
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod memory;
 mod model_pattern;
 mod normalise;
 mod original_key;
+mod own_words;
 mod permission;
 mod pricing;
 mod prompt_bound;
@@ -37,6 +38,7 @@ pub use memory::{
 };
 pub use model_pattern::pattern_matches;
 pub use original_key::original_key;
+pub use own_words::own_words;
 pub use permission::{decide_permission, never_allowed, offer_grant};
 pub use pricing::{cost, dearest, plain_cost, upper_bound};
 pub use prompt_bound::prompt_token_bound;

@@ -41,10 +41,10 @@ pub(crate) fn price(provider: &str) -> ModelPrice {
     }
 }
 
-fn provider(name: &str, model: &Arc<ScriptedModel>, local: bool) -> ProviderEntry {
+fn provider(name: &str, model: &Arc<ScriptedModel>, local: bool, dialect: Dialect) -> ProviderEntry {
     ProviderEntry {
         name: name.into(),
-        dialect: Dialect::OpenAiChat,
+        dialect,
         price_from: format!("{name}-list"),
         local,
         models: vec!["m".into()],
@@ -61,6 +61,15 @@ impl Bench {
     }
 
     pub(crate) fn with(ledger: MemoryLedger, change: impl FnOnce(&mut Settings)) -> Self {
+        Self::speaking(Dialect::OpenAiChat, ledger, change)
+    }
+
+    /// The same with providers of a dialect.
+    pub(crate) fn speaking(
+        dialect: Dialect,
+        ledger: MemoryLedger,
+        change: impl FnOnce(&mut Settings),
+    ) -> Self {
         let scripted = || {
             let model = Arc::new(ScriptedModel::default());
             model.always(ScriptedReply::text("hello there"));
@@ -73,9 +82,9 @@ impl Bench {
         let feedback = Arc::new(MemoryFeedback::new());
         let parts = Parts {
             providers: vec![
-                provider("cloud", &cloud, false),
-                provider("spare", &spare, false),
-                provider("home", &home, true),
+                provider("cloud", &cloud, false, dialect),
+                provider("spare", &spare, false, dialect),
+                provider("home", &home, true, dialect),
             ],
             ledger: ledger.clone(),
             cache: cache.clone(),

@@ -10,6 +10,7 @@ mod desk_bench;
 mod desk_crash;
 mod failures;
 mod money;
+mod prefixes;
 mod rounds;
 mod routing;
 mod talk;

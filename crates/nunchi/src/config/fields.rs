@@ -3,7 +3,7 @@
 use super::field::{Field, Kind, field};
 
 /// All settings of the plain sections.
-pub(super) const FIELDS: [Field; 114] = [
+pub(super) const FIELDS: [Field; 112] = [
     field("server", "listen", Kind::Text, "127.0.0.1:8484", "Address and port the server listens on."),
     field(
         "server",
@@ -322,14 +322,6 @@ pub(super) const FIELDS: [Field; 114] = [
         "",
         "Day the rate is of, as 2026-11-21; told beside amounts in JSON.",
     ),
-    field(
-        "replay",
-        "compress",
-        Kind::OneOf(&["off", "results", "history", "auto"]),
-        "off",
-        "What `nunchi replay` takes to be shortened: tool results, older turns where that pays, or both.",
-    ),
-    field("replay", "batch", Kind::Flag, "false", "Whether it takes what can wait to go to a Batch API."),
     field(
         "replay",
         "prefixes",

@@ -42,9 +42,6 @@ pub(crate) struct LocalConfig {
 /// What a replay takes for granted.
 #[derive(Clone, Debug)]
 pub(crate) struct ReplayConfig {
-    /// `off`, `results`, `history` or `auto`.
-    pub(crate) compress: String,
-    pub(crate) batch: bool,
     pub(crate) prefixes: bool,
     pub(crate) keep_named: bool,
     /// `router`, or `labels`.
@@ -326,8 +323,6 @@ impl Layers {
 
     fn replay(&mut self) -> ReplayConfig {
         ReplayConfig {
-            compress: self.text("replay.compress"),
-            batch: self.flag_value("replay.batch"),
             prefixes: self.flag_value("replay.prefixes"),
             keep_named: self.flag_value("replay.keep_named"),
             tiers: self.text("replay.tiers"),

@@ -1,7 +1,7 @@
 //! Saving without lying: answers shared by meaning, prompt caches kept warm, and an account of both.
 
 use crate::support::{Home, Server, one_provider};
-use nunchi_testkit::{Dialect, Turn, Upstream};
+use nunchi_testkit::{Dialect, Turn, Upstream, UsageShape};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -135,6 +135,77 @@ async fn prefixes_are_marked_and_what_breaks_them_is_found() {
     assert!(breaks[0]["lost_tokens"].as_u64().unwrap() > 1_000, "{report}");
     let text = home.run(["cache", "doctor"]);
     assert!(text.out.contains("system, byte 18"), "{}", text.out);
+}
+
+/// A question of an agent with thirty tools, in a session of its own.
+fn shared_agent_call(model: &str, turns: &[&str], turned: bool) -> Value {
+    let what = "Looks something up in a large collection of documents, and gives what fits the query best. "
+        .repeat(4);
+    let tool = |at: usize| json!({ "type": "function", "function": { "name": format!("look_{at:02}"), "description": what } });
+    let mut tools: Vec<Value> = (0..30).map(tool).collect();
+    if turned {
+        tools.reverse();
+    }
+    let mut messages = vec![json!({ "role": "system", "content": "You are an assistant. Be brief." })];
+    messages.extend(turns.iter().map(|text| json!({ "role": "user", "content": text })));
+    json!({ "model": model, "max_tokens": 64, "messages": messages, "tools": tools })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sessions_of_one_agent_share_a_prefix_that_is_marked_for_them() {
+    let upstream = Upstream::start(Dialect::OpenAi).await;
+    upstream.always(Turn::text("noted").usage(UsageShape::Cached { input: 20, cached: 3_000, output: 5 }));
+    let home = Home::with_config(&one_provider(&upstream.base_url()));
+    let server = home.up();
+    let key = server.first_key();
+    let ask = |session: &str, turns: &[&str], tools: &str, turned: bool| {
+        let headers =
+            [("x-nunchi-session", session), ("x-nunchi-tools", tools), ("x-nunchi-cache", "no-store")];
+        let body = shared_agent_call("up/gpt-6-luna", turns, turned);
+        let got = server.send("POST", "/v1/chat/completions", &key, &headers, &body);
+        assert_eq!(got.status, 200, "{}", got.body);
+        (upstream.last_request().body, got.header("x-nunchi-notes").unwrap_or_default().to_owned())
+    };
+    for number in 0..12 {
+        ask(&format!("s{number}"), &[&format!("question {number}")], "all", false);
+    }
+    let (sent, _) = ask("alone", &["Where is the lighthouse?"], "all", false);
+    let mark = json!({ "mode": "explicit" });
+    assert_eq!(sent["messages"][0]["content"][0]["prompt_cache_breakpoint"], mark, "{sent}");
+    assert_eq!(
+        sent["messages"][1]["content"], "Where is the lighthouse?",
+        "nobody goes on from here: {sent}"
+    );
+    assert_eq!(sent["prompt_cache_options"], mark, "{sent}");
+    // The list is warm: who lets the gateway choose gets all of it, whatever order it came in, and keeps it.
+    let (whole, notes) = ask("chosen", &["Where is the lighthouse?"], "auto", true);
+    assert_eq!((&whole["tools"], &whole["prompt_cache_key"]), (&sent["tools"], &sent["prompt_cache_key"]));
+    assert!(notes.contains("all 30 tools sent"), "{notes}");
+    let (later, _) = ask("chosen", &["Where is the lighthouse?", "And the harbour?"], "auto", false);
+    assert_eq!((&later["tools"], &later["messages"][0]), (&whole["tools"], &whole["messages"][0]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_end_is_not_marked_where_no_session_goes_on() {
+    let upstream = Upstream::start(Dialect::Anthropic).await;
+    upstream.always(Turn::text("noted").usage(UsageShape::Cached { input: 20, cached: 3_000, output: 5 }));
+    let config = one_provider(&upstream.base_url())
+        .replace("dialect = \"openai\"", "dialect = \"anthropic\"")
+        .replace("price_from = \"openai\"", "price_from = \"anthropic\"");
+    let home = Home::with_config(&config);
+    let server = home.up();
+    let key = server.first_key();
+    for number in 0..12 {
+        let session = [("x-nunchi-session", format!("s{number}"))];
+        let session = [(session[0].0, session[0].1.as_str())];
+        let body = shared_agent_call("up/claude-opus-5-5", &[&format!("question {number}")], false);
+        let got = server.send("POST", "/v1/chat/completions", &key, &session, &body);
+        assert_eq!(got.status, 200, "{}", got.body);
+    }
+    let sent = upstream.last_request().body;
+    // They came within seconds, so five minutes are enough.
+    assert_eq!(sent["system"][0]["cache_control"], json!({ "type": "ephemeral" }), "{sent}");
+    assert_eq!(sent.to_string().matches("\"cache_control\"").count(), 1, "{sent}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,5 +1,6 @@
 //! Writes a chat completions request: the caller's own body with our changes, or a translation.
 
+use super::breakpoints::breakpoints;
 use super::wire::{Body, Choice, Format, Function, Name, Schema, StreamOptions, Tool};
 use super::{Flavour, is_shared, messages, reasons, shared_fields};
 use crate::changed_turns::{Form, changed_turns};
@@ -62,6 +63,16 @@ fn spliced(flavour: Flavour, request: &ModelRequest, body: &Bytes) -> Option<Byt
         written.iter().map(|message| serde_json::to_string(message).ok()).collect()
     };
     edits.extend(changed_turns(&object, request, Form::Chat, write).ok()?);
+    if let Some(marks) = breakpoints(request).filter(|_| flavour == Flavour::OpenAi) {
+        let changed = edits.iter().find_map(|(name, edit)| match edit {
+            Edit::Set(text) if *name == "messages" => Some(text.as_ref()),
+            _ => None,
+        });
+        if let Some(marked) = marks.edits(&object, changed, request.messages.len()) {
+            edits.retain(|(name, _)| *name != "messages");
+            edits.extend(marked);
+        }
+    }
     if request.changes.as_ref().is_some_and(|changes| changes.no_more_tools) {
         edits.push(("tool_choice", Edit::string("none")));
     }
@@ -141,6 +152,11 @@ fn translated(flavour: Flavour, request: &ModelRequest) -> Result<Encoded, Model
         _ => body.max_tokens = request.max_output_tokens,
     }
     sampling(flavour, request, &mut body, &mut notes);
+    if let Some(marks) = breakpoints(request).filter(|_| own) {
+        marks.mark(&mut body.messages, request);
+        body.prompt_cache_options = marks.mode();
+        body.cache_key = (!body.shared.contains_key("prompt_cache_key")).then(|| marks.into_key());
+    }
     let bytes = serde_json::to_vec(&body).map_err(|error| garbage(format!("the request: {error}")))?;
     Ok(Encoded { notes: notes.into_list(), ..Encoded::new(PATH, bytes) })
 }

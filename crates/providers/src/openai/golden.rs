@@ -128,6 +128,63 @@ fn the_same_dialect_is_spliced() {
     assert_eq!(spliced(OpenAiChat::perplexity(), bare, streamed), r#"{"model":"gpt-4.1","stream":true}"#);
 }
 
+/// Instructions and a question, marked behind the instructions, and behind the question as well if it is gone on with.
+fn shared_prefix(model: &str, goes_on: bool) -> ModelRequest {
+    let mark = || Part::CachePoint(nunchi_core::CacheTtl::FiveMinutes);
+    let mut messages = vec![Message::text(Role::System, "Be brief."), Message::text(Role::User, "Why?")];
+    messages[0].parts.push(mark());
+    if goes_on {
+        messages[1].parts.push(mark());
+    }
+    ModelRequest::new(model, messages)
+}
+
+#[test]
+fn what_sessions_share_ends_in_a_breakpoint() {
+    const MARK: &str = r#""prompt_cache_breakpoint":{"mode":"explicit"}"#;
+    let marked = format!(r#""content":[{{"type":"text","text":"Be brief.",{MARK}}}]"#);
+    let alone = r#""prompt_cache_options":{"mode":"explicit"}"#;
+    let openai = OpenAiChat::openai();
+    let encoded = |codec: OpenAiChat, request: &ModelRequest| {
+        String::from_utf8(codec.encode(request).unwrap().body.to_vec()).unwrap()
+    };
+    let written = encoded(openai, &shared_prefix("gpt-6-luna", false));
+    assert!(
+        written.contains(&marked) && written.contains(alone) && written.contains("\"nunchi-"),
+        "{written}"
+    );
+    let written = encoded(openai, &shared_prefix("gpt-6-luna", true));
+    assert!(written.contains(&marked) && !written.contains(alone), "the end is kept by itself: {written}");
+    for (codec, model) in [(openai, "gpt-5.5"), (OpenAiChat::compatible(), "gpt-6-luna")] {
+        let written = encoded(codec, &shared_prefix(model, false));
+        assert!(!written.contains("prompt_cache"), "{written}");
+    }
+    let of = |body: &str| {
+        spliced(openai, body, |r| {
+            *r = ModelRequest { origin: r.origin.clone(), ..shared_prefix("gpt-6-luna", false) }
+        })
+    };
+    let body = |system: &str, more: &str| {
+        format!(
+            r#"{{"model":"gpt-6-luna","x":[1.0],"messages":[{{"role":"system","content":{system}}},{{"role":"user", "content":"Why?"}}]{more}}}"#
+        )
+    };
+    let written = of(&body(r#""Be brief.""#, ""));
+    assert!(written.contains(&marked) && written.contains(alone), "{written}");
+    assert!(
+        written.contains(r#"{"role":"user", "content":"Why?"}"#) && written.contains(r#""x":[1.0]"#),
+        "{written}"
+    );
+    let parts = r#"[{"type":"text","text":"Be"},{"type":"text","text":" brief.","y":1}]"#;
+    let written = of(&body(parts, r#","prompt_cache_key":"mine""#));
+    let last = format!(r#"{{"type":"text","text":" brief.","y":1,{MARK}}}"#);
+    assert!(written.contains(&last) && !written.contains("nunchi-"), "{written}");
+    for own in [r#","prompt_cache_options":{"mode":"implicit"}"#, r#","prompt_cache_retention":"24h""#] {
+        let body = body(r#""Be brief.""#, own);
+        assert_eq!(of(&body), body, "who looks after the cache himself is left alone");
+    }
+}
+
 #[test]
 fn tool_calls_cut_at_every_byte() {
     let turn = Turn::text("볼게")

@@ -7,7 +7,8 @@ use crate::shared::unsupported;
 use nunchi_core::{Media, MediaSource, Message, ModelError, Part, Role};
 use std::borrow::Cow;
 
-/// All messages, in order. Cache points say nothing here: the servers of this dialect cache prefixes by themselves.
+/// All messages, in order. Cache points say nothing here: most servers of this dialect cache prefixes by themselves, and OpenAI's
+/// own marks are set afterwards.
 pub(super) fn translate<'a>(
     flavour: Flavour,
     messages: &'a [Message],
@@ -63,7 +64,7 @@ fn text_content<'a>(texts: &[&'a str]) -> Content<'a> {
     match texts {
         [] => Content::Text(Cow::Borrowed("")),
         [text] => Content::Text(Cow::Borrowed(text)),
-        texts => Content::Parts(texts.iter().map(|text| ContentPart::Text { text }).collect()),
+        texts => Content::Parts(texts.iter().map(|text| ContentPart::text(text)).collect()),
     }
 }
 
@@ -160,7 +161,7 @@ fn user_content<'a>(parts: &[&'a Part]) -> Result<Content<'a>, ModelError> {
         return Ok(text_content(&texts));
     }
     let part = |part: &&'a Part| match part {
-        Part::Text(text) => Ok(ContentPart::Text { text }),
+        Part::Text(text) => Ok(ContentPart::text(text)),
         Part::Media(media) => media_part(media),
         _ => Err(unsupported("a user's message holds text and media only")),
     };

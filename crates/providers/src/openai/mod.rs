@@ -1,5 +1,6 @@
 //! OpenAI's chat completions and embeddings, and the servers that speak the same with a difference: Perplexity and compatible ones.
 
+mod breakpoints;
 mod choice;
 mod chunk;
 mod common;

@@ -47,6 +47,11 @@ pub(super) struct Body<'a> {
     pub(super) n: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) user: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) prompt_cache_options: Option<CacheMode>,
+    /// Ours; a caller's own is among the shared fields.
+    #[serde(rename = "prompt_cache_key", skip_serializing_if = "Option::is_none")]
+    pub(super) cache_key: Option<String>,
     #[serde(flatten)]
     pub(super) shared: BTreeMap<&'static str, &'a Json>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -87,10 +92,33 @@ pub(super) enum Content<'a> {
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(super) enum ContentPart<'a> {
-    Text { text: &'a str },
-    ImageUrl { image_url: ImageUrl<'a> },
-    InputAudio { input_audio: InputAudio<'a> },
-    File { file: File<'a> },
+    Text {
+        text: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        prompt_cache_breakpoint: Option<CacheMode>,
+    },
+    ImageUrl {
+        image_url: ImageUrl<'a>,
+    },
+    InputAudio {
+        input_audio: InputAudio<'a>,
+    },
+    File {
+        file: File<'a>,
+    },
+}
+
+impl<'a> ContentPart<'a> {
+    /// A text without a mark.
+    pub(super) const fn text(text: &'a str) -> Self {
+        Self::Text { text, prompt_cache_breakpoint: None }
+    }
+}
+
+/// How the prompt cache is used: OpenAI's word for it.
+#[derive(Clone, Copy, Serialize)]
+pub(super) struct CacheMode {
+    pub(super) mode: &'static str,
 }
 
 #[derive(Serialize)]

@@ -1,6 +1,6 @@
 //! How long an answer stays true, by the class of its question, in both languages.
 
-use nunchi_core::live_word;
+use nunchi_core::{live_word, own_words};
 use regex::Regex;
 use serde::{Deserialize, Serialize};
 use std::sync::LazyLock;
@@ -54,13 +54,18 @@ static PATTERNS: LazyLock<Option<[Regex; 3]>> = LazyLock::new(|| {
 /// The bytes at either end of a long text that are looked at.
 const ENDS: usize = 2_000;
 
-/// The class of a question. When in doubt the shorter time wins: a needless call is cheaper than a stale answer.
+/// The class of a question, by the words that ask. When in doubt the shorter time wins: a needless call is cheaper than a stale
+/// answer.
 pub fn freshness(text: &str) -> Freshness {
+    own_words(text).into_iter().map(class).min().unwrap_or_default()
+}
+
+fn class(text: &str) -> Freshness {
     let Some([despite, minutes, hours]) = PATTERNS.as_ref() else { return Freshness::Never };
     if text.len() > 2 * ENDS {
         let head = &text[..text.floor_char_boundary(ENDS)];
         let tail = &text[text.ceil_char_boundary(text.len() - ENDS)..];
-        return freshness(head).min(freshness(tail));
+        return class(head).min(class(tail));
     }
     let excused = despite.replace_all(text, " ");
     match () {

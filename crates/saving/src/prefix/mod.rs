@@ -2,9 +2,12 @@
 
 mod marks;
 mod prompt;
+mod traffic;
 
+pub(crate) use marks::shared_token_rate;
 pub use marks::{
-    PREFIX_LIFE, SHORTEST_PREFIX, first_reuse_guess, mark_prefix, marking_pays, prefix_is_marked,
-    reuse_chance,
+    MarkPlan, PREFIX_LIFE, SHORTEST_PREFIX, first_reuse_guess, mark_prefix, marking_pays, plan_marks,
+    prefix_is_marked, reuse_chance,
 };
 pub use prompt::{PrefixDifference, PromptBytes, SeenPrompt};
+pub use traffic::{PrefixKeeping, PrefixOutlook, PrefixTraffic, PrefixUse, prefix_id};

@@ -18,7 +18,4 @@ mod tests;
 pub use report::{ReplayFloor, ReplayQuality, ReplayReport, ReplayTokens, WrongAmong};
 pub use texts::{Meanings, texts_to_embed};
 pub use walk::{ReplayInput, replay};
-pub use words::{
-    ReplayBody, ReplayCache, ReplayCall, ReplayCompression, ReplayLabel, ReplayModel, ReplayPolicy,
-    ReplaySharing,
-};
+pub use words::{ReplayBody, ReplayCache, ReplayCall, ReplayLabel, ReplayModel, ReplayPolicy, ReplaySharing};

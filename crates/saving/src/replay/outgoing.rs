@@ -8,16 +8,16 @@ use crate::compress::{
 };
 use crate::conversation::{conversation_of, used_tools};
 use crate::prefix::{
-    PREFIX_LIFE, PromptBytes, SHORTEST_PREFIX, SeenPrompt, mark_prefix, marking_pays, prefix_is_marked,
-    reuse_chance,
+    PREFIX_LIFE, PrefixKeeping, PrefixTraffic, PrefixUse, PromptBytes, SHORTEST_PREFIX, SeenPrompt,
+    mark_prefix, plan_marks, prefix_id, prefix_is_marked, reuse_chance,
 };
 use crate::select::{
-    ConceptVectors, CutPolicy, FEWEST_TOOLS, SelectionRequest, ToolCatalog, ToolQuery, ToolSession,
-    asking_part, select_tools,
+    ConceptVectors, CutPolicy, FEWEST_TOOLS, ListPrefix, SelectionRequest, ToolCatalog, ToolQuery,
+    ToolSession, asking_part, choose_or_send_all, whole_list_id,
 };
 use crate::sharing::meaning_text;
 use jiff::Timestamp;
-use nunchi_core::{CallContext, Dialect, ModelRequest, NanoUsd, Part, human_text};
+use nunchi_core::{CallContext, CompressMode, ModelRequest, NanoUsd, Part, human_text};
 use std::collections::HashMap;
 
 /// A `recall` brings back so much of what was left out, in percent of the history; measured on long conversations.
@@ -40,6 +40,7 @@ pub(super) struct Outbox {
     tool_sessions: HashMap<u64, ToolSession>,
     histories: HashMap<u64, (FrozenHistory, u32)>,
     sessions: HashMap<u64, Session>,
+    traffic: PrefixTraffic,
     concepts: Option<Option<ConceptVectors>>,
 }
 
@@ -56,9 +57,10 @@ impl Outbox {
     /// Leaves out the tools that a question does not need; tells whether any was.
     pub(super) fn select(
         &mut self,
-        policy: &ReplayPolicy,
+        (policy, model): (&ReplayPolicy, &ReplayModel),
         meanings: &Meanings,
         (request, context): (&mut ModelRequest, &CallContext),
+        now: Timestamp,
     ) -> bool {
         let wanted = context.select_tools.unwrap_or(policy.select_tools);
         if !wanted || request.tools.len() < FEWEST_TOOLS {
@@ -75,7 +77,14 @@ impl Outbox {
         let catalog = &self.catalogs[&digest];
         let vector = meanings.get(meaning_text(asking_part(&text)).as_ref());
         let used = used_tools(request);
-        let selection = select_tools(
+        let whole = whole_list_id(&model.name, request);
+        let keeping = match policy.keep_prefixes && !model.local {
+            true => PrefixKeeping::of(model.dialect, &model.price),
+            false => PrefixKeeping::Nothing,
+        };
+        let outlook = self.traffic.outlook(whole, request, now);
+        let prefix = ListPrefix::of(request, keeping, &model.price, outlook);
+        let selection = choose_or_send_all(
             catalog,
             &SelectionRequest {
                 query: ToolQuery { text: &text, vector: vector.map(Vec::as_slice) },
@@ -88,7 +97,12 @@ impl Outbox {
                 cut: CutPolicy::default(),
                 cache: None,
             },
+            Some(&prefix),
         );
+        if selection.find_tools {
+            let continued = self.tool_sessions.contains_key(&id);
+            self.traffic.note(whole, now, PrefixUse { continued, ..PrefixUse::default() });
+        }
         self.tool_sessions.insert(id, selection.session);
         let all = std::mem::take(&mut request.tools);
         request.tools = selection.tools.iter().filter_map(|(at, _)| all.get(*at).cloned()).collect();
@@ -119,10 +133,11 @@ impl Outbox {
         now: Timestamp,
     ) -> Shortened {
         let mut done = Shortened::default();
-        if policy.compress.results() {
+        if policy.compress != CompressMode::Off {
             done.any |= shorten_results(request);
         }
-        let Some((id, _)) = conversation_of(request, context).filter(|_| policy.compress.history()) else {
+        let older = matches!(policy.compress, CompressMode::History | CompressMode::Auto);
+        let Some((id, _)) = conversation_of(request, context).filter(|_| older) else {
             return done;
         };
         let alive = self.sessions.get(&id).is_some_and(|s| now.duration_since(s.last) < PREFIX_LIFE);
@@ -174,12 +189,19 @@ impl Outbox {
             session.calls = before.calls + 1;
             session.reused = before.reused + u32::from(alive && prompt.differs(&before.seen).is_none());
         }
-        let reuse = reuse_chance(came, session.calls, session.reused);
-        self.sessions.insert(id, session);
-        if model.dialect == Dialect::Anthropic && !prefix_is_marked(came) && marking_pays(&model.price, reuse)
-        {
-            mark_prefix(outgoing);
+        let keeping = PrefixKeeping::of(model.dialect, &model.price);
+        let shared = prefix_id(&model.name, &outgoing.tools, &outgoing.messages);
+        let outlook = self.traffic.outlook(shared, came, now);
+        let reuse = reuse_chance(outlook.continued, session.calls, session.reused);
+        let plan = plan_marks(keeping, &model.price, &outlook, reuse);
+        if !prefix_is_marked(came) {
+            mark_prefix(outgoing, plan);
         }
+        let automatic = (keeping == PrefixKeeping::Automatic).then_some(PREFIX_LIFE);
+        let kept = plan.shared.map(|ttl| keeping.life(ttl)).or(automatic);
+        let found = outlook.warm.then_some(true);
+        self.traffic.note(shared, now, PrefixUse { continued: session.reused > 0, kept, found });
+        self.sessions.insert(id, session);
     }
 }
 

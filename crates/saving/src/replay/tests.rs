@@ -5,8 +5,8 @@ use crate::prefix::PromptBytes;
 use crate::sharing::SharingRules;
 use jiff::Timestamp;
 use nunchi_core::{
-    CacheScope, CallContext, CallRecord, Dialect, Message, ModelPrice, ModelRequest, NanoUsd, Principal,
-    Rates, RequestId, Role, Tier, TierRules, ToolDefinition, Usage, plain_cost,
+    CacheScope, CallContext, CallRecord, CompressMode, Dialect, Message, ModelPrice, ModelRequest, NanoUsd,
+    Principal, Rates, RequestId, Role, Tier, TierRules, ToolDefinition, Usage, plain_cost,
 };
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -76,7 +76,7 @@ fn policy() -> ReplayPolicy {
             error_rate: 0.01,
         }),
         select_tools: true,
-        compress: ReplayCompression::Auto,
+        compress: CompressMode::Auto,
         keep_prefixes: true,
         batch: true,
     }
@@ -354,7 +354,7 @@ proptest! {
     fn causes_add_up(
         calls in prop::collection::vec(any_call(), 0..12),
         (cache, sharing, tools, prefixes, batch, named) in any::<(bool, bool, bool, bool, bool, bool)>(),
-        compress in prop::sample::select(vec![ReplayCompression::Off, ReplayCompression::Auto]),
+        compress in prop::sample::select(vec![CompressMode::Off, CompressMode::Auto]),
     ) {
         let all = policy();
         let policy = ReplayPolicy {

@@ -147,7 +147,7 @@ impl Walk<'_> {
         let (input, call) = (self.input, &self.input.calls[at]);
         let policy = input.policy;
         let mut outgoing = request.clone();
-        let cut = self.outbox.select(policy, input.meanings, (&mut outgoing, context));
+        let cut = self.outbox.select((policy, model), input.meanings, (&mut outgoing, context), call.at);
         let with_fewer = if cut { (input.count)(&outgoing) } else { fresh.came };
         let needed = call.label.tool.as_ref().filter(|_| !request.tools.is_empty());
         let tool_lost = needed.map(|needed| !outgoing.tools.iter().any(|tool| tool.name == *needed));
@@ -245,6 +245,7 @@ fn full_price(model: &ReplayModel, usage: &Usage, batch: bool) -> u64 {
         (usage.input, rates.input),
         (usage.cache_read, rates.cache_read),
         (usage.cache_write_5m, rates.cache_write_5m),
+        (usage.cache_write_1h, rates.cache_write_1h),
     ];
     let money: i128 = classes.iter().map(|(tokens, rate)| i128::from(*tokens) * i128::from(rate.0)).sum();
     u64::try_from(money / full).unwrap_or(u64::MAX)

@@ -2,7 +2,9 @@
 
 use crate::sharing::SharingRules;
 use jiff::Timestamp;
-use nunchi_core::{CacheScope, CallContext, CallRecord, Dialect, ModelPrice, ModelRequest, Tier, TierRules};
+use nunchi_core::{
+    CacheScope, CallContext, CallRecord, CompressMode, Dialect, ModelPrice, ModelRequest, Tier, TierRules,
+};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -80,33 +82,6 @@ pub struct ReplaySharing {
     pub error_rate: f32,
 }
 
-/// What is shortened on the way out.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ReplayCompression {
-    /// Nothing.
-    #[default]
-    Off,
-    /// Tool results.
-    Results,
-    /// Older turns, where that pays.
-    History,
-    /// Both.
-    Auto,
-}
-
-impl ReplayCompression {
-    /// Whether tool results are shortened.
-    pub const fn results(self) -> bool {
-        matches!(self, Self::Results | Self::Auto)
-    }
-
-    /// Whether older turns are.
-    pub const fn history(self) -> bool {
-        matches!(self, Self::History | Self::Auto)
-    }
-}
-
 /// A policy: what the gateway would do with a call.
 #[derive(Clone, Debug)]
 pub struct ReplayPolicy {
@@ -133,7 +108,7 @@ pub struct ReplayPolicy {
     /// Whether only the tools that a question needs are sent.
     pub select_tools: bool,
     /// What is shortened.
-    pub compress: ReplayCompression,
+    pub compress: CompressMode,
     /// Whether providers keep prefixes, and are asked to.
     pub keep_prefixes: bool,
     /// Whether what can wait goes to a Batch API.
@@ -152,7 +127,7 @@ impl ReplayPolicy {
             cache: None,
             sharing: None,
             select_tools: false,
-            compress: ReplayCompression::Off,
+            compress: CompressMode::Off,
             keep_prefixes: false,
             batch: false,
             ..self.clone()

@@ -9,6 +9,7 @@ mod groups;
 mod memory;
 mod session;
 mod tokens;
+mod whole;
 pub(crate) mod words;
 
 pub use catalog::{RankedTool, ToolCatalog, ToolQuery};
@@ -22,6 +23,7 @@ pub use session::{
     ToolSession, regrouping_gain, select_tools,
 };
 pub use tokens::{definition_tokens, estimate_tokens};
+pub use whole::{ListPrefix, choose_or_send_all, whole_list_id};
 pub use words::asking_part;
 
 /// The inner product; vectors are of length 1, so it is their cosine. Zero when the lengths differ.

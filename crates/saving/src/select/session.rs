@@ -23,6 +23,8 @@ const REGROUP_MARGIN: i64 = 2;
 pub struct ToolSession {
     sent: Vec<String>,
     required: BTreeSet<String>,
+    #[serde(default)]
+    whole: bool,
 }
 
 impl ToolSession {
@@ -34,6 +36,11 @@ impl ToolSession {
     /// The tools sent so far, in their order.
     pub fn sent(&self) -> &[String] {
         &self.sent
+    }
+
+    /// Whether the session gets the whole list, because its prefix is kept.
+    pub const fn is_whole(&self) -> bool {
+        self.whole
     }
 }
 
@@ -99,6 +106,8 @@ pub enum SelectionChange {
     Grown,
     /// Tools left; the lost prompt cache is paid for.
     Regrouped,
+    /// All tools: their prefix is read from the provider's cache for less than the chosen ones cost.
+    Whole,
 }
 
 /// The tools to send.
@@ -169,7 +178,7 @@ fn assemble(
     ToolSelection {
         find_tools,
         change,
-        session: ToolSession { sent, required },
+        session: ToolSession { sent, required, whole: false },
         total_tools: catalog.len(),
         tokens_before: (0..catalog.len()).map(|at| catalog.tokens(at)).sum(),
         estimated_tokens: tools.iter().map(|(at, _)| catalog.tokens(*at)).sum::<u64>() + more,
@@ -217,6 +226,15 @@ fn everything(catalog: &ToolCatalog, request: &SelectionRequest<'_>) -> ToolSele
         all.into_iter().map(|at| (at, ToolReason::Sticky)).collect(),
     );
     selection.session.sent.clear();
+    selection
+}
+
+/// All tools, for the rest of the session.
+pub(super) fn whole_list(catalog: &ToolCatalog, request: &SelectionRequest<'_>) -> ToolSelection {
+    let all = by_name(catalog, (0..catalog.len()).collect());
+    let tools = all.into_iter().map(|at| (at, ToolReason::Sticky)).collect();
+    let mut selection = assemble(catalog, request, SelectionChange::Whole, tools);
+    selection.session.whole = true;
     selection
 }
 

@@ -6,7 +6,7 @@ use crate::failure::Failure;
 use crate::wiring;
 use nunchi_core::{Dialect, ModelPrice, Tier, TierRules};
 use nunchi_gateway::{PriceBook, PriceCatalog, free_price};
-use nunchi_saving::{ReplayCache, ReplayCompression, ReplayModel, ReplayPolicy, ReplaySharing, SharingRules};
+use nunchi_saving::{ReplayCache, ReplayModel, ReplayPolicy, ReplaySharing, SharingRules};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -130,14 +130,9 @@ fn policy(
             error_rate: config.semantic.error_rate,
         }),
         select_tools: config.select_tools,
-        compress: match config.replay.compress.as_str() {
-            "results" => ReplayCompression::Results,
-            "history" => ReplayCompression::History,
-            "auto" => ReplayCompression::Auto,
-            _ => ReplayCompression::Off,
-        },
+        compress: config.compress.mode,
         keep_prefixes: config.replay.prefixes,
-        batch: config.replay.batch,
+        batch: config.batch.enabled,
     })
 }
 
