@@ -88,7 +88,7 @@ async fn standard_input_and_output_reach_a_server_over_a_bridge() {
     let (near, far) = tokio::io::duplex(64 * 1024);
     let (input, output) = tokio::io::split(far);
     let key = McpSecret::new("nk-fixture");
-    let bridge = bridge_stdio(&fixture.url, &key, input, output);
+    let bridge = bridge_stdio((&fixture.url, None), &key, input, output);
     let talk = async move {
         let (reading, mut writing) = tokio::io::split(near);
         let mut lines = BufReader::new(reading).lines();
