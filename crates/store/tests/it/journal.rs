@@ -219,7 +219,6 @@ async fn what_waits_for_the_database_stays_few() {
         calls += 1;
         assert!(calls < 40_000, "memory would fill up");
     }
-    assert!(calls > 4_000, "{calls}");
     others.execute_batch("ROLLBACK").unwrap();
     while ledger.hold(wish(calls, 900, SHORT)).await.is_err() {
         tokio::task::yield_now().await;
