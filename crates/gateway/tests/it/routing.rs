@@ -176,7 +176,8 @@ async fn asking_again_and_complaining_tell_of_the_answer_before() {
     let session = CallContext { session: Some("s".into()), ..owner_context() };
     let fresh = CallContext { cache: CacheDirective::NoCache, ..session.clone() };
     let ask = async |turns: usize, next: &str, context: &CallContext| {
-        hear(bench.gateway.call(conversation(turns, next), context.clone()).await.unwrap()).await.unwrap();
+        let context = CallContext { request: owner_context().request, ..context.clone() };
+        hear(bench.gateway.call(conversation(turns, next), context).await.unwrap()).await.unwrap();
     };
     let kept = async || -> Vec<(String, Option<Tier>)> {
         let all = bench.feedback.feedback(10).await.unwrap();
