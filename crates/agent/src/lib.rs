@@ -19,6 +19,7 @@ mod people;
 mod planning;
 mod prompts;
 mod record;
+mod remote;
 mod state;
 mod thinking;
 mod undo;
@@ -36,6 +37,7 @@ pub use memory::{
 };
 pub use modes::choose_mode;
 pub use order::{Brief, RunOrder};
+pub use remote::{CallDesk, CallDeskParts, CallOrder};
 pub use state::{Phase, RunState};
 pub use thinking::request_for;
 pub use workflow::{

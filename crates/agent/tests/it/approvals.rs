@@ -3,7 +3,8 @@
 use crate::support::{TurnModel, World, calls, run, says};
 use nunchi_agent::{AgentError, RunEvent};
 use nunchi_core::{
-    Answer, AnswerError, ApprovalSubject, Explain, Ground, Label, RunStatus, StepKind, verify_steps,
+    Answer, AnswerError, ApprovalStore, ApprovalSubject, Explain, Ground, Label, RunStatus, StepKind,
+    ToolBox, verify_steps,
 };
 use nunchi_testkit::ScriptedReply;
 use serde_json::json;
@@ -51,7 +52,7 @@ async fn an_approval_outlives_the_process() {
         process.spawn.finish().await;
         if answered_before_the_restart {
             // Another process stores the answer and dies before it reaches the run.
-            use nunchi_core::{ApprovalStore, Clock};
+            use nunchi_core::Clock;
             let stored =
                 world.approvals.answer(question.id, Answer::Approve, "cli".into(), world.clock.now());
             stored.await.unwrap().unwrap();
@@ -96,7 +97,7 @@ async fn an_answer_in_time_counts_although_the_run_hears_of_it_late() {
     order.limits.patience_seconds = 60;
     let (record, process) = run(&world, order, mailing()).await;
     let question = world.open_questions().await.remove(0);
-    use nunchi_core::{ApprovalStore, Clock};
+    use nunchi_core::Clock;
     world
         .approvals
         .answer(question.id, Answer::Approve, "cli".into(), world.clock.now())
@@ -122,6 +123,43 @@ async fn a_grant_is_remembered() {
     let (record, _process) = run(&world, world.order("Mail kim again"), again).await;
     assert_eq!(record.status, RunStatus::Done);
     assert_eq!(world.read("outbox").lines().count(), 2);
+}
+
+#[tokio::test]
+async fn a_grant_that_is_taken_back_counts_no_more_for_any_run() {
+    let world = World::new();
+    let script =
+        vec![calls(&[mail("kim@example.com")]), calls(&[mail("kim@example.com")]), says("See above.")];
+    let process = world.process(TurnModel::new(script, Vec::new()));
+    let spec = world.tools.find("send_mail").expect("a tool").spec();
+    let grant = nunchi_core::offer_grant(&spec, &mail("kim@example.com").1);
+    process.agent.grant(grant.clone(), "test").await.unwrap();
+    // At work: it is taken back between two calls of one run, as the first one is recorded.
+    let mut feed = process.agent.watch();
+    let run = process.agent.start(world.order("Mail kim twice")).await.unwrap();
+    loop {
+        if let (_, RunEvent::Step(step)) = feed.recv().await.unwrap()
+            && step.kind == StepKind::Tool
+        {
+            break;
+        }
+    }
+    let granted = world.approvals.grants(false).await.unwrap();
+    assert_eq!((granted.len(), granted[0].by.as_str(), granted[0].run), (1, "test", None));
+    let revoked = process.agent.revoke(granted[0].id, "console").await.unwrap();
+    assert_eq!(revoked.revoked.map(|revoked| revoked.by).as_deref(), Some("console"));
+    let record = process.agent.wait(run).await.unwrap();
+    assert_eq!((record.status, world.read("outbox").lines().count()), (RunStatus::Parked, 1));
+
+    // Waiting: what a parked run was granted meanwhile and lost again does not help it.
+    let second = world.process(TurnModel::new(vec![says("-")], Vec::new()));
+    second.agent.grant(grant.clone(), "test").await.unwrap();
+    let granted = world.approvals.grants(false).await.unwrap();
+    second.agent.revoke(granted[0].id, "cli").await.unwrap();
+    assert_eq!(world.approvals.rules().await.unwrap(), []);
+    assert_eq!(world.approvals.grants(true).await.unwrap().len(), 2, "the record is kept");
+    let unknown = second.agent.revoke(99, "cli").await.unwrap_err();
+    assert_eq!(unknown.code(), "storage.not_found");
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 mod activity;
 mod approvals;
 mod dag;
+mod grants;
 mod list;
 mod live;
 mod names;
@@ -36,6 +37,7 @@ pub(super) fn routes() -> Router<Console> {
         .route("/console/approvals", get(approvals::show))
         .route("/console/approvals/all", post(approvals::answer_all))
         .route("/console/approvals/{id}", post(approvals::answer))
+        .route("/console/permissions/{id}/revoke", post(grants::revoke))
         .route("/console/activity", get(activity::show))
 }
 
