@@ -101,6 +101,10 @@ test("server-everything works through our client", async () => {
 test("the inspector's command line works against our server", async () => {
   await cli("mcp", "add", "fix", "--trusted", "--trust-hints", "--", process.env.MCP_FIXTURE_SERVER_BIN, "--stdio");
   await cli("mcp", "accept", "fix");
+  await mkdir(join(home, "skills", "report"), { recursive: true });
+  const skill = "---\nname: report\ndescription: Writes reports.\nmetadata:\n  nunchi-params: \"team: whose report\"\n---\nList what was done.\n";
+  await writeFile(join(home, "skills", "report", "SKILL.md"), skill);
+  await cli("memory", "add", "My dog is called Rex");
   const listen = `127.0.0.1:${await freePort()}`;
   server = spawn(nunchi, ["up", "--offline", "--home", home, "--listen", listen, "--json"], { env, stdio: ["ignore", "pipe", "inherit"] });
   const greeting = await new Promise((resolve) => server.stdout.once("data", (data) => resolve(JSON.parse(data))));
@@ -115,4 +119,12 @@ test("the inspector's command line works against our server", async () => {
   assert.ok(tools.some((tool) => tool.name === "fix__add"), JSON.stringify(tools.map((tool) => tool.name)));
   const called = await inspect("--method", "tools/call", "--tool-name", "fix__add", "--tool-arg", "a=19", "b=23");
   assert.equal(called.content[0].text, "42");
+  const { prompts } = await inspect("--method", "prompts/list");
+  assert.deepEqual(prompts.map((prompt) => prompt.name), ["report"]);
+  const filled = await inspect("--method", "prompts/get", "--prompt-name", "report", "--prompt-args", "team=blue");
+  assert.match(filled.messages[0].content.text, /= blue/);
+  const { resources } = await inspect("--method", "resources/list");
+  assert.deepEqual(resources.map((fact) => fact.name), ["My dog is called Rex"]);
+  const read = await inspect("--method", "resources/read", "--uri", resources[0].uri);
+  assert.match(read.contents[0].text, /^My dog is called Rex/);
 });

@@ -133,7 +133,7 @@ impl Machine {
             return self.collect_flow_calls();
         }
         if self.state.calls.iter().all(|call| matches!(call.stage, Stage::Ended(..))) {
-            self.end_turn();
+            return if self.state.order.call.is_some() { self.end_order_call() } else { self.end_turn() };
         }
     }
 
@@ -165,9 +165,9 @@ impl Machine {
     fn begin_call(&mut self, at: usize) {
         let call = self.state.calls[at].clone();
         // What was approved is judged again: a rule may deny it by now.
-        let (spec, decision) = match self.gate(&call) {
+        let spec = match self.gate(&call) {
             Ok(_) if call.stage == Stage::Approved => return self.run_call(at),
-            Ok(judged) => judged,
+            Ok((spec, _)) => spec,
             Err(error) => return self.refuse_call(at, &error),
         };
         match call.tool.as_str() {
@@ -176,7 +176,6 @@ impl Machine {
             RECALL => return self.recall_call(at),
             _ => {}
         }
-        self.state.calls[at].decision = Some(decision);
         if spec.previews {
             let id = self.perform(Work::Preview(self.tool_call(&call)));
             self.state.calls[at].stage = Stage::Previewing(id);
@@ -251,9 +250,15 @@ impl Machine {
         self.state.calls[at].expect = Some(seen.map_or(Expect::Absent, Expect::Version));
     }
 
+    /// Decides only now: while its tool told what it would do, a rule may have been granted or taken back.
     fn run_or_ask(&mut self, at: usize) {
-        let asks =
-            self.state.calls[at].decision.as_ref().is_some_and(|decision| decision.verdict == Verdict::Ask);
+        let call = self.state.calls[at].clone();
+        let decision = match self.gate(&call) {
+            Ok((_, decision)) => decision,
+            Err(error) => return self.refuse_call(at, &error),
+        };
+        let asks = decision.verdict == Verdict::Ask;
+        self.state.calls[at].decision = Some(decision);
         if asks {
             self.state.calls[at].stage = Stage::NeedsApproval;
         } else {

@@ -4,7 +4,7 @@ use crate::order::RunOrder;
 use crate::workflow::WorkflowOrder;
 use nunchi_core::{
     ContextQuery, ContextSource, Ids, Label, Lang, Message, Mode, ModelPrice, NanoUsd, Part, Principal, Role,
-    RunId, RunLimits, ShortenHistory, ShortenedHistory, StorageError, ToolBox, ToolSpec,
+    RunDoor, RunId, RunLimits, RunOrigin, ShortenHistory, ShortenedHistory, StorageError, ToolBox, ToolSpec,
 };
 use serde_json::Value;
 use std::sync::Arc;
@@ -16,6 +16,8 @@ pub struct RunRequest {
     pub goal: String,
     /// The mode.
     pub mode: Mode,
+    /// Where it comes from; what the schedule asks comes from there.
+    pub origin: RunOrigin,
     /// The conversation it belongs to.
     pub session: Option<String>,
     /// The conversation so far, the oldest turn first.
@@ -46,6 +48,7 @@ impl RunRequest {
         Self {
             goal: goal.into(),
             mode: Mode::Auto,
+            origin: RunOrigin::default(),
             session: None,
             history: Vec::new(),
             principal: None,
@@ -152,6 +155,10 @@ impl OrderDesk {
         }
         order.context = texts.join("\n\n");
         order.mode = request.mode;
+        order.origin = request.origin;
+        if request.scheduled {
+            order.origin.door = RunDoor::Schedule;
+        }
         order.session = request.session;
         order.owner_texts = request.history.iter().filter(|turn| turn.role == Role::User).map(text).collect();
         let shortened = parts

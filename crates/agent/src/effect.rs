@@ -145,6 +145,8 @@ pub enum Event {
     Started,
     /// The process that drove the run is gone, or the run is taken up again; the rules in force now.
     Resumed(Vec<PermissionRule>),
+    /// A rule was granted or taken back: the rules in force now.
+    RulesChanged(Vec<PermissionRule>),
     /// The model answered.
     ModelReplied(EffectId, Box<ModelReply>),
     /// The model failed for good.

@@ -53,6 +53,11 @@ impl Machine {
     }
 
     fn end(&mut self, status: RunStatus, outcome: RunOutcome) {
+        self.record_answer(&outcome);
+        self.close(status, outcome);
+    }
+
+    fn record_answer(&mut self, outcome: &RunOutcome) {
         let draft = Draft::new(StepKind::Message, "answer").output(outcome.text.clone());
         let draft = match (&outcome.code, outcome.unbacked.is_empty()) {
             (Some(code), _) => draft.status(StepStatus::Failed, code.clone()),
@@ -60,6 +65,10 @@ impl Machine {
             (None, true) => draft,
         };
         self.record(draft);
+    }
+
+    /// Ends without a word beside what the steps say.
+    pub(crate) fn close(&mut self, status: RunStatus, outcome: RunOutcome) {
         for id in std::mem::take(&mut self.state.pending).into_keys() {
             self.effects.push(Effect::Abort(id));
         }

@@ -20,6 +20,7 @@ mod planning;
 mod prompts;
 mod recall;
 mod record;
+mod remote;
 mod state;
 mod thinking;
 mod undo;
@@ -37,6 +38,7 @@ pub use memory::{
 };
 pub use modes::choose_mode;
 pub use order::{Brief, RunOrder};
+pub use remote::{CallDesk, CallDeskParts, CallOrder};
 pub use state::{Phase, RunState};
 pub use thinking::request_for;
 pub use workflow::{

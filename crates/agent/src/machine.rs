@@ -1,7 +1,7 @@
 //! The turn machine: `step(state, event, time)` gives the next state, the effects to perform and the steps to record.
 //!
 //! It does not wait, read a clock, draw lots or touch the outside. Its ideas are one file each: `thinking` (model turns),
-//! `calls` (tool calls), `planning`, `verifying`, `waves` (sub-agents), `people` (questions and limits), `ending`.
+//! `calls` (tool calls), `remote` (one call of somebody else's agent), `planning`, `verifying`, `waves` (sub-agents), `people` (questions and limits), `ending`.
 
 use crate::effect::{Effect, EffectId, Event, Notice, Work};
 use crate::modes::choose_mode;
@@ -57,6 +57,7 @@ impl Machine {
         match event {
             Event::Started => self.begin(),
             Event::Resumed(rules) => self.resume(rules),
+            Event::RulesChanged(rules) => self.state.order.rules = rules,
             Event::Tick => self.expire_questions(),
             Event::Cancel(by) => self.cancel(&by),
             Event::ModelReplied(id, reply) => self.on_model(id, |machine| machine.replied(*reply)),
@@ -142,7 +143,12 @@ impl Machine {
             return;
         }
         let workflow = self.state.order.workflow.clone();
-        self.state.mode = if workflow.is_some() { Mode::Reflexive } else { choose_mode(&self.state.order) };
+        let call = self.state.order.call.clone();
+        let decided = workflow.is_some() || call.is_some();
+        self.state.mode = if decided { Mode::Reflexive } else { choose_mode(&self.state.order) };
+        if let Some(call) = call {
+            return self.begin_order_call(*call);
+        }
         let goal = self.state.order.goal.clone();
         self.record(Draft::new(StepKind::Message, "asked").input(goal));
         if let Some(workflow) = workflow {

@@ -60,6 +60,10 @@ fn specs(state: &RunState) -> Vec<ToolSpec> {
     if state.toolless {
         return Vec::new();
     }
+    // No model is shown anything, and whoever calls hears which rule denies it.
+    if state.order.call.is_some() {
+        return state.order.tools.clone();
+    }
     let mut specs: Vec<_> = allowed_tools(state).cloned().collect();
     // A workflow shows no model its tools, but its nodes ask people.
     if state.order.workflow.is_some() {

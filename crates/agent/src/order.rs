@@ -1,8 +1,9 @@
 //! The order of a run: everything it is told before it begins.
 
+use crate::remote::CallOrder;
 use crate::workflow::WorkflowOrder;
 use nunchi_core::{
-    Label, Lang, Message, Mode, ModelPrice, PermissionRule, Principal, RunId, RunLimits, ToolSpec,
+    Label, Lang, Message, Mode, ModelPrice, PermissionRule, Principal, RunId, RunLimits, RunOrigin, ToolSpec,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -22,6 +23,9 @@ pub struct RunOrder {
     pub root: RunId,
     /// 0 for an owner's run.
     pub depth: u8,
+    /// Where it came from.
+    #[serde(default)]
+    pub origin: RunOrigin,
     /// The conversation.
     pub session: Option<String>,
     /// On whose behalf models are called and budgets held; `None`: the agent's own principal.
@@ -72,6 +76,9 @@ pub struct RunOrder {
     /// The declared graph that is carried out instead of what a model decides.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workflow: Option<Box<WorkflowOrder>>,
+    /// The one call that is made instead of what a model decides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call: Option<Box<CallOrder>>,
 }
 
 /// What a sub-agent is told besides its goal.
@@ -93,6 +100,7 @@ impl RunOrder {
             parent: None,
             root: id,
             depth: 0,
+            origin: RunOrigin::default(),
             session: None,
             principal: None,
             history: Vec::new(),
@@ -115,6 +123,7 @@ impl RunOrder {
             rules: Vec::new(),
             output_schema: None,
             workflow: None,
+            call: None,
         }
     }
 

@@ -169,9 +169,6 @@ impl Machine {
                 );
             }
         }
-        if let Answer::ApproveAndGrant(rule) = answer {
-            self.state.order.rules.push(rule);
-        }
         self.advance_calls();
     }
 

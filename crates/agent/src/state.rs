@@ -250,6 +250,8 @@ impl RunState {
         RunRecord {
             id: self.order.id,
             parent: self.order.parent,
+            owner: self.order.principal.as_ref().and_then(|principal| principal.key),
+            origin: self.order.origin.clone(),
             session: self.order.session.clone(),
             user_input: mask_secrets(&self.order.goal).into_owned(),
             mode: self.mode,

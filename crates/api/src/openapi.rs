@@ -151,8 +151,8 @@ const ADMIN: [(&str, &str, &str); 42] = [
 ];
 
 /// Runs of agents: method, address, summary. A key sees its own runs only, one with the admin role all.
-const AGENTS: [(&str, &str, &str); 20] = [
-    ("get", "/api/runs", "Runs, the newest first, by status, mode, session, text"),
+const AGENTS: [(&str, &str, &str); 21] = [
+    ("get", "/api/runs", "Runs, the newest first, by status, mode, session, owner, origin, time, text"),
     ("post", "/api/runs", "Have an agent do something; `wait` answers once it has ended or waits for people"),
     ("get", "/api/runs/metrics", "Mean steps, use of tools, failures by kind of work, tokens by day"),
     ("get", "/api/runs/{id}", "A run with its steps, plan, open questions and sub-agents"),
@@ -167,8 +167,9 @@ const AGENTS: [(&str, &str, &str); 20] = [
     ("post", "/api/approvals", "One answer to many questions"),
     ("get", "/api/approvals/{id}", "One question"),
     ("post", "/api/approvals/{id}", "Approve, deny or reply; perhaps grant a rule for good"),
-    ("get", "/api/permissions", "The rules about tools in force; admin"),
+    ("get", "/api/permissions", "The rules about tools in force, and who granted them; admin"),
     ("post", "/api/permissions", "Add a rule; admin"),
+    ("delete", "/api/permissions/{id}", "Take a granted rule back; admin"),
     ("post", "/api/permissions/explain", "Which rule would decide a call, and how; admin"),
     ("get", "/api/sessions", "Conversations with their runs"),
     ("get", "/api/sessions/{id}", "What was said in a conversation"),

@@ -8,9 +8,9 @@ use nunchi_agent::{
     SaidTurn, SessionBudget,
 };
 use nunchi_core::{
-    Answer, AnswerError, Approval, ApprovalId, ApprovalStore, BoxFuture, Clock, ContextSource, Ids, Label,
-    Model, PermissionRule, Principal, Role, RunId, RunRecord, RunStatus, Spawn, StorageError,
-    pattern_matches,
+    Answer, AnswerError, Approval, ApprovalId, ApprovalStore, BoxFuture, Clock, ContextSource, GrantedRule,
+    Ids, Label, Model, PermissionRule, Principal, Role, RunDoor, RunId, RunRecord, RunStatus, Spawn,
+    StorageError, pattern_matches,
 };
 use nunchi_gateway::Gateway;
 use nunchi_saving::SessionShortener;
@@ -99,7 +99,8 @@ pub(crate) async fn learn(
             Err(RecvError::Closed) => return,
         };
         let Ok(Some((record, state))) = agent.stored(ended).await else { continue };
-        if record.parent.is_some() || record.status != RunStatus::Done {
+        // A call of somebody else's agent is no conversation.
+        if record.origin.door == RunDoor::Mcp || record.parent.is_some() || record.status != RunStatus::Done {
             continue;
         }
         let model = by_model.as_ref().map(|(model, name)| (&**model, name.as_str()));
@@ -169,5 +170,18 @@ impl ApprovalStore for OwnersQueue {
             let granted = self.queue.rules().await?;
             Ok(self.rules.iter().cloned().chain(granted).collect())
         })
+    }
+
+    fn grants(&self, revoked: bool) -> BoxFuture<'_, Result<Vec<GrantedRule>, StorageError>> {
+        self.queue.grants(revoked)
+    }
+
+    fn revoke(
+        &self,
+        grant: u64,
+        by: String,
+        at: jiff::Timestamp,
+    ) -> BoxFuture<'_, Result<GrantedRule, StorageError>> {
+        self.queue.revoke(grant, by, at)
     }
 }

@@ -10,7 +10,7 @@ use crate::memory::memory_keeper;
 use crate::runtime::Tasks;
 use crate::storage::Storage;
 use crate::toolbox::{Reach, Toolbox, skill_registry};
-use nunchi_agent::MemoryKeeper;
+use nunchi_agent::{CallDesk, CallDeskParts, MemoryKeeper};
 use nunchi_core::{Clock, ContextSource, Ids, Memory, Model, Spawn, TaskName};
 use nunchi_gateway::Gateway;
 use nunchi_tools::{McpHub, McpOffers, SkillCatalog};
@@ -53,13 +53,28 @@ impl Crew {
             hub: Arc::clone(&mcp),
         };
         let tools = Toolbox::open(home, config, clock(), reach)?;
-        let skills = Arc::new(SkillCatalog::new(skill_registry(home)));
+        let skills = skill_registry(home);
+        let catalog = Arc::new(SkillCatalog::new(skills.clone()));
         let remembered = enabled.then(|| Arc::clone(&memory) as Arc<dyn ContextSource>);
-        let context = remembered.into_iter().chain([skills as Arc<dyn ContextSource>]).collect();
+        let context = remembered.into_iter().chain([catalog as Arc<dyn ContextSource>]).collect();
         let outfit = Outfit { clock: clock(), ids: ids(), spawn: spawn(), tools: tools.clone(), context };
         let agents = Agents::new(gateway, storage, config, outfit);
-        let approvals = Arc::clone(&agents.approvals);
-        let offered = OfferParts { tools, approvals, clock: clock(), ids: ids(), spawn: spawn() };
+        let calls = CallDesk::new(CallDeskParts {
+            agent: Arc::clone(&agents.agent),
+            clock: clock(),
+            ids: ids(),
+            spawn: spawn(),
+            limits: config.agent.limits,
+            patience: config.mcp_server.wait,
+        });
+        let offered = OfferParts {
+            tools,
+            approvals: Arc::clone(&agents.approvals),
+            calls,
+            skills,
+            memory: Arc::clone(&memory) as Arc<dyn Memory>,
+            clock: clock(),
+        };
         let by_model = match &config.agent.memory.learn {
             Learning::ByModel(name) => Some((gateway.clone() as Arc<dyn Model>, name.clone())),
             Learning::Asked | Learning::Off => None,
@@ -68,6 +83,6 @@ impl Crew {
             let learning = learn(Arc::clone(&agents.agent), Arc::clone(&memory), by_model);
             tasks.spawn(TaskName::MemoryKeeper, Box::pin(learning));
         }
-        Ok(Self { mcp_offers: mcp_offers(config, offered), agents, mcp, memory })
+        Ok(Self { mcp_offers: mcp_offers(offered), agents, mcp, memory })
     }
 }

@@ -186,6 +186,7 @@ async fn command(desk: &Desk, command: &Command) -> Result<(), Failure> {
         Command::Runs { command } => commands::runs(desk, command).await,
         Command::Approvals { command } => commands::approvals(desk, command).await,
         Command::Messages { all } => commands::messages(desk, *all).await,
+        Command::Permissions { command } => commands::permissions(desk, command).await,
         Command::ExplainPermission(flags) => commands::explain_permission(desk, flags).await,
         Command::Eval { command } => commands::eval(desk, command).await,
         Command::Stats(flags) => commands::stats(desk, flags).await,

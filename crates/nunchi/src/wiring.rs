@@ -76,7 +76,7 @@ impl Service {
         let outside = Outside { lang, clock, ids, stopping, memory, skills };
         let router =
             surface(&Built { gateway: &gateway, storage: &storage, agents: &agents }, config, &outside);
-        let router = router.merge(mcp_router(config, mcp_offers.clone(), &gateway, tasks.stopping()));
+        let router = router.merge(mcp_router(config, mcp_offers.clone(), &gateway, &tasks));
         Ok(Self { gateway, storage, agents, router, tasks, local, admin_key, discovery, mcp, mcp_offers })
     }
 

@@ -19,16 +19,17 @@ pub use files::{FileCaps, FileRoot};
 pub use mcp::{
     ElicitationPolicy, GuardParts, GuardedTools, McpAnswer, McpAuth, McpCaller, McpChange, McpConsent,
     McpEra, McpError, McpFault, McpHttp, McpHttpSettings, McpHub, McpHubParts, McpInventory, McpLink,
-    McpOauth, McpOffers, McpSecret, McpServerConfig, McpSource, McpStatus, McpTransport, OfferPrompts,
-    OfferResources, OfferTools, OfferedCall, OfferedPrompt, OfferedPromptCall, OfferedResource, OfferedTool,
-    PinnedTool, PromptAnswer, PromptArgument, ToolChange, ToolsFor, bridge_stdio, serve_stdio,
+    McpOauth, McpOffers, McpSecret, McpServerConfig, McpSource, McpStatus, McpTransport, OfferChanges,
+    OfferPrompts, OfferResources, OfferTools, OfferedCall, OfferedPrompt, OfferedPromptCall, OfferedResource,
+    OfferedTool, PinnedTool, PromptAnswer, PromptArgument, ResourcePage, ToolChange, ToolsFor, bridge_stdio,
+    serve_stdio,
 };
 pub use memory::memory_tools;
 pub use skills::{
     AddedSkill, ChosenGroup, DistilledSkill, FoundSkill, Skill, SkillCatalog, SkillCost, SkillError,
     SkillGroup, SkillOrigin, SkillParam, SkillPlace, SkillProblem, SkillRegistry, SkillTools, ToolChoice,
     add_skill, catalog_line, choose_tools, distill_skill, groups_of, narrow_tools, new_skill, read_skill,
-    skill_hash,
+    skill_hash, skill_text,
 };
 pub use sql::{DatabasePlace, DatabaseSettings, SqlCaps, TableAccess};
 pub use web::{SearchEndpoint, SearchKey, WebCaps, WebSettings};

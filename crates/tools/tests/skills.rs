@@ -2,9 +2,9 @@
 #![expect(clippy::expect_used, reason = "tests fail loudly")]
 
 use nunchi_core::{
-    ContentHash, ContextQuery, ContextSource, Label, Mode, RunId, RunOutcome, RunRecord, RunStatus,
-    RunTotals, StepId, StepKind, StepRecord, StepStatus, ToolBox, ToolCall, ToolError, ToolOutput, ToolSpec,
-    canonical_json,
+    ContentHash, ContextQuery, ContextSource, Label, Mode, RunId, RunOrigin, RunOutcome, RunRecord,
+    RunStatus, RunTotals, StepId, StepKind, StepRecord, StepStatus, ToolBox, ToolCall, ToolError, ToolOutput,
+    ToolSpec, canonical_json,
 };
 use nunchi_tools::{
     SkillCatalog, SkillCost, SkillGroup, SkillOrigin, SkillPlace, SkillRegistry, SkillTools, ToolChest,
@@ -344,6 +344,8 @@ fn step(number: u32, tool: &str, arguments: Value, code: Option<&str>) -> StepRe
 fn record(goal: &str) -> RunRecord {
     RunRecord {
         id: RunId(uuid::Uuid::nil()),
+        owner: None,
+        origin: RunOrigin::default(),
         parent: None,
         session: None,
         user_input: goal.into(),

@@ -26,6 +26,8 @@ pub(crate) fn change(state: &RunState, steps: Vec<StepRecord>) -> Result<RunChan
 pub(super) struct Drive {
     agent: Arc<Agent>,
     state: RunState,
+    /// Which rules the run knows.
+    rules_version: u64,
     events: VecDeque<Event>,
     mailbox: mpsc::Receiver<Event>,
     under_way: FuturesUnordered<UnderWay>,
@@ -35,11 +37,12 @@ pub(super) struct Drive {
 impl Drive {
     pub(super) fn new(
         agent: Arc<Agent>,
-        state: RunState,
+        (state, rules_version): (RunState, u64),
         events: VecDeque<Event>,
         mailbox: mpsc::Receiver<Event>,
     ) -> Self {
-        Self { agent, state, events, mailbox, under_way: FuturesUnordered::new(), handles: BTreeMap::new() }
+        let (under_way, handles) = (FuturesUnordered::new(), BTreeMap::new());
+        Self { agent, state, rules_version, events, mailbox, under_way, handles }
     }
 
     /// Drives the run until it ends, parks, or cannot be stored.
@@ -124,7 +127,16 @@ impl Drive {
         Ok(())
     }
 
+    /// Takes an event by the rules that are in force when it comes.
     async fn step(&mut self, event: Event) -> Result<(), AgentError> {
+        if let Some(changed) = self.agent.rules_since(self.rules_version).await? {
+            self.rules_version = changed.version;
+            self.take(Event::RulesChanged(changed.rules)).await?;
+        }
+        self.take(event).await
+    }
+
+    async fn take(&mut self, event: Event) -> Result<(), AgentError> {
         let now = self.agent.parts.clock.now();
         let Transition { state, effects, steps } = step(self.state.clone(), event, now);
         self.agent.parts.runs.save(change(&state, steps.clone())?).await?;

@@ -3,6 +3,7 @@
 mod drive;
 mod error;
 mod perform;
+mod rules;
 
 pub(crate) use drive::change;
 pub use error::AgentError;
@@ -17,6 +18,7 @@ use nunchi_core::{
 };
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use tokio::sync::{broadcast, mpsc};
 
@@ -67,6 +69,8 @@ pub struct Agent {
     feed: broadcast::Sender<(RunId, RunEvent)>,
     /// Runs that ended or parked.
     stops: broadcast::Sender<RunId>,
+    /// Counts changes of the rules in force.
+    rules_version: AtomicU64,
     me: Weak<Agent>,
 }
 
@@ -78,6 +82,7 @@ impl Agent {
             live: Mutex::default(),
             feed: broadcast::channel(FEED).0,
             stops: broadcast::channel(FEED).0,
+            rules_version: AtomicU64::new(0),
             me: Weak::clone(me),
         })
     }
@@ -93,10 +98,11 @@ impl Agent {
     /// When rules cannot be read, or a run of this id exists.
     pub async fn start(&self, mut order: RunOrder) -> Result<RunId, AgentError> {
         let id = order.id;
-        order.rules = self.parts.approvals.rules().await?;
+        let in_force = self.rules_in_force().await?;
+        order.rules = in_force.rules;
         let state = RunState::new(order, self.parts.clock.now());
         self.parts.runs.save(drive::change(&state, Vec::new())?).await?;
-        self.spawn_run(state, [Event::Started]);
+        self.spawn_run(state, in_force.version, [Event::Started]);
         Ok(id)
     }
 
@@ -136,7 +142,11 @@ impl Agent {
     /// When it is too late, does not fit, or another answer was given; then nothing happens.
     pub async fn answer(&self, id: ApprovalId, answer: Answer, by: &str) -> Result<Approval, AgentError> {
         let now = self.parts.clock.now();
+        let grants = matches!(answer, Answer::ApproveAndGrant(_));
         let question = self.parts.approvals.answer(id, answer, by.to_owned(), now).await??;
+        if grants {
+            self.rules_changed();
+        }
         // The run finds the stored answer when it is taken up; a run that is at work is told to look.
         self.wake(question.run, Some(Event::Tick)).await?;
         Ok(question)
@@ -197,6 +207,11 @@ impl Agent {
         self.wait_for(run, RunStatus::Parked).await
     }
 
+    /// Waits for the end of a run, however long people take.
+    pub(crate) async fn wait_for_end(&self, run: RunId) -> Result<RunRecord, AgentError> {
+        self.wait_for(run, RunStatus::Done).await
+    }
+
     /// Waits for the end of a run, or for its parking if that is asked for.
     async fn wait_for(&self, run: RunId, or: RunStatus) -> Result<RunRecord, AgentError> {
         let mut stops = self.stops.subscribe();
@@ -235,8 +250,9 @@ impl Agent {
                 return Ok(());
             }
             let state = state_of(run, &bytes)?;
-            let rules = self.parts.approvals.rules().await?;
-            if self.spawn_run(state, [Event::Resumed(rules)].into_iter().chain(event.clone())) {
+            let in_force = self.rules_in_force().await?;
+            let events = [Event::Resumed(in_force.rules)].into_iter().chain(event.clone());
+            if self.spawn_run(state, in_force.version, events) {
                 return Ok(());
             }
             // Somebody else has taken it up meanwhile; the event goes to them.
@@ -255,7 +271,12 @@ impl Agent {
     }
 
     /// Starts the task of a run; not if it has one.
-    fn spawn_run(&self, state: RunState, events: impl IntoIterator<Item = Event>) -> bool {
+    fn spawn_run(
+        &self,
+        state: RunState,
+        rules_version: u64,
+        events: impl IntoIterator<Item = Event>,
+    ) -> bool {
         let Some(agent) = self.me.upgrade() else { return false };
         let run = state.order().id;
         let (sender, mailbox) = mpsc::channel(MAILBOX);
@@ -263,7 +284,7 @@ impl Agent {
             Entry::Occupied(_) => return false,
             Entry::Vacant(place) => drop(place.insert(sender)),
         }
-        let drive = Drive::new(agent, state, events.into_iter().collect(), mailbox);
+        let drive = Drive::new(agent, (state, rules_version), events.into_iter().collect(), mailbox);
         self.parts.spawn.spawn(TaskName::AgentRun, Box::pin(drive.run()));
         true
     }

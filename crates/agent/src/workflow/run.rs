@@ -197,7 +197,7 @@ impl Machine {
     }
 
     /// A call that a node makes, judged, asked about and recorded like any call of a model.
-    fn begin_call_of(&mut self, id: &str, label: &str, tool: &str, arguments: Value) {
+    pub(crate) fn begin_call_of(&mut self, id: &str, label: &str, tool: &str, arguments: Value) {
         self.state.calls.push(CallState {
             id: id.to_owned(),
             tool: tool.to_owned(),

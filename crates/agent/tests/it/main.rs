@@ -7,6 +7,7 @@ mod field;
 mod judge;
 mod machine;
 mod memory;
+mod remote;
 mod support;
 mod toolless;
 mod undo;

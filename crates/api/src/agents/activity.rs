@@ -1,7 +1,7 @@
 //! How runs went in a period: mean steps, use of tools, failures by kind of work, tokens by day.
 
 use super::AgentServices;
-use super::caller::{Caller, may_see};
+use super::caller::Caller;
 use super::runs::steps;
 use super::task_class::task_class;
 use crate::admin::{Query, Refused};
@@ -11,8 +11,8 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use nunchi_agent::AgentError;
 use nunchi_core::{
-    AccessRole, MeanScore, NanoUsd, Principal, RunFilter, RunRecord, RunStatus, StepKind, StepRecord,
-    StepStatus, mean_scores,
+    AccessRole, MeanScore, NanoUsd, Principal, RunDoor, RunFilter, RunRecord, RunStatus, StepKind,
+    StepRecord, StepStatus, mean_scores,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -162,19 +162,15 @@ impl Activity {
         since: Timestamp,
         zone: &TimeZone,
     ) -> Result<Self, AgentError> {
-        let filter = RunFilter { limit: Some(MOST_RUNS), ..RunFilter::default() };
-        let mut runs = services.runs.runs(filter).await?;
-        runs.retain(|run| run.created >= since);
-        if principal.role != AccessRole::Admin {
-            let mut own = Vec::new();
-            for run in runs {
-                let stored = services.agent.stored(run.id).await?;
-                if stored.is_some_and(|(_, state)| may_see(principal, &state)) {
-                    own.push(run);
-                }
-            }
-            runs = own;
-        }
+        let own = principal.role != AccessRole::Admin;
+        let filter = RunFilter {
+            since: Some(since),
+            owner: principal.key.filter(|_| own),
+            limit: Some(MOST_RUNS),
+            ..RunFilter::default()
+        };
+        let nobody = own && principal.key.is_none();
+        let runs = if nobody { Vec::new() } else { services.runs.runs(filter).await? };
         let mut tools = BTreeMap::new();
         for run in runs.iter().take(MOST_READ) {
             let read = steps(services, run.id).await?;
@@ -182,7 +178,9 @@ impl Activity {
         }
         let mut tools: Vec<_> = tools.into_values().collect();
         tools.sort_by(|a, b| b.calls.cmp(&a.calls).then_with(|| a.tool.cmp(&b.tool)));
-        let top: Vec<_> = runs.iter().filter(|run| run.parent.is_none()).collect();
+        // A single call of somebody else's agent says nothing of how runs go, only of its tool.
+        let whole = |run: &&RunRecord| run.parent.is_none() && run.origin.door != RunDoor::Mcp;
+        let top: Vec<_> = runs.iter().filter(whole).collect();
         let mut all = Group { name: "all".into(), ..Group::default() };
         top.iter().for_each(|run| all.count(run));
         Ok(Self {

@@ -29,7 +29,7 @@ pub(crate) use watch::{RunWatch, Told, open_questions};
 
 use crate::state::ApiState;
 use axum::Router;
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use nunchi_agent::{Agent, Judge, OrderDesk};
 use nunchi_core::{ApprovalStore, MessageStore, RunStore, ScoreStore, UndoRuns};
 use std::sync::Arc;
@@ -72,6 +72,7 @@ pub(crate) fn routes() -> Router<ApiState> {
         .route("/api/approvals", get(approvals::list).post(approvals::answer_many))
         .route("/api/approvals/{id}", get(approvals::show).post(approvals::answer))
         .route("/api/permissions", get(permissions::list).post(permissions::put))
+        .route("/api/permissions/{id}", delete(permissions::revoke))
         .route("/api/permissions/explain", post(permissions::explain))
         .route("/api/messages", get(messages::list))
         .route("/api/messages/seen", post(messages::seen))

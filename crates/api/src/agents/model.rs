@@ -12,7 +12,7 @@ use http::HeaderMap;
 use nunchi_agent::{AgentError, RunRequest};
 use nunchi_core::{
     CacheVerdict, CallContext, Label, Lang, Message, Mode, ModelRequest, Note, Part, Principal, Reply,
-    ReplyInfo, ResponseFormat, Role, RunFilter, RunId, Sampling, Served, mask_secrets,
+    ReplyInfo, ResponseFormat, Role, RunDoor, RunFilter, RunId, Sampling, Served, mask_secrets,
 };
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -104,6 +104,7 @@ async fn begin(
         return Ok((run, 0));
     }
     let mut request = RunRequest::new(goal);
+    request.origin.door = RunDoor::Chat;
     request.mode = mode_of(&asked.model).unwrap_or_default();
     request.session = session.map(str::to_owned);
     request.history = history;

@@ -1,35 +1,94 @@
-//! `/api/permissions`: the rules in force, new ones, and which rule would decide a call.
+//! `/api/permissions`: the rules in force and who granted them, new ones, those taken back, and which rule would decide a call.
 
 use super::caller::Caller;
-use crate::admin::{Body, Refused};
+use crate::admin::{Body, Path, Query, Refused};
 use axum::Json;
-use jiff::SignedDuration;
-use nunchi_agent::AgentError;
+use jiff::Timestamp;
 use nunchi_core::{
-    Answer, Approval, ApprovalId, ApprovalState, ApprovalSubject, PermissionDecision, PermissionRule, RunId,
+    ApprovalId, GrantedRule, PermissionDecision, PermissionRule, Revocation, RunId, StorageError,
     decide_permission, offer_grant,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// The rules in force.
+/// Where a rule comes from.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Source {
+    /// The configuration, or the product itself: only the file changes it.
+    Configuration,
+    /// Somebody granted it.
+    Granted,
+}
+
+/// A rule, and who granted it.
+#[derive(Serialize)]
+pub(crate) struct RuleObject {
+    #[serde(flatten)]
+    rule: PermissionRule,
+    source: Source,
+    #[serde(flatten)]
+    granted: Option<Granted>,
+}
+
+/// Who granted a rule, when, and for what.
+#[derive(Serialize)]
+struct Granted {
+    id: u64,
+    by: String,
+    at: Timestamp,
+    approval: Option<ApprovalId>,
+    run: Option<RunId>,
+    revoked: Option<Revocation>,
+}
+
+impl From<GrantedRule> for RuleObject {
+    fn from(granted: GrantedRule) -> Self {
+        let GrantedRule { id, rule, by, at, approval, run, revoked } = granted;
+        let granted = Granted { id, by, at, approval, run, revoked };
+        Self { rule, source: Source::Granted, granted: Some(granted) }
+    }
+}
+
+/// Rules.
 #[derive(Serialize)]
 pub(crate) struct Rules {
-    rules: Vec<PermissionRule>,
+    rules: Vec<RuleObject>,
+}
+
+/// Which rules.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Which {
+    /// Also those that were taken back.
+    revoked: bool,
 }
 
 async fn rules(caller: &Caller) -> Result<Vec<PermissionRule>, Refused> {
     caller.services.approvals.rules().await.map_err(|error| caller.storage(&error))
 }
 
-/// `GET /api/permissions`
-pub(crate) async fn list(caller: Caller) -> Result<Json<Rules>, Refused> {
-    let caller = caller.admin()?;
-    Ok(Json(Rules { rules: rules(&caller).await? }))
+/// Those of the configuration first, then the granted ones.
+async fn listed(caller: &Caller, which: &Which) -> Result<Rules, Refused> {
+    let store = &caller.services.approvals;
+    let read = async { Ok::<_, StorageError>((store.rules().await?, store.grants(which.revoked).await?)) };
+    let (mut own, granted) = read.await.map_err(|error| caller.storage(&error))?;
+    for grant in granted.iter().filter(|grant| grant.revoked.is_none()) {
+        if let Some(at) = own.iter().rposition(|rule| *rule == grant.rule) {
+            own.remove(at);
+        }
+    }
+    let own = own.into_iter().map(|rule| RuleObject { rule, source: Source::Configuration, granted: None });
+    Ok(Rules { rules: own.chain(granted.into_iter().map(RuleObject::from)).collect() })
 }
 
-/// `POST /api/permissions`: a rule for good. It is written down as a question that was asked and answered at once, so that the
-/// record says who made it and when.
+/// `GET /api/permissions`
+pub(crate) async fn list(caller: Caller, Query(which): Query<Which>) -> Result<Json<Rules>, Refused> {
+    let caller = caller.admin()?;
+    listed(&caller, &which).await.map(Json)
+}
+
+/// `POST /api/permissions`: a rule for good.
 pub(crate) async fn put(caller: Caller, Body(rule): Body<PermissionRule>) -> Result<Json<Rules>, Refused> {
     let caller = caller.admin()?;
     for (field, text) in [("name", &rule.name), ("tool", &rule.tool)] {
@@ -40,26 +99,15 @@ pub(crate) async fn put(caller: Caller, Body(rule): Body<PermissionRule>) -> Res
     if rules(&caller).await?.iter().any(|known| known.name == rule.name && *known != rule) {
         return Err(caller.invalid("name", "another rule has this name"));
     }
-    let (state, store) = (&caller.state, &caller.services.approvals);
-    let now = state.parts.clock.now();
-    let question = Approval {
-        id: ApprovalId(state.parts.ids.new_id()),
-        run: RunId(uuid::Uuid::nil()),
-        session: None,
-        subject: ApprovalSubject::Calls(Vec::new()),
-        batch: String::new(),
-        asked: now,
-        expires: now.checked_add(SignedDuration::from_mins(1)).unwrap_or(now),
-        state: ApprovalState::Open,
-    };
-    let id = question.id;
-    let write = async {
-        store.ask(question).await?;
-        store.answer(id, Answer::ApproveAndGrant(rule), caller.by(), now).await??;
-        Ok::<_, AgentError>(())
-    };
-    write.await.map_err(|error| caller.agent(&error))?;
-    Ok(Json(Rules { rules: rules(&caller).await? }))
+    caller.services.agent.grant(rule, &caller.by()).await.map_err(|error| caller.agent(&error))?;
+    listed(&caller, &Which::default()).await.map(Json)
+}
+
+/// `DELETE /api/permissions/{id}`: takes a granted rule back, for runs that wait and runs at work as well.
+pub(crate) async fn revoke(caller: Caller, Path(id): Path<u64>) -> Result<Json<RuleObject>, Refused> {
+    let caller = caller.admin()?;
+    let revoked = caller.services.agent.revoke(id, &caller.by()).await;
+    revoked.map(|granted| Json(granted.into())).map_err(|error| caller.agent(&error))
 }
 
 /// A call to be judged.

@@ -1,7 +1,7 @@
 //! `/api/runs`: begun, listed, shown, cancelled, resumed, undone.
 
 use super::AgentServices;
-use super::caller::{Caller, label_of, may_begin, may_see};
+use super::caller::{Caller, label_of, may_begin};
 use super::history::of_session;
 use super::watch::open_questions;
 use super::wire::RunObject;
@@ -10,10 +10,11 @@ use crate::failure::Failure;
 use axum::Json;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
+use jiff::Timestamp;
 use nunchi_agent::{AgentError, RunRequest};
 use nunchi_core::{
-    AccessRole, Approval, Lang, Mode, NanoUsd, Plan, Principal, RunFilter, RunId, RunLog, RunRecord,
-    RunScore, RunStatus, StepRecord, StorageError, UndoOrder, UndoReport,
+    AccessRole, Approval, KeyId, Lang, Mode, NanoUsd, Plan, Principal, RunDoor, RunFilter, RunId, RunLog,
+    RunOrigin, RunRecord, RunScore, RunStatus, StepRecord, StorageError, UndoOrder, UndoReport,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -22,8 +23,6 @@ use std::time::Duration;
 
 /// Runs of a page where nobody says, and at most.
 const PAGE: (usize, usize) = (50, 500);
-/// Most runs looked through for a page.
-const MOST_SEARCHED: u32 = 10_000;
 /// Longest goal, in bytes.
 const MOST_GOAL: usize = 256 << 10;
 /// Steps of a run that are shown at once.
@@ -137,6 +136,12 @@ pub(crate) struct Which {
     pub(crate) mode: Option<Mode>,
     pub(crate) session: Option<String>,
     pub(crate) parent: Option<RunId>,
+    /// Only those of this key; who does not administer sees only their own anyway.
+    pub(crate) owner: Option<KeyId>,
+    /// Only those that came through this door.
+    pub(crate) origin: Option<RunDoor>,
+    /// Only those ordered then or later.
+    pub(crate) since: Option<Timestamp>,
     /// Only runs whose goal holds this text.
     pub(crate) q: Option<String>,
     /// Whether sub-agents are listed beside the runs that began them.
@@ -156,37 +161,31 @@ pub(crate) async fn listed(
     which: Which,
 ) -> Result<(Vec<RunRecord>, Option<RunId>), AgentError> {
     let most = which.limit.unwrap_or(PAGE.0).clamp(1, PAGE.1);
+    let owner = match (principal.role, principal.key) {
+        (AccessRole::Admin, _) => which.owner,
+        (AccessRole::Caller, None) => return Ok((Vec::new(), None)),
+        (AccessRole::Caller, own) => own,
+    };
     let filter = RunFilter {
         status: which.status,
-        session: which.session.clone(),
+        session: which.session,
         parent: which.parent,
-        limit: Some(MOST_SEARCHED),
+        owner,
+        mode: which.mode,
+        door: which.origin,
+        since: which.since,
+        top: !which.sub_agents && which.parent.is_none(),
+        text: which.q.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty()),
+        after: which.after,
+        // One more tells whether there is a next page.
+        limit: u32::try_from(most + 1).ok(),
         ..RunFilter::default()
     };
-    let all = services.runs.runs(filter).await?;
-    let wanted = which.q.as_deref().unwrap_or_default().trim().to_lowercase();
-    let fits = |run: &RunRecord| {
-        (which.sub_agents || which.parent.is_some() || run.parent.is_none())
-            && which.mode.is_none_or(|mode| run.mode == mode)
-            && (wanted.is_empty() || run.user_input.to_lowercase().contains(&wanted))
-    };
-    let behind = which.after.and_then(|after| all.iter().position(|run| run.id == after));
-    let (mut page, mut next) = (Vec::new(), None);
-    for run in all.into_iter().skip(behind.map_or(0, |at| at + 1)).filter(fits) {
-        if principal.role != AccessRole::Admin && !is_own(services, principal, run.id).await? {
-            continue;
-        }
-        if page.len() == most {
-            next = page.last().map(|run: &RunRecord| run.id);
-            break;
-        }
-        page.push(run);
-    }
+    let mut page = services.runs.runs(filter).await?;
+    let more = page.len() > most;
+    page.truncate(most);
+    let next = page.last().filter(|_| more).map(|run| run.id);
     Ok((page, next))
-}
-
-async fn is_own(services: &AgentServices, principal: &Principal, id: RunId) -> Result<bool, AgentError> {
-    Ok(services.agent.stored(id).await?.is_some_and(|(_, state)| may_see(principal, &state)))
 }
 
 /// A page of runs.
@@ -209,6 +208,8 @@ pub(crate) async fn list(caller: Caller, Query(which): Query<Which>) -> Result<J
 struct Detail<'a> {
     #[serde(flatten)]
     log: RunLog<'a>,
+    owner: Option<KeyId>,
+    origin: &'a RunOrigin,
     plan: Option<&'a Plan>,
     approvals: &'a [Approval],
     sub_agents: Vec<RunObject>,
@@ -237,7 +238,8 @@ pub(super) async fn detail(caller: &Caller, id: RunId) -> Result<Response, Refus
     let (steps, approvals, below, scores) = read.await.map_err(|error| caller.agent(&error))?;
     let sub_agents = below.iter().rev().map(RunObject::from).collect();
     let log = RunLog::new(&record, &steps);
-    Ok(Json(Detail { log, plan: state.plan(), approvals: &approvals, sub_agents, scores }).into_response())
+    let (owner, origin, plan) = (record.owner, &record.origin, state.plan());
+    Ok(Json(Detail { log, owner, origin, plan, approvals: &approvals, sub_agents, scores }).into_response())
 }
 
 /// `GET /api/runs/{id}`

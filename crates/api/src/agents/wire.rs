@@ -1,7 +1,7 @@
 //! Runs as the API writes them.
 
 use jiff::Timestamp;
-use nunchi_core::{Mode, RunId, RunRecord, RunStatus};
+use nunchi_core::{KeyId, Mode, RunId, RunOrigin, RunRecord, RunStatus};
 use serde::Serialize;
 
 /// A run in a list.
@@ -9,6 +9,8 @@ use serde::Serialize;
 pub(crate) struct RunObject {
     id: RunId,
     parent: Option<RunId>,
+    owner: Option<KeyId>,
+    origin: RunOrigin,
     session_id: Option<String>,
     user_input: String,
     mode: Mode,
@@ -33,6 +35,8 @@ impl From<&RunRecord> for RunObject {
         Self {
             id: run.id,
             parent: run.parent,
+            owner: run.owner,
+            origin: run.origin.clone(),
             session_id: run.session.clone(),
             user_input: run.user_input.clone(),
             mode: run.mode,

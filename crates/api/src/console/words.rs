@@ -130,7 +130,9 @@ words! {
     go_on: "Go on", "계속";
     goal: "Goal", "목표";
     grant_note: "Approves, and allows what fits this rule from now on.", "승인하고, 앞으로 이 규칙에 맞는 호출을 허용합니다.";
+    granted_by: "Granted by", "허용한 사람";
     granted_done: "Approved, and allowed from now on.", "승인했고 앞으로도 허용합니다.";
+    granted_for: "For", "대상";
     group: "Group", "그룹";
     held: "Reserved", "예약";
     hit_rate: "Hit rate", "적중률";
@@ -263,6 +265,9 @@ words! {
     rotate_ask: "Give this key a new secret? The present one stops working at once.", "이 키의 비밀값을 바꿀까요? 지금 값은 바로 쓸 수 없게 됩니다.";
     routed: "Answered by", "답한 모델";
     rule: "Rule", "규칙";
+    rule_revoke_ask: "Take this permission back? Runs that wait and runs at work ask again from now on.", "이 허용을 거둘까요? 기다리는 실행과 진행 중인 실행도 이제 다시 묻습니다.";
+    rule_revoked_done: "Taken back. Such calls ask again.", "거두었습니다. 이런 호출은 다시 묻습니다.";
+    rules_granted: "Allowed for good", "계속 허용한 것";
     run_above: "the run above", "상위 실행";
     run_invalid: "Check this field: %s.", "이 항목을 확인하세요: %s.";
     runs: "Runs", "실행";
@@ -290,6 +295,7 @@ words! {
     sessions_lead: "Conversations with agents: what was said, which runs did the work, and what it cost.", "에이전트와 나눈 대화: 무엇을 말했고, 어떤 실행이 일했고, 얼마가 들었는지 보여 줍니다.";
     shadowed: "another of this name is used", "같은 이름의 다른 스킬이 쓰임";
     shortcuts: "Enter sends, Shift + Enter breaks the line", "Enter로 전송, Shift + Enter로 줄바꿈";
+    show_run: "The run", "실행 보기";
     show_table: "Show as a table", "표로 보기";
     sign_in: "Sign in", "로그인";
     sign_in_label: "Admin key", "관리자 키";

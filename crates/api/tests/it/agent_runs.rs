@@ -257,6 +257,9 @@ async fn questions_are_listed_answered_and_granted() {
     world.agent.wait(id).await.unwrap();
     let rules = world.get("/api/permissions").await.json();
     assert_eq!(rules["rules"][0]["arguments"], json!({"to": "kim@example.com"}));
+    let granted = &rules["rules"][0];
+    assert_eq!((&granted["source"], &granted["run"]), (&json!("granted"), &json!(id)));
+    assert!(granted["by"].as_str().unwrap().ends_with("(API)") && granted["at"].is_string(), "{granted}");
     // A second answer is too late, the same one changes nothing.
     assert_eq!(world.post(&path, json!({"answer": "deny"})).await.status, 409);
     // What was granted is not asked again.
@@ -264,6 +267,18 @@ async fn questions_are_listed_answered_and_granted() {
     assert_eq!(again["status"], "done");
     assert_eq!(world.get("/api/approvals").await.json(), json!([]));
     assert_eq!(world.get("/api/approvals?all=true").await.json().as_array().unwrap().len(), 1);
+
+    let path = format!("/api/permissions/{}", granted["id"]);
+    assert_eq!(world.delete_as("nk-caller", &path).await.status, 403);
+    let revoked = world.delete_as("nk-good", &path).await.json();
+    assert!(revoked["revoked"]["by"].is_string() && revoked["name"] == granted["name"], "{revoked}");
+    assert_eq!(world.delete_as("nk-good", "/api/permissions/99").await.status, 404);
+    assert_eq!(world.get("/api/permissions").await.json()["rules"], json!([]));
+    let record = world.get("/api/permissions?revoked=true").await.json();
+    assert_eq!(record["rules"][0]["revoked"], revoked["revoked"], "the record is kept");
+    world.model.script([mail("kim@example.com"), says("-")]);
+    let (_, asks) = world.run("mail kim@example.com once more").await;
+    assert_eq!(asks["status"], "parked", "what was taken back is asked about");
 }
 
 #[tokio::test]
@@ -381,7 +396,11 @@ async fn permissions_are_written_and_explained() {
     assert_eq!((before["verdict"].as_str(), before["ground"].as_str()), (Some("ask"), Some("grave")));
     let rule = json!({"name": "kim", "tool": "send_mail", "arguments": {"to": "kim@*"}, "verdict": "allow"});
     let rules = world.post("/api/permissions", rule.clone()).await;
-    assert_eq!(rules.json()["rules"], json!([rule]), "{}", rules.text());
+    let written = &rules.json()["rules"][0];
+    for field in ["name", "tool", "arguments", "verdict"] {
+        assert_eq!(written[field], rule[field], "{}", rules.text());
+    }
+    assert_eq!((&written["source"], &written["run"]), (&json!("granted"), &Value::Null));
     let after = world.post("/api/permissions/explain", call).await.json();
     assert_eq!((after["verdict"].as_str(), after["ground"].clone()), (Some("allow"), json!({"rule": "kim"})));
     let mut other = rule.clone();

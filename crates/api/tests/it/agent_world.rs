@@ -404,6 +404,10 @@ impl AgentWorld {
         self.send(request.body(Body::from(body.to_string())).unwrap()).await
     }
 
+    pub(crate) async fn delete_as(&self, key: &str, path: &str) -> Got {
+        self.send(Request::delete(path).header("x-api-key", key).body(Body::empty()).unwrap()).await
+    }
+
     pub(crate) async fn post(&self, path: &str, body: Value) -> Got {
         self.post_as("nk-good", path, body).await
     }

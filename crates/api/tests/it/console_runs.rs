@@ -167,6 +167,24 @@ async fn questions_are_answered_on_their_page_and_on_the_runs() {
     reader.world.model.script([mail("kim@example.com"), says("I sent it.")]);
     let next = reader.run("Mail kim@example.com once more", "reflexive").await;
     assert!(reader.page(&format!("/console/runs/{next}")).await.text().contains("I sent it."));
+    // It stands below, and is taken back there.
+    let page = reader.page("/console/approvals").await;
+    for part in ["Allowed for good", "send_mail", "to=kim@example.com", &format!("/console/runs/{id}")] {
+        assert!(page.text().contains(part), "{part}: {}", page.text());
+    }
+    let (_, path) = page.text().split_once("/console/permissions/").expect("a form");
+    let path = format!("/console/permissions/{}", path.split('"').next().unwrap());
+    let got = reader.form(&path, &[]).await;
+    assert_eq!(got.header("location"), "/console/approvals?done=revoked");
+    let page = reader.page("/console/approvals?done=revoked").await;
+    assert!(
+        page.text().contains("Taken back.") && !page.text().contains("Allowed for good"),
+        "{}",
+        page.text()
+    );
+    reader.world.model.script([mail("kim@example.com")]);
+    let asks = reader.run("Mail kim@example.com a third time", "reflexive").await;
+    assert!(reader.page(&format!("/console/runs/{asks}")).await.text().contains("May it use send_mail?"));
 }
 
 #[tokio::test]

@@ -3,7 +3,10 @@
 use super::runtime::BoxFuture;
 use super::storage_error::StorageError;
 use crate::rules::AnswerError;
-use crate::words::{Answer, Approval, ApprovalId, PermissionRule, RunId, RunRecord, RunStatus, StepRecord};
+use crate::words::{
+    Answer, Approval, ApprovalId, GrantedRule, KeyId, Mode, PermissionRule, RunDoor, RunId, RunRecord,
+    RunStatus, StepRecord,
+};
 use bytes::Bytes;
 use jiff::Timestamp;
 
@@ -29,8 +32,42 @@ pub struct RunFilter {
     pub parent: Option<RunId>,
     /// Only those that want to be told the time by then.
     pub wake_by: Option<Timestamp>,
+    /// Only those that this key ordered.
+    pub owner: Option<KeyId>,
+    /// Only in this mode.
+    pub mode: Option<Mode>,
+    /// Only those that came through this door.
+    pub door: Option<RunDoor>,
+    /// Only those ordered then or later.
+    pub since: Option<Timestamp>,
+    /// Only those at the top: no sub-agents.
+    pub top: bool,
+    /// Only those whose goal holds this text, in whatever case.
+    pub text: Option<String>,
+    /// Only those behind this one in the order of a list: the next page. Behind an unknown one there is nothing.
+    pub after: Option<RunId>,
     /// At most this many, the newest first.
     pub limit: Option<u32>,
+}
+
+impl RunFilter {
+    /// Whether a run is meant, page and limit apart.
+    pub fn fits(&self, run: &RunRecord) -> bool {
+        self.status.is_none_or(|status| run.status == status)
+            && (self.session.is_none() || run.session == self.session)
+            && (self.parent.is_none() || run.parent == self.parent)
+            && self.wake_by.is_none_or(|by| run.wake_at.is_some_and(|at| at <= by))
+            && (self.owner.is_none() || run.owner == self.owner)
+            && self.mode.is_none_or(|mode| run.mode == mode)
+            && self.door.is_none_or(|door| run.origin.door == door)
+            && self.since.is_none_or(|since| run.created >= since)
+            && (!self.top || run.parent.is_none())
+            && self.text.as_ref().is_none_or(|text| holds(&run.user_input, text))
+    }
+}
+
+fn holds(goal: &str, text: &str) -> bool {
+    goal.to_lowercase().contains(&text.to_lowercase())
 }
 
 /// Stores runs.
@@ -46,7 +83,7 @@ pub trait RunStore: Send + Sync {
         after: u32,
         limit: u32,
     ) -> BoxFuture<'_, Result<Vec<StepRecord>, StorageError>>;
-    /// Runs.
+    /// Runs, the newest first.
     fn runs(&self, filter: RunFilter) -> BoxFuture<'_, Result<Vec<RunRecord>, StorageError>>;
 }
 
@@ -68,4 +105,14 @@ pub trait ApprovalStore: Send + Sync {
     -> BoxFuture<'_, Result<Vec<Approval>, StorageError>>;
     /// The rules in force, the owner's and the granted ones.
     fn rules(&self) -> BoxFuture<'_, Result<Vec<PermissionRule>, StorageError>>;
+    /// The granted ones with who granted them, the oldest first; with `revoked` also those that were taken back.
+    fn grants(&self, revoked: bool) -> BoxFuture<'_, Result<Vec<GrantedRule>, StorageError>>;
+    /// Takes a granted rule back and keeps the record of it; a second time changes nothing. [`StorageError::NotFound`] when there
+    /// is none of this number.
+    fn revoke(
+        &self,
+        grant: u64,
+        by: String,
+        at: Timestamp,
+    ) -> BoxFuture<'_, Result<GrantedRule, StorageError>>;
 }

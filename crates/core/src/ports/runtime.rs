@@ -52,8 +52,10 @@ pub enum TaskName {
     AgentRun,
     /// Tells the time to runs whose questions expire; safe to cancel.
     AgentClock,
-    /// One tool call of an MCP client. It goes on when the client leaves, and is dropped at shutdown.
+    /// Waits for the run of an MCP client's call, also when the client leaves; safe to cancel, the run goes on at the next start.
     McpCall,
+    /// Tells MCP clients what has changed of what is offered; safe to cancel.
+    McpNotices,
     /// Learns from runs that ended; safe to cancel.
     MemoryKeeper,
     /// Looks for Ollama and lists providers' models; safe to cancel.
@@ -95,6 +97,7 @@ impl TaskName {
             Self::AgentClock => "agent_clock",
             Self::MemoryKeeper => "memory_keeper",
             Self::McpCall => "mcp_call",
+            Self::McpNotices => "mcp_notices",
             Self::ModelDiscovery => "model_discovery",
             Self::WeightFetch => "weight_fetch",
             Self::KeyUse => "key_use",

@@ -41,11 +41,13 @@ pub use memory::{
     MemoryFigures, RankedFact, Remembered,
 };
 pub use money::{NanoUsd, ParseMoneyError};
-pub use permission::{Ground, PermissionDecision, PermissionRule, Verdict};
+pub use permission::{GrantedRule, Ground, PermissionDecision, PermissionRule, Revocation, Verdict};
 pub use plan::{Plan, PlanNode};
 pub use price::{ContextTier, ModelPrice, Rates};
 pub use principal::{AccessRole, Principal};
-pub use run::{Mode, RunEstimate, RunLimits, RunOutcome, RunRecord, RunStatus, RunTotals};
+pub use run::{
+    Mode, RunDoor, RunEstimate, RunLimits, RunOrigin, RunOutcome, RunRecord, RunStatus, RunTotals,
+};
 pub use savings::{Saved, Savings};
 pub use scope::{CacheDirective, CallContext, SpendScope};
 pub use score::{Judgement, MeanScore, RunScore, Score, ScoreName, ScoreValue, mean_scores};

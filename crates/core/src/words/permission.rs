@@ -1,7 +1,9 @@
 //! Permissions: the owner's rules about tools, and what they decide.
 
+use super::ids::{ApprovalId, RunId};
 use super::tool::Label;
 use crate::explain::Lang;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -29,6 +31,34 @@ pub struct PermissionRule {
     pub arguments: BTreeMap<String, String>,
     /// What it says.
     pub verdict: Verdict,
+}
+
+/// A rule that was granted for good. It is kept when it is taken back, for the record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GrantedRule {
+    /// Its number, by which it is taken back.
+    pub id: u64,
+    /// The rule.
+    pub rule: PermissionRule,
+    /// By whom, and where; empty where that was not written down.
+    pub by: String,
+    /// When.
+    pub at: Timestamp,
+    /// The question with whose answer it was given.
+    pub approval: Option<ApprovalId>,
+    /// The run that had asked; `None` for a rule that nobody asked for.
+    pub run: Option<RunId>,
+    /// Whether it was taken back; then it is in force no more.
+    pub revoked: Option<Revocation>,
+}
+
+/// Who took a rule back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Revocation {
+    /// By whom, and where.
+    pub by: String,
+    /// When.
+    pub at: Timestamp,
 }
 
 /// Why a call was judged as it was.

@@ -1,6 +1,6 @@
 //! Runs: one piece of work of an agent, from its order to its outcome.
 
-use super::ids::RunId;
+use super::ids::{KeyId, RunId};
 use super::money::NanoUsd;
 use super::tool::Receipt;
 use super::usage::Usage;
@@ -60,6 +60,46 @@ impl RunStatus {
     pub const fn is_final(self) -> bool {
         matches!(self, Self::Done | Self::Failed | Self::Cancelled)
     }
+}
+
+/// Through which door a run was ordered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RunDoor {
+    /// The API, and the command line, which speaks it.
+    #[default]
+    Api,
+    /// The model name `nunchi`.
+    Chat,
+    /// The console.
+    Console,
+    /// `/mcp`: one call of somebody else's agent.
+    Mcp,
+    /// The schedule.
+    Schedule,
+}
+
+impl RunDoor {
+    /// The name used on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Api => "api",
+            Self::Chat => "chat",
+            Self::Console => "console",
+            Self::Mcp => "mcp",
+            Self::Schedule => "schedule",
+        }
+    }
+}
+
+/// Where a run came from.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct RunOrigin {
+    /// The door.
+    pub door: RunDoor,
+    /// What the client called itself; nobody checks it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client: Option<String>,
 }
 
 /// What a run may use up.
@@ -157,6 +197,12 @@ pub struct RunRecord {
     pub id: RunId,
     /// The run that delegated it.
     pub parent: Option<RunId>,
+    /// The key that ordered it; `None` for the owner at the machine.
+    #[serde(default)]
+    pub owner: Option<KeyId>,
+    /// Where it came from.
+    #[serde(default)]
+    pub origin: RunOrigin,
     /// The conversation.
     pub session: Option<String>,
     /// What was asked for, secrets masked.

@@ -38,9 +38,24 @@ pub(crate) enum RunsCommand {
         /// Only running, parked, done, failed or cancelled ones.
         #[arg(long)]
         status: Option<String>,
+        /// Only in this mode.
+        #[arg(long)]
+        mode: Option<ModeArg>,
         /// Only of this conversation.
         #[arg(long)]
         session: Option<String>,
+        /// Only those that came from there: api, chat, console, mcp or schedule.
+        #[arg(long)]
+        origin: Option<String>,
+        /// Only of the key with this id.
+        #[arg(long, value_name = "KEY_ID")]
+        owner: Option<String>,
+        /// Only those begun then or later, such as 2026-11-01T00:00:00Z.
+        #[arg(long, value_name = "TIME")]
+        since: Option<String>,
+        /// Only older ones than this run: the next page.
+        #[arg(long, value_name = "ID")]
+        after: Option<String>,
         /// At most so many.
         #[arg(long, default_value_t = 20)]
         limit: u32,
@@ -135,6 +150,22 @@ impl ApprovalsCommand {
     pub(crate) const fn drives(&self) -> bool {
         !matches!(self, Self::List { .. } | Self::Show { .. })
     }
+}
+
+/// `permissions …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum PermissionsCommand {
+    /// The rules in force, and who granted them.
+    List {
+        /// Also those that were taken back.
+        #[arg(long)]
+        all: bool,
+    },
+    /// Take a granted rule back; runs that wait and runs at work ask again from now on.
+    Revoke {
+        /// Its number in the list.
+        id: u64,
+    },
 }
 
 /// Flags of `explain-permission`.

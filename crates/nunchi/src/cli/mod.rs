@@ -7,7 +7,9 @@ mod flow;
 mod mcp;
 mod memory;
 
-pub(crate) use agents::{ApprovalsCommand, ExplainPermission, ModeArg, RunFile, RunsCommand};
+pub(crate) use agents::{
+    ApprovalsCommand, ExplainPermission, ModeArg, PermissionsCommand, RunFile, RunsCommand,
+};
 pub(crate) use data::{
     BatchCommand, BudgetCommand, CacheCommand, CompressCommand, KeysCommand, ModelsCommand, PricesCommand,
     RatingArg, RouteCommand, TierArg,
@@ -81,6 +83,11 @@ pub(crate) enum Command {
         /// Also what you have seen.
         #[arg(long)]
         all: bool,
+    },
+    /// The rules about tools: list, revoke.
+    Permissions {
+        #[command(subcommand)]
+        command: PermissionsCommand,
     },
     /// May an agent make this call, and which rule says so.
     ExplainPermission(ExplainPermission),

@@ -5,8 +5,8 @@ use crate::failure::Failure;
 use crate::render::{duration, grouped, table, usd};
 use nunchi_agent::{CompiledWorkflow, PastRun, compile_workflow};
 use nunchi_core::{
-    ContentHash, Mode, NanoUsd, RunId, RunOutcome, RunRecord, RunStatus, RunTotals, StepId, StepKind,
-    StepRecord, StepStatus, Usage, call_hash, mask_secrets,
+    ContentHash, Mode, NanoUsd, RunId, RunOrigin, RunOutcome, RunRecord, RunStatus, RunTotals, StepId,
+    StepKind, StepRecord, StepStatus, Usage, call_hash, mask_secrets,
 };
 use nunchi_tools::{distill_skill, new_skill};
 use serde::Deserialize;
@@ -106,6 +106,8 @@ impl Logged {
         let steps = self.steps.into_iter().map(|step| step.record(run)).collect();
         let record = RunRecord {
             id: run,
+            owner: None,
+            origin: RunOrigin::default(),
             parent: None,
             session: None,
             user_input: self.user_input,

@@ -52,7 +52,7 @@ fn ask(server: &Server, key: &str, method: &str, params: Value) -> Got {
         "io.modelcontextprotocol/clientCapabilities": {},
     });
     let body = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
-    let name = params["name"].as_str().unwrap_or_default().to_owned();
+    let name = params["name"].as_str().or(params["uri"].as_str()).unwrap_or_default().to_owned();
     let mut headers = vec![
         ("accept", "application/json, text/event-stream"),
         ("mcp-protocol-version", "2026-07-28"),
@@ -135,4 +135,159 @@ fn a_program_needs_the_owners_word_and_mistakes_are_told() {
     for word in ["nunchi.toml:2: mcp.name", "mcp.url", "mcp.keyword", "did you mean `keywords`"] {
         assert!(told.contains(word), "{word}: {told}");
     }
+}
+
+/// What a call of a tool answers: the text, and whether it failed.
+fn call(server: &Server, key: &str, tool: &str, arguments: Value) -> (String, bool) {
+    let result = result(&ask(server, key, "tools/call", json!({"name": tool, "arguments": arguments})));
+    let text = result["content"][0]["text"].as_str().expect("a text").to_owned();
+    (text, result["isError"] == true)
+}
+
+#[test]
+fn a_call_is_a_run_that_is_shown_and_taken_back() {
+    let home = Home::with_config(CONFIG);
+    let server = home.up();
+    let admin = server.first_key();
+    let note = home.path("work/note.md");
+    let (text, failed) = call(&server, &admin, "write_file", json!({"path": "note.md", "text": "from afar"}));
+    assert!(!failed, "{text}");
+    assert_eq!(std::fs::read_to_string(&note).expect("a file"), "from afar");
+    call(&server, &admin, "read_file", json!({"path": "note.md"}));
+
+    let listed = home.json(&["runs", "list", "--origin", "mcp"]);
+    assert_eq!(listed.as_array().map(Vec::len), Some(2), "{listed}");
+    let (read, wrote) = (&listed[0], &listed[1]);
+    assert_eq!(wrote["origin"], json!({"door": "mcp", "client": "t"}));
+    assert_eq!((wrote["status"].as_str(), wrote["tool_calls"].as_u64()), (Some("done"), Some(1)));
+    let first = home.json(&["runs", "list", "--limit", "1"]);
+    assert_eq!(first[0]["id"], read["id"]);
+    let id = wrote["id"].as_str().expect("an id");
+    let next = home.json(&["runs", "list", "--limit", "1", "--after", read["id"].as_str().expect("an id")]);
+    assert_eq!(next[0]["id"], wrote["id"], "the next page");
+    assert_eq!(home.json(&["runs", "list", "--origin", "console"]), json!([]));
+    assert_eq!(home.json(&["runs", "list", "--since", "2100-01-01T00:00:00Z"]), json!([]));
+
+    let shown = home.json(&["runs", "show", id]);
+    let steps = shown["steps"].as_array().expect("steps");
+    assert_eq!(steps.len(), 1, "{shown}");
+    assert_eq!((steps[0]["kind"].as_str(), steps[0]["why"].as_str()), (Some("tool"), Some("mcp: t")));
+    assert_eq!(shown["origin"]["client"], "t");
+    assert!(home.run(["runs", "show", id]).out.contains("mcp t"));
+    let undone = home.json(&["runs", "undo", id]);
+    assert_eq!(undone["steps"][0]["status"], "undone", "{undone}");
+    assert!(!note.exists());
+    home.json(&["runs", "undo", id, "--redo"]);
+    assert_eq!(std::fs::read_to_string(&note).expect("a file"), "from afar");
+    server.stop();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_waits_outlives_a_kill_and_what_was_granted_is_taken_back() {
+    let url = stranger().await;
+    let home = Home::with_config(CONFIG);
+    home.json(&["mcp", "add", "far", "--url", &url, "--trust-hints"]);
+    home.json(&["mcp", "accept", "far"]);
+    let server = home.up();
+    let admin = server.first_key();
+    let send = |server: &Server, x: &str| call(server, &admin, "far__send", json!({"x": x}));
+    let (text, failed) = send(&server, "1");
+    assert!(failed && text.contains("approval.pending"), "{text}");
+    server.signal("KILL");
+    server.wait();
+
+    let server = home.up();
+    let open = home.json(&["approvals", "list"]);
+    assert_eq!(open.as_array().map(Vec::len), Some(1), "{open}");
+    let run = open[0]["run"].as_str().expect("a run").to_owned();
+    let (text, _) = send(&server, "1");
+    assert!(text.contains("approval.pending"), "{text}");
+    assert_eq!(home.json(&["approvals", "list"]).as_array().map(Vec::len), Some(1), "nobody is asked twice");
+    home.json(&["approvals", "approve", "last", "--always"]);
+    home.run(["runs", "watch", &run]);
+    let shown = home.json(&["runs", "show", &run]);
+    assert_eq!(shown["status"], "done", "it is made once it is approved: {shown}");
+    let kinds: Vec<_> =
+        shown["steps"].as_array().expect("steps").iter().map(|step| step["kind"].clone()).collect();
+    assert_eq!(kinds, ["asked", "answered", "tool"]);
+    assert_eq!(send(&server, "1"), ("did \"send\"".into(), false), "the client hears what came of it");
+    assert_eq!(send(&server, "1"), ("did \"send\"".into(), false), "what was granted is not asked again");
+
+    let rules = home.json(&["permissions", "list"]);
+    let granted: Vec<_> =
+        rules.as_array().expect("rules").iter().filter(|rule| rule["source"] == "granted").collect();
+    assert_eq!(granted.len(), 1, "{rules}");
+    assert_eq!(
+        (granted[0]["run"].as_str(), granted[0]["tool"].as_str()),
+        (Some(run.as_str()), Some("far__send"))
+    );
+    let id = granted[0]["id"].to_string();
+    assert!(home.run(["permissions", "list"]).out.contains("far__send"));
+    home.json(&["permissions", "revoke", &id]);
+    let (text, failed) = send(&server, "1");
+    assert!(failed && text.contains("approval.pending"), "what was taken back is asked about: {text}");
+    let record = home.json(&["permissions", "list", "--all"]);
+    assert!(
+        record.as_array().expect("rules").iter().any(|rule| rule["revoked"]["by"].is_string()),
+        "{record}"
+    );
+    let unknown = home.run(["permissions", "revoke", "99", "--json"]);
+    assert_eq!(unknown.error()["code"], "storage.not_found");
+    server.stop();
+}
+
+#[test]
+fn skills_are_prompts_and_memory_is_resources() {
+    let named = format!("{CONFIG}keys = [\"guest\"]\n");
+    let home = Home::with_config(&named);
+    std::fs::create_dir_all(home.path("skills/report")).expect("a folder");
+    home.write(
+        "skills/report/SKILL.md",
+        "---\nname: report\ndescription: Writes reports.\nmetadata:\n  nunchi-params: \"team: whose report; tone=formal: how\"\n---\nList what was done.\n",
+    );
+    home.json(&["memory", "add", "My dog is called Rex"]);
+    let server = home.up();
+    let admin = server.first_key();
+    let guest = home.json(&["keys", "create", "guest"])["key"].as_str().expect("a key").to_owned();
+
+    let prompts = result(&ask(&server, &admin, "prompts/list", json!({})))["prompts"].clone();
+    assert_eq!(prompts[0]["name"], "report", "{prompts}");
+    let required: Vec<_> = prompts[0]["arguments"]
+        .as_array()
+        .expect("arguments")
+        .iter()
+        .map(|one| one["required"] == true)
+        .collect();
+    assert_eq!(required, [true, false]);
+    let filled =
+        ask(&server, &admin, "prompts/get", json!({"name": "report", "arguments": {"team": "blue"}}));
+    let text = result(&filled)["messages"][0]["content"]["text"].as_str().expect("a text").to_owned();
+    assert!(
+        text.contains("= blue") && text.contains("= formal") && text.contains("List what was done."),
+        "{text}"
+    );
+    let missing = ask(&server, &admin, "prompts/get", json!({"name": "report", "arguments": {}}));
+    assert!(missing.body.contains("-32602") && missing.body.contains("team"), "{}", missing.body);
+    let unknown = ask(&server, &admin, "prompts/get", json!({"name": "nothing"}));
+    assert!(unknown.body.contains("-32602"), "{}", unknown.body);
+
+    let listed = result(&ask(&server, &admin, "resources/list", json!({})))["resources"].clone();
+    assert_eq!(
+        (listed.as_array().map(Vec::len), listed[0]["name"].as_str()),
+        (Some(1), Some("My dog is called Rex"))
+    );
+    let uri = listed[0]["uri"].as_str().expect("a URI");
+    let read = |key: &str, uri: &str| ask(&server, key, "resources/read", json!({"uri": uri}));
+    let told = result(&read(&admin, uri))["contents"][0]["text"].as_str().expect("a text").to_owned();
+    assert!(told.starts_with("My dog is called Rex") && told.contains("the owner's word"), "{told}");
+    let found = result(&read(&admin, "memory://search/what%20is%20my%20dog%20called"))["contents"].clone();
+    assert_eq!(found[0]["uri"], uri, "{found}");
+    assert!(read(&admin, "memory://facts/nothing").body.contains("error"));
+    let templates =
+        result(&ask(&server, &admin, "resources/templates/list", json!({})))["resourceTemplates"].clone();
+    assert_eq!(templates[0]["uriTemplate"], "memory://search/{query}");
+    // A key that may use tools sees nothing of the owner's memory.
+    assert_eq!(result(&ask(&server, &guest, "resources/list", json!({})))["resources"], json!([]));
+    assert!(read(&guest, uri).body.contains("error"));
+    server.stop();
 }

@@ -8,7 +8,7 @@ use super::fold::{fold, read_marker, write_marker};
 use super::journal::{self, Marker};
 use super::ledger::{SqliteLedger, scope_of};
 use super::rows::{is_booked, time, uuid, write_booked, write_call};
-use super::runs::SaveQueue;
+use super::runs::{SaveQueue, read_owners};
 use super::writer::Writer;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -20,7 +20,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-pub(super) const MIGRATIONS: [&str; 9] = [
+pub(super) const MIGRATIONS: [&str; 10] = [
     include_str!("../../migrations/sqlite/0001_ledger.sql"),
     include_str!("../../migrations/sqlite/0002_lean_holds.sql"),
     include_str!("../../migrations/sqlite/0003_savings.sql"),
@@ -30,6 +30,7 @@ pub(super) const MIGRATIONS: [&str; 9] = [
     include_str!("../../migrations/sqlite/0007_memory.sql"),
     include_str!("../../migrations/sqlite/0008_messages.sql"),
     include_str!("../../migrations/sqlite/0009_scores.sql"),
+    include_str!("../../migrations/sqlite/0010_run_lists.sql"),
 ];
 
 /// What a ledger needs from outside.
@@ -64,6 +65,7 @@ impl SqliteLedger {
     pub fn open(path: &Path, options: LedgerOptions) -> Result<(Self, OpenReport), StorageError> {
         check(path, MIGRATIONS.len())?;
         let mut connection = connect(path, &MIGRATIONS)?;
+        read_owners(&mut connection)?;
         let now = options.clock.now();
         // Files of the journal go below, so what was in them has to be on the disk itself.
         connection.pragma_update(None, "synchronous", "FULL").map_err(failure)?;

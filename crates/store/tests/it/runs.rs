@@ -4,9 +4,10 @@ use crate::support::{CrashTest, open};
 use bytes::Bytes;
 use jiff::Timestamp;
 use nunchi_core::{
-    Answer, Approval, ApprovalId, ApprovalState, ApprovalStore, ApprovalSubject, ContentHash, Mode, NanoUsd,
-    PermissionRule, RunChange, RunFilter, RunId, RunRecord, RunStatus, RunStore, RunTotals, StepId, StepKind,
-    StepRecord, StepStatus, StorageError, Usage, Verdict, seal_step, verify_steps,
+    Answer, Approval, ApprovalId, ApprovalState, ApprovalStore, ApprovalSubject, ContentHash, KeyId, Mode,
+    NanoUsd, PermissionRule, RunChange, RunDoor, RunFilter, RunId, RunOrigin, RunRecord, RunStatus, RunStore,
+    RunTotals, StepId, StepKind, StepRecord, StepStatus, StorageError, Usage, Verdict, seal_step,
+    verify_steps,
 };
 use nunchi_testkit::{MemoryApprovals, MemoryRuns, SequentialIds};
 use std::collections::BTreeMap;
@@ -32,6 +33,8 @@ fn id(number: u64) -> RunId {
 fn record(number: u64, version: u64) -> RunRecord {
     RunRecord {
         id: id(number),
+        owner: None,
+        origin: RunOrigin::default(),
         parent: None,
         session: (number % 2 == 1).then(|| "대화".into()),
         user_input: format!("할 일 {number}"),
@@ -114,6 +117,24 @@ async fn story(store: &dyn RunStore) {
     assert_eq!(found(RunFilter { parent: Some(id(1)), ..all() }).await, [id(5)]);
     assert_eq!(found(RunFilter { wake_by: Some(at(50)), ..all() }).await, [id(1)]);
     assert_eq!(found(RunFilter { wake_by: Some(at(49)), ..all() }).await, []);
+
+    let key = KeyId(Uuid::from_u128(7));
+    let mut call = record(6, 1);
+    (call.owner, call.origin.door, call.mode) = (Some(key), RunDoor::Mcp, Mode::Reflexive);
+    store.save(change(call.clone(), Bytes::from_static(b"{}"), Vec::new())).await.unwrap();
+    assert_eq!(store.load(id(6)).await.unwrap().map(|(record, _)| record), Some(call));
+    assert_eq!(found(RunFilter { owner: Some(key), ..all() }).await, [id(6)]);
+    assert_eq!(found(RunFilter { owner: Some(KeyId(Uuid::nil())), ..all() }).await, []);
+    assert_eq!(found(RunFilter { door: Some(RunDoor::Mcp), ..all() }).await, [id(6)]);
+    assert_eq!(found(RunFilter { mode: Some(Mode::Reflexive), ..all() }).await, [id(6)]);
+    assert_eq!(found(RunFilter { since: Some(at(5)), ..all() }).await, [6, 5].map(id));
+    assert_eq!(found(RunFilter { top: true, ..all() }).await, [6, 4, 3, 2, 1].map(id));
+    assert_eq!(found(RunFilter { text: Some("일 4".into()), ..all() }).await, [id(4)]);
+    let page = |after| RunFilter { after: Some(id(after)), limit: Some(2), top: true, ..all() };
+    assert_eq!(found(page(6)).await, [4, 3].map(id));
+    assert_eq!(found(page(3)).await, [2, 1].map(id));
+    assert_eq!(found(page(1)).await, []);
+    assert_eq!(found(page(99)).await, [], "behind an unknown one there is nothing");
 }
 
 fn question(number: u64) -> Approval {
@@ -178,7 +199,7 @@ async fn every_back_end_tells_the_same_story() {
     ledger.close().await;
     // And the next process hears the same.
     let (ledger, _) = open(folder.path());
-    assert_eq!(ledger.runs(RunFilter::default()).await.unwrap().len(), 5);
+    assert_eq!(ledger.runs(RunFilter::default()).await.unwrap().len(), 6);
     assert_eq!(ledger.approvals(None, true).await.unwrap(), [question(2)]);
 }
 
@@ -205,6 +226,82 @@ async fn a_grant_is_stored_with_the_answer_that_gave_it() {
     ledger.answer(question.id, grant.clone(), "cli".into(), at(5)).await.unwrap().unwrap();
     ledger.answer(question.id, grant, "cli".into(), at(6)).await.unwrap().unwrap();
     assert_eq!(ledger.rules().await.unwrap(), [rule()]);
+}
+
+/// What every queue must do with grants.
+async fn grant_story(store: &dyn ApprovalStore) {
+    let grant = Answer::ApproveAndGrant(rule());
+    for number in [11, 12] {
+        let asked = Approval { subject: ApprovalSubject::Calls(Vec::new()), ..question(number) };
+        store.ask(asked.clone()).await.unwrap();
+        store.answer(asked.id, grant.clone(), "cli".into(), at(5)).await.unwrap().unwrap();
+    }
+    let granted = store.grants(false).await.unwrap();
+    assert_eq!(granted.len(), 1, "a rule in force is granted once: {granted:?}");
+    let first = &granted[0];
+    assert_eq!((&first.rule, first.by.as_str(), first.at), (&rule(), "cli", at(5)));
+    assert_eq!((first.approval, first.run), (Some(question(11).id), Some(id(11))));
+    let revoked = store.revoke(first.id, "console".into(), at(6)).await.unwrap();
+    assert_eq!(revoked.revoked.map(|revoked| (revoked.by, revoked.at)), Some(("console".into(), at(6))));
+    let again = store.revoke(first.id, "other".into(), at(7)).await.unwrap();
+    assert_eq!(again.revoked.map(|revoked| revoked.by).as_deref(), Some("console"));
+    assert_eq!((store.rules().await.unwrap(), store.grants(false).await.unwrap()), (vec![], vec![]));
+    assert_eq!(store.grants(true).await.unwrap().len(), 1);
+    let unknown = store.revoke(99, "cli".into(), at(8)).await;
+    assert!(matches!(unknown, Err(StorageError::NotFound(_))), "{unknown:?}");
+    // The answer that granted it, told once more, brings nothing back; a new one does, as another grant.
+    store.answer(question(11).id, grant.clone(), "cli".into(), at(9)).await.unwrap().unwrap();
+    assert_eq!(store.rules().await.unwrap(), []);
+    let asked = Approval { subject: ApprovalSubject::Calls(Vec::new()), ..question(13) };
+    store.ask(asked.clone()).await.unwrap();
+    store.answer(asked.id, grant, "cli".into(), at(10)).await.unwrap().unwrap();
+    assert_eq!(store.rules().await.unwrap(), [rule()]);
+    assert_ne!(store.grants(false).await.unwrap()[0].id, first.id);
+}
+
+#[tokio::test]
+async fn a_grant_can_be_taken_back_and_stays_on_the_record() {
+    grant_story(&MemoryApprovals::new(Vec::new())).await;
+    let folder = tempfile::tempdir().unwrap();
+    let (ledger, _) = open(folder.path());
+    grant_story(&ledger).await;
+}
+
+/// A ledger of the version before lists and records of grants: what is in it gets both.
+#[tokio::test]
+async fn an_older_ledger_learns_owners_and_grants() {
+    let folder = tempfile::tempdir().unwrap();
+    let (ledger, _) = open(folder.path());
+    let key = KeyId(Uuid::from_u128(7));
+    let state = format!(r#"{{"order": {{"principal": {{"key": "{key}"}}}}}}"#);
+    ledger.save(change(record(1, 1), Bytes::from(state), Vec::new())).await.unwrap();
+    ledger.save(change(record(2, 1), Bytes::from_static(b"{}"), Vec::new())).await.unwrap();
+    let asked = Approval { subject: ApprovalSubject::Calls(Vec::new()), ..question(1) };
+    ledger.ask(asked.clone()).await.unwrap();
+    ledger.answer(asked.id, Answer::ApproveAndGrant(rule()), "cli".into(), at(5)).await.unwrap().unwrap();
+    ledger.close().await;
+    // As it was before the tenth migration.
+    let older = rusqlite::Connection::open(folder.path().join("ledger.db")).unwrap();
+    let body = serde_json::to_string(&rule()).unwrap();
+    older
+        .execute_batch(
+            "DROP INDEX runs_unread; DROP INDEX runs_by_owner; DROP INDEX runs_by_time;
+             ALTER TABLE runs DROP COLUMN owner; ALTER TABLE runs DROP COLUMN mode; ALTER TABLE runs DROP COLUMN door;
+             CREATE INDEX runs_by_time ON runs (created, id);
+             DROP TABLE grants; CREATE TABLE grants (number INTEGER PRIMARY KEY, body TEXT NOT NULL UNIQUE);
+             PRAGMA user_version = 9;",
+        )
+        .unwrap();
+    older.execute("INSERT INTO grants VALUES (4, ?)", [body]).unwrap();
+    drop(older);
+    let (ledger, _) = open(folder.path());
+    let own = ledger.runs(RunFilter { owner: Some(key), ..RunFilter::default() }).await.unwrap();
+    assert_eq!(own.iter().map(|run| (run.id, run.owner)).collect::<Vec<_>>(), [(id(1), Some(key))]);
+    let both = RunFilter { mode: Some(Mode::Deliberate), ..RunFilter::default() };
+    assert_eq!(ledger.runs(both).await.unwrap().len(), 2);
+    let granted = ledger.grants(false).await.unwrap();
+    assert_eq!((granted.len(), granted[0].id, granted[0].by.as_str(), granted[0].at), (1, 4, "cli", at(5)));
+    assert_eq!((granted[0].approval, granted[0].run), (Some(asked.id), Some(id(1))));
 }
 
 /// Forty runs at the same time, each step acknowledged before the next.

@@ -2,8 +2,9 @@
 
 use jiff::Timestamp;
 use nunchi_core::{
-    Answer, AnswerError, Approval, ApprovalId, ApprovalState, ApprovalStore, BoxFuture, PermissionRule,
-    RunChange, RunFilter, RunId, RunRecord, RunStore, StepRecord, StorageError, answer_approval,
+    Answer, AnswerError, Approval, ApprovalId, ApprovalState, ApprovalStore, BoxFuture, GrantedRule,
+    PermissionRule, Revocation, RunChange, RunFilter, RunId, RunRecord, RunStore, StepRecord, StorageError,
+    answer_approval,
 };
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -78,14 +79,14 @@ impl RunStore for MemoryRuns {
     }
 
     fn runs(&self, filter: RunFilter) -> BoxFuture<'_, Result<Vec<RunRecord>, StorageError>> {
-        let fits = |run: &RunRecord| {
-            filter.status.is_none_or(|status| run.status == status)
-                && (filter.session.is_none() || run.session == filter.session)
-                && (filter.parent.is_none() || run.parent == filter.parent)
-                && filter.wake_by.is_none_or(|by| run.wake_at.is_some_and(|at| at <= by))
-        };
+        let mut all = self.all();
+        all.sort_by_key(|run| std::cmp::Reverse((run.created, run.id)));
+        if let Some(after) = filter.after {
+            let behind = all.iter().position(|run| run.id == after);
+            all.drain(..behind.map_or(all.len(), |at| at + 1));
+        }
         let limit = filter.limit.map_or(usize::MAX, |limit| limit as usize);
-        let runs = self.all().into_iter().rev().filter(fits).take(limit).collect();
+        let runs = all.into_iter().filter(|run| filter.fits(run)).take(limit).collect();
         Box::pin(std::future::ready(Ok(runs)))
     }
 }
@@ -93,7 +94,27 @@ impl RunStore for MemoryRuns {
 #[derive(Debug, Default)]
 struct Queue {
     questions: BTreeMap<ApprovalId, Approval>,
+    /// The owner's own.
     rules: Vec<PermissionRule>,
+    granted: Vec<GrantedRule>,
+}
+
+impl Queue {
+    fn grant(
+        &mut self,
+        rule: PermissionRule,
+        approval: ApprovalId,
+        run: RunId,
+        (by, at): (String, Timestamp),
+    ) {
+        if self.granted.iter().any(|granted| granted.revoked.is_none() && granted.rule == rule) {
+            return;
+        }
+        let id = self.granted.len() as u64 + 1;
+        let run = Some(run).filter(|run| !run.0.is_nil());
+        let approval = Some(approval);
+        self.granted.push(GrantedRule { id, rule, by, at, approval, run, revoked: None });
+    }
 }
 
 /// A queue of questions to people that forgets with its test.
@@ -129,12 +150,12 @@ impl ApprovalStore for MemoryApprovals {
             return Box::pin(std::future::ready(Err(StorageError::NotFound(format!("question {id}")))));
         };
         let answered = answer_approval(question, answer.clone(), &by, at);
+        let was_open = question.state == ApprovalState::Open;
         if let Ok(question) = &answered {
+            let run = question.run;
             queue.questions.insert(id, question.clone());
-            if let Answer::ApproveAndGrant(rule) = answer
-                && !queue.rules.contains(&rule)
-            {
-                queue.rules.push(rule);
+            if let (true, Answer::ApproveAndGrant(rule)) = (was_open, answer) {
+                queue.grant(rule, id, run, (by, at));
             }
         }
         Box::pin(std::future::ready(Ok(answered)))
@@ -153,6 +174,30 @@ impl ApprovalStore for MemoryApprovals {
     }
 
     fn rules(&self) -> BoxFuture<'_, Result<Vec<PermissionRule>, StorageError>> {
-        Box::pin(std::future::ready(Ok(self.lock().rules.clone())))
+        let queue = self.lock();
+        let granted = queue.granted.iter().filter(|granted| granted.revoked.is_none());
+        let rules = queue.rules.iter().cloned().chain(granted.map(|granted| granted.rule.clone())).collect();
+        Box::pin(std::future::ready(Ok(rules)))
+    }
+
+    fn grants(&self, revoked: bool) -> BoxFuture<'_, Result<Vec<GrantedRule>, StorageError>> {
+        let granted = self.lock().granted.clone();
+        let found = granted.into_iter().filter(|granted| revoked || granted.revoked.is_none()).collect();
+        Box::pin(std::future::ready(Ok(found)))
+    }
+
+    fn revoke(
+        &self,
+        grant: u64,
+        by: String,
+        at: Timestamp,
+    ) -> BoxFuture<'_, Result<GrantedRule, StorageError>> {
+        let mut queue = self.lock();
+        let found = queue.granted.iter_mut().find(|granted| granted.id == grant).map(|granted| {
+            granted.revoked.get_or_insert(Revocation { by, at });
+            granted.clone()
+        });
+        let gone = || StorageError::NotFound(format!("granted rule {grant}"));
+        Box::pin(std::future::ready(found.ok_or_else(gone)))
     }
 }

@@ -9,7 +9,7 @@ pub use client::{
 };
 pub use server::{
     GuardParts, GuardedTools, McpAnswer, McpAuth, McpCaller, McpChange, McpFault, McpHttp, McpHttpSettings,
-    McpLink, McpOffers, OfferPrompts, OfferResources, OfferTools, OfferedCall, OfferedPrompt,
-    OfferedPromptCall, OfferedResource, OfferedTool, PromptAnswer, PromptArgument, ToolsFor, bridge_stdio,
-    serve_stdio,
+    McpLink, McpOffers, OfferChanges, OfferPrompts, OfferResources, OfferTools, OfferedCall, OfferedPrompt,
+    OfferedPromptCall, OfferedResource, OfferedTool, PromptAnswer, PromptArgument, ResourcePage, ToolsFor,
+    bridge_stdio, serve_stdio,
 };

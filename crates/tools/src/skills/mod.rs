@@ -18,4 +18,4 @@ pub use groups::{ChosenGroup, SkillGroup, ToolChoice, choose_tools, groups_of, n
 pub use problem::SkillProblem;
 pub use registry::{FoundSkill, SkillOrigin, SkillPlace, SkillRegistry};
 pub use resources::skill_hash;
-pub use tools::SkillTools;
+pub use tools::{SkillTools, skill_text};

@@ -150,6 +150,16 @@ impl Tool for ReadSkillFile {
     }
 }
 
+/// All that a skill says, with the values of its parameters, as on a first use. Reads its folder.
+///
+/// # Errors
+/// When it cannot be used, or a parameter is missing or unknown.
+pub fn skill_text(found: &FoundSkill, given: &Map<String, Value>) -> Result<String, ToolError> {
+    let Some(skill) = &found.skill else { return Err(unknown(&found.name)) };
+    let params = fill_params(skill, given)?;
+    Ok(whole(found, skill, &params, &listing(&found.folder)))
+}
+
 /// The text of a first use. Values stay apart from the instructions, which are the same bytes on every use.
 fn whole(found: &FoundSkill, skill: &Skill, params: &str, files: &[String]) -> String {
     let mut text = String::new();

@@ -1,10 +1,10 @@
-//! Our tools for the agents of others: what the owner's rules allow runs, what they ask about waits, and runs once.
+//! Our tools for the agents of others: what is never allowed is not listed, and every call goes to where calls are made.
 
 use nunchi_core::{
-    Answer, ApprovalStore, BoxFuture, Clock, EffectClass, Expect, Label, PermissionRule, Preview, Principal,
-    Reach, TaskName, Tool, ToolBox, ToolCall, ToolError, ToolOutput, ToolSpec, Touched, Verdict,
+    BoxFuture, EffectClass, PermissionRule, Principal, Reach, RemoteCall, RemoteCalls, RunDoor, Tool,
+    ToolBox, ToolCall, ToolError, ToolOutput, ToolSpec, Verdict,
 };
-use nunchi_testkit::{MemoryApprovals, SequentialIds, TokioClock, TokioSpawn};
+use nunchi_testkit::MemoryApprovals;
 use nunchi_tools::{
     GuardParts, GuardedTools, McpAnswer, McpCaller, McpFault, McpLink, OfferTools, OfferedCall, ToolChest,
 };
@@ -12,73 +12,33 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::future::ready;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
-/// A shelf of texts: read, write, and one thing that reaches outside.
-#[derive(Default)]
-struct Shelf {
-    texts: Mutex<BTreeMap<String, String>>,
-    sent: Mutex<Vec<String>>,
-}
+struct Named(&'static str);
 
-#[derive(Clone, Copy, PartialEq)]
-enum Deed {
-    Read,
-    Write,
-    Send,
-}
-
-struct ShelfTool(Arc<Shelf>, Deed);
-
-impl Tool for ShelfTool {
+impl Tool for Named {
     fn spec(&self) -> ToolSpec {
-        let schema = json!({"type": "object", "required": ["name"], "additionalProperties": false,
-            "properties": {"name": {"type": "string"}, "text": {"type": "string"}}});
-        let mut spec = match self.1 {
-            Deed::Read => ToolSpec::new("read", "Reads.", schema),
-            Deed::Write => ToolSpec::new("write", "Writes.", schema),
-            Deed::Send => ToolSpec::new("send", "Sends.", schema),
-        };
-        spec.target = (self.1 != Deed::Send).then(|| "name".to_owned());
-        spec.previews = self.1 == Deed::Write;
-        match self.1 {
-            Deed::Read => {}
-            Deed::Write => spec.effect = EffectClass::Reversible,
-            Deed::Send => {
-                (spec.effect, spec.reach, spec.output) = (EffectClass::Final, Reach::Outside, Label::Stranger)
-            }
+        let mut spec = ToolSpec::new(self.0, "", json!({"type": "object"}));
+        if self.0 == "send" {
+            (spec.effect, spec.reach) = (EffectClass::Final, Reach::Outside);
         }
         spec
     }
 
-    fn run(&self, call: ToolCall) -> BoxFuture<'_, Result<ToolOutput, ToolError>> {
-        let name = call.arguments["name"].as_str().unwrap_or_default().to_owned();
-        let text = call.arguments["text"].as_str().unwrap_or_default().to_owned();
-        let mut texts = self.0.texts.lock().unwrap();
-        let answer = match self.1 {
-            Deed::Send => {
-                self.0.sent.lock().unwrap().push(name);
-                return Box::pin(ready(Ok(ToolOutput::text("sent"))));
-            }
-            Deed::Read => texts.get(&name).cloned().unwrap_or_default(),
-            Deed::Write => {
-                let fits = match &call.expect {
-                    Some(Expect::Version(version)) => texts.get(&name) == Some(version),
-                    _ => !texts.contains_key(&name),
-                };
-                assert!(fits, "the guard let an unseen write through");
-                texts.insert(name.clone(), text.clone());
-                text
-            }
-        };
-        let touched = Touched { target: name.clone(), version: texts.get(&name).cloned() };
-        Box::pin(ready(Ok(ToolOutput { touched: vec![touched], ..ToolOutput::text(answer) })))
+    fn run(&self, _: ToolCall) -> BoxFuture<'_, Result<ToolOutput, ToolError>> {
+        Box::pin(ready(Err(ToolError::new("test", "Nobody calls a tool past the record."))))
     }
+}
 
-    fn preview(&self, call: ToolCall) -> BoxFuture<'_, Result<Preview, ToolError>> {
-        let name = call.arguments["name"].as_str().unwrap_or_default().to_owned();
-        let current = self.0.texts.lock().unwrap().get(&name).cloned();
-        Box::pin(ready(Ok(Preview { current, diff: format!("+ {}", call.arguments["text"]) })))
+/// Writes down what it is asked for, and answers or refuses with a key in the text.
+#[derive(Default)]
+struct Record(Mutex<Vec<RemoteCall>>);
+
+impl RemoteCalls for Record {
+    fn call(&self, call: RemoteCall) -> BoxFuture<'_, Result<String, String>> {
+        let text = "it is sk-proj-Zk3v9QwX7LmN2pR8tY5uB1cD4eF6gH0jK".to_owned();
+        let answer = if call.spec.name == "read" { Ok(text) } else { Err(text) };
+        self.0.lock().unwrap().push(call);
+        Box::pin(ready(answer))
     }
 }
 
@@ -100,132 +60,39 @@ impl McpLink for Deaf {
     }
 }
 
-struct World {
-    shelf: Arc<Shelf>,
-    approvals: Arc<MemoryApprovals>,
-    spawn: Arc<TokioSpawn>,
-    guard: GuardedTools,
-}
-
-impl World {
-    fn new(rules: Vec<PermissionRule>, patience: Duration) -> Self {
-        let shelf = Arc::new(Shelf::default());
-        let approvals = Arc::new(MemoryApprovals::new(rules));
-        let spawn = Arc::new(TokioSpawn::new());
-        let tools = [Deed::Read, Deed::Write, Deed::Send]
-            .map(|deed| Arc::new(ShelfTool(shelf.clone(), deed)) as Arc<dyn Tool>);
-        let chest: Arc<dyn ToolBox> = Arc::new(ToolChest::new().with(Arc::new(tools.to_vec())));
-        let guard = GuardedTools::new(GuardParts {
-            tools: Arc::new(move |_| chest.clone()),
-            approvals: Some(approvals.clone()),
-            clock: Arc::new(TokioClock::start()),
-            ids: Arc::new(SequentialIds::new()),
-            spawn: spawn.clone(),
-            patience,
-            expires: Duration::from_secs(3_600),
-        });
-        Self { shelf, approvals, spawn, guard }
-    }
-
-    /// The text of an answer, and whether it is a failure.
-    async fn call(&self, tool: &str, arguments: Value) -> (String, bool) {
-        let call = OfferedCall { tool: tool.into(), arguments, inputs: None, state: None };
-        let caller = McpCaller { principal: Arc::new(Principal::owner()), intents: Vec::new() };
-        match self.guard.call(call, &caller, &Deaf).await.unwrap() {
-            McpAnswer::Content { content, failed, .. } => {
-                (content[0]["text"].as_str().unwrap().to_owned(), failed)
-            }
-            McpAnswer::Needs { .. } => panic!("nothing is asked of the client"),
-        }
-    }
-
-    async fn answer(&self, answer: Answer) {
-        let open = self.approvals.approvals(None, true).await.unwrap();
-        assert_eq!(open.len(), 1, "{open:?}");
-        let now = TokioClock::start().now();
-        self.approvals.answer(open[0].id, answer, "test".into(), now).await.unwrap().unwrap();
-    }
-
-    fn sent(&self) -> usize {
-        self.shelf.sent.lock().unwrap().len()
-    }
-}
-
-fn rule(name: &str, tool: &str, verdict: Verdict) -> PermissionRule {
-    PermissionRule { name: name.into(), tool: tool.into(), arguments: BTreeMap::new(), verdict }
-}
-
 #[tokio::test]
-async fn what_stays_inside_runs_and_bad_arguments_do_not() {
-    let world = World::new(Vec::new(), Duration::ZERO);
-    assert_eq!(world.call("write", json!({"name": "a", "text": "one"})).await, ("one".into(), false));
-    assert_eq!(world.call("read", json!({"name": "a"})).await, ("one".into(), false));
-    assert_eq!(world.spawn.started(TaskName::McpCall), 2);
-    for arguments in [json!({}), json!({"name": 1}), json!({"name": "a", "more": 1})] {
-        let (text, failed) = world.call("read", arguments).await;
-        assert!(failed && text.contains("tool.arguments"), "{text}");
-    }
-}
-
-#[tokio::test]
-async fn what_a_key_has_not_seen_it_does_not_overwrite() {
-    let world = World::new(Vec::new(), Duration::ZERO);
-    world.shelf.texts.lock().unwrap().insert("mine".into(), "old".into());
-    let (text, failed) = world.call("write", json!({"name": "mine", "text": "new"})).await;
-    assert!(failed && text.contains("tool.unread"), "{text}");
-    world.call("read", json!({"name": "mine"})).await;
-    world.shelf.texts.lock().unwrap().insert("mine".into(), "edited meanwhile".into());
-    let (text, failed) = world.call("write", json!({"name": "mine", "text": "new"})).await;
-    assert!(failed && text.contains("tool.changed"), "{text}");
-    world.call("read", json!({"name": "mine"})).await;
-    assert_eq!(world.call("write", json!({"name": "mine", "text": "new"})).await, ("new".into(), false));
-}
-
-#[tokio::test]
-async fn what_reaches_outside_waits_for_the_owner_and_runs_once() {
-    let world = World::new(Vec::new(), Duration::ZERO);
-    let arguments = json!({"name": "kim@example.com"});
-    let (text, failed) = world.call("send", arguments.clone()).await;
-    assert!(failed && text.contains("approval.pending") && text.contains("nothing was done"), "{text}");
-    // Asking again makes no second question.
-    world.call("send", arguments.clone()).await;
-    world.answer(Answer::Approve).await;
-    // Another call is not what was approved.
-    let (text, _) = world.call("send", json!({"name": "eve@example.com"})).await;
-    assert!(text.contains("approval.pending"), "{text}");
-    world.answer(Answer::Deny(Some("who is that?".into()))).await;
-    let (text, _) = world.call("send", json!({"name": "eve@example.com"})).await;
-    assert!(text.contains("who is that?"), "{text}");
-    assert_eq!(world.sent(), 0);
-    assert_eq!(world.call("send", arguments.clone()).await, ("sent".into(), false));
-    let (text, _) = world.call("send", arguments).await;
-    assert!(text.contains("approval.pending"), "one approval is good for one call: {text}");
-    assert_eq!(world.sent(), 1);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_call_waits_for_an_answer_that_comes_soon() {
-    let world = World::new(Vec::new(), Duration::from_secs(30));
-    let answering = async {
-        while world.approvals.approvals(None, true).await.unwrap().is_empty() {
-            tokio::task::yield_now().await;
-        }
-        world.answer(Answer::Approve).await;
+async fn listed_as_the_rules_say_and_called_on_the_record() {
+    let no = PermissionRule {
+        name: "no".into(),
+        tool: "write".into(),
+        arguments: BTreeMap::new(),
+        verdict: Verdict::Deny,
     };
-    let ((text, failed), ()) = tokio::join!(world.call("send", json!({"name": "kim"})), answering);
-    assert_eq!((text.as_str(), failed), ("sent", false));
-}
+    let tools = ["read", "write", "send"].map(|name| Arc::new(Named(name)) as Arc<dyn Tool>);
+    let chest: Arc<dyn ToolBox> = Arc::new(ToolChest::new().with(Arc::new(tools.to_vec())));
+    let record = Arc::new(Record::default());
+    let guard = GuardedTools::new(GuardParts {
+        tools: Arc::new(move |_| Arc::clone(&chest)),
+        approvals: Arc::new(MemoryApprovals::new(vec![no])),
+        calls: Arc::clone(&record) as Arc<dyn RemoteCalls>,
+    });
+    let client = Some("pal".to_owned());
+    let caller = McpCaller { principal: Arc::new(Principal::owner()), client, intents: Vec::new() };
+    let listed = guard.tools(&caller).await;
+    let listed: Vec<_> =
+        listed.iter().map(|tool| (tool.name.as_str(), tool.read_only, tool.open_world)).collect();
+    assert_eq!(listed, [("read", true, false), ("send", false, true)], "what is always denied is not listed");
 
-#[tokio::test]
-async fn rules_allow_and_deny() {
-    let world = World::new(
-        vec![rule("let it", "send", Verdict::Allow), rule("no", "write", Verdict::Deny)],
-        Duration::ZERO,
+    let call =
+        |tool: &str| OfferedCall { tool: tool.into(), arguments: json!({"a": 1}), inputs: None, state: None };
+    assert_eq!(guard.call(call("read"), &caller, &Deaf).await, Ok(McpAnswer::text("it is [key]")));
+    assert_eq!(guard.call(call("send"), &caller, &Deaf).await, Ok(McpAnswer::failure("it is [key]")));
+    let unknown = guard.call(call("other"), &caller, &Deaf).await;
+    assert!(matches!(unknown, Err(McpFault::Unknown(_))), "{unknown:?}");
+    let made = record.0.lock().unwrap();
+    let made: Vec<_> = made.iter().map(|call| (call.spec.name.as_str(), call.origin.clone())).collect();
+    assert!(
+        made.iter().all(|(_, origin)| origin.door == RunDoor::Mcp && origin.client.as_deref() == Some("pal"))
     );
-    assert_eq!(world.call("send", json!({"name": "kim"})).await, ("sent".into(), false));
-    let (text, failed) = world.call("write", json!({"name": "a", "text": "x"})).await;
-    assert!(failed && text.contains("permission.denied") && text.contains("\"no\""), "{text}");
-    let caller = McpCaller { principal: Arc::new(Principal::owner()), intents: Vec::new() };
-    let names: Vec<_> = world.guard.tools(&caller).await.into_iter().map(|tool| tool.name).collect();
-    assert_eq!(names, ["read", "send"], "what is always denied is not listed");
+    assert_eq!(made.len(), 2, "{made:?}");
 }

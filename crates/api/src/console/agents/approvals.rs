@@ -4,7 +4,7 @@ use super::super::Console;
 use super::super::layout::{Place, empty, heading, marked, notice, page, token};
 use super::super::session::{Sent, Session};
 use super::questions::question;
-use super::{by, failed, services};
+use super::{by, failed, grants, services};
 use crate::agents::{AgentServices, Grant, Said, Verb, find_question, gone, is_open, is_rule};
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Redirect, Response};
@@ -36,6 +36,10 @@ pub(super) async fn show(
         Ok(found) => found,
         Err(error) => return failed(&console, &session, Place::Approvals, &error),
     };
+    let granted = match agents.approvals.grants(false).await {
+        Ok(granted) => granted,
+        Err(error) => return failed(&console, &session, Place::Approvals, &error),
+    };
     let told = told(&session, done.done.as_deref());
     let mut batches: Vec<(&str, Vec<&Approval>)> = Vec::new();
     for asked in &open {
@@ -57,6 +61,7 @@ pub(super) async fn show(
             }
         }
         }
+        (grants::list(&console, &session, &granted))
     };
     page(&console.frame, &session, Place::Approvals, &content)
 }
@@ -68,6 +73,7 @@ pub(super) fn told(session: &Session, done: Option<&str>) -> Markup {
         @match done {
             Some("answered") => (notice(words.answered_done, None, false)),
             Some("granted") => (notice(words.granted_done, None, false)),
+            Some("revoked") => (notice(words.rule_revoked_done, None, false)),
             Some("late") => (notice(words.answered_late, None, true)),
             _ => {}
         }

@@ -14,7 +14,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use http::StatusCode;
 use maud::{Markup, html};
 use nunchi_agent::AgentError;
-use nunchi_core::{Explain, Mode, RunId, RunRecord, RunScore, RunStatus, ScoreValue};
+use nunchi_core::{Explain, Mode, RunDoor, RunId, RunRecord, RunScore, RunStatus, ScoreValue};
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -96,10 +96,13 @@ pub(super) async fn begin(State(console): State<Console>, sent: Sent) -> Respons
         ..New::default()
     };
     let problem = match request(new, &session.principal) {
-        Ok(request) => match start(agents, request).await {
-            Ok(run) => return Redirect::to(&format!("/console/runs/{run}")).into_response(),
-            Err(error) => sentence(&error.message(session.taste.lang)),
-        },
+        Ok(mut request) => {
+            request.origin.door = RunDoor::Console;
+            match start(agents, request).await {
+                Ok(run) => return Redirect::to(&format!("/console/runs/{run}")).into_response(),
+                Err(error) => sentence(&error.message(session.taste.lang)),
+            }
+        }
         Err((field, _)) => session.taste.words().run_invalid.replace("%s", field),
     };
     let page = render(&console, &session, &Asked::default(), Some((problem, fields))).await;

@@ -4,6 +4,7 @@ mod activity;
 mod approvals;
 mod dag;
 mod flow;
+mod grants;
 mod list;
 mod live;
 mod names;
@@ -42,6 +43,7 @@ pub(super) fn routes() -> Router<Console> {
         .route("/console/approvals/all", post(approvals::answer_all))
         .route("/console/approvals/{id}", post(approvals::answer))
         .route("/console/sessions", get(sessions::show))
+        .route("/console/permissions/{id}/revoke", post(grants::revoke))
         .route("/console/activity", get(activity::show))
 }
 

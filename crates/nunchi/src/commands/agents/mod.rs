@@ -12,7 +12,7 @@ mod workflow;
 pub(crate) use approvals::approvals;
 pub(crate) use begin::begin;
 pub(crate) use messages::messages;
-pub(crate) use permission::explain_permission;
+pub(crate) use permission::{explain_permission, permissions};
 pub(crate) use runs::runs;
 pub(crate) use workflow::run;
 

@@ -15,15 +15,30 @@ const ALL: &str = "/api/runs?limit=500&sub_agents=true";
 /// Runs a runs command.
 pub(crate) async fn runs(desk: &Desk, command: &RunsCommand) -> Result<(), Failure> {
     match command {
-        RunsCommand::List { status, session, limit } => {
+        RunsCommand::List { status, mode, session, origin, owner, since, after, limit } => {
+            let mode = mode.map(|mode| mode.name().to_owned());
+            let after = match after {
+                Some(id) => Some(find(desk, ALL, "runs", id).await?),
+                None => None,
+            };
             let mut path = format!("/api/runs?limit={limit}");
-            for (name, value) in [("status", status), ("session", session)] {
+            for (name, value) in [
+                ("status", status),
+                ("mode", &mode),
+                ("session", session),
+                ("origin", origin),
+                ("owner", owner),
+                ("since", since),
+                ("after", &after),
+            ] {
                 if let Some(value) = value {
                     path.push_str(&format!("&{name}={}", escaped(value)));
                 }
             }
             let found: Value = desk.client.get(&path).await?;
-            desk.show(&found["runs"], || list(desk, &found["runs"]))
+            desk.show(&found["runs"], || {
+                format!("{}{}", list(desk, &found["runs"]), older(desk, &found["next"]))
+            })
         }
         RunsCommand::Show { id } => {
             let id = find(desk, ALL, "runs", id).await?;
@@ -71,6 +86,15 @@ fn money(run: &Value) -> String {
     usd(run["total_cost_usd"].as_str().and_then(|text| text.parse::<NanoUsd>().ok()).unwrap_or_default())
 }
 
+/// How to see the next page, if there is one.
+fn older(desk: &Desk, next: &Value) -> String {
+    let Some(next) = next.as_str().map(short) else { return String::new() };
+    desk.lang.pick(
+        format!("\nOlder ones: nunchi runs list --after {next}"),
+        format!("\n이전 실행: nunchi runs list --after {next}"),
+    )
+}
+
 fn list(desk: &Desk, runs: &Value) -> String {
     let runs = runs.as_array().cloned().unwrap_or_default();
     if runs.is_empty() {
@@ -81,6 +105,7 @@ fn list(desk: &Desk, runs: &Value) -> String {
         vec![
             short(text("id")).to_owned(),
             text("created").get(..16).unwrap_or_default().replace('T', " "),
+            origin_of(run),
             text("mode").to_owned(),
             text("status").to_owned(),
             run["steps"].to_string(),
@@ -89,10 +114,17 @@ fn list(desk: &Desk, runs: &Value) -> String {
         ]
     });
     let headings = desk.lang.pick(
-        ["id", "begun (UTC)", "mode", "status", ">steps", ">cost", "goal"],
-        ["id", "시작(UTC)", "방식", "상태", ">단계", ">비용", "목표"],
+        ["id", "begun (UTC)", "from", "mode", "status", ">steps", ">cost", "goal"],
+        ["id", "시작(UTC)", "출처", "방식", "상태", ">단계", ">비용", "목표"],
     );
     table(&headings, rows)
+}
+
+/// Where a run came from: the door, and what the client calls itself.
+fn origin_of(run: &Value) -> String {
+    let origin = &run["origin"];
+    let door = origin["door"].as_str().unwrap_or_default();
+    origin["client"].as_str().map_or_else(|| door.to_owned(), |client| format!("{door} {client}"))
 }
 
 fn shown(run: &Value, lang: Lang) -> String {
@@ -144,10 +176,20 @@ fn state_of(run: &Value, lang: Lang) -> String {
     let text = |name: &str| run[name].as_str().unwrap_or_default();
     let id = if text("run_id").is_empty() { text("id") } else { text("run_id") };
     let reason = if text("reason").is_empty() { String::new() } else { format!(": {}", text("reason")) };
-    let (tokens, cost) = (&run["total_tokens"], money(run));
+    let (tokens, cost, from) = (&run["total_tokens"], money(run), origin_of(run));
     lang.pick(
-        format!("{} · {} · {tokens} tokens · {cost} · {}{reason}", short(id), text("mode"), text("status")),
-        format!("{} · {} · {tokens} 토큰 · {cost} · {}{reason}", short(id), text("mode"), text("status")),
+        format!(
+            "{} · {from} · {} · {tokens} tokens · {cost} · {}{reason}",
+            short(id),
+            text("mode"),
+            text("status")
+        ),
+        format!(
+            "{} · {from} · {} · {tokens} 토큰 · {cost} · {}{reason}",
+            short(id),
+            text("mode"),
+            text("status")
+        ),
     )
 }
 

@@ -2,11 +2,11 @@
 
 use super::super::connection::failure;
 use super::super::ledger::SqliteLedger;
-use super::{bodies, parsed, text};
+use super::{bodies, grants, parsed, text};
 use jiff::Timestamp;
 use nunchi_core::{
-    Answer, AnswerError, Approval, ApprovalId, ApprovalState, ApprovalStore, BoxFuture, PermissionRule,
-    RunId, StorageError, answer_approval,
+    Answer, AnswerError, Approval, ApprovalId, ApprovalState, ApprovalStore, BoxFuture, GrantedRule,
+    PermissionRule, RunId, StorageError, answer_approval,
 };
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -37,13 +37,14 @@ impl ApprovalStore for SqliteLedger {
             let Some(question) = find(&transaction, id)? else {
                 return Err(StorageError::NotFound(format!("question {id}")));
             };
+            let before = question.state.clone();
             let answered = answer_approval(&question, answer.clone(), &by, at);
             if let Ok(question) = &answered {
                 let sql = "UPDATE approvals SET open = 0, body = ? WHERE id = ?";
                 transaction.execute(sql, params![text(question)?, id.0.as_bytes()]).map_err(failure)?;
-                if let Answer::ApproveAndGrant(rule) = &answer {
-                    let sql = "INSERT OR IGNORE INTO grants (body) VALUES (?)";
-                    transaction.execute(sql, [text(rule)?]).map_err(failure)?;
+                // The same answer a second time brings no rule back that was revoked meanwhile.
+                if let (ApprovalState::Open, Answer::ApproveAndGrant(rule)) = (&before, &answer) {
+                    grants::grant(&transaction, rule, question)?;
                 }
             }
             transaction.commit().map_err(failure)?;
@@ -69,7 +70,21 @@ impl ApprovalStore for SqliteLedger {
     }
 
     fn rules(&self) -> BoxFuture<'_, Result<Vec<PermissionRule>, StorageError>> {
-        Box::pin(self.read(|connection| bodies(connection, "SELECT body FROM grants ORDER BY number", None)))
+        let sql = "SELECT rule FROM grants WHERE revoked_at IS NULL ORDER BY number";
+        Box::pin(self.read(move |connection| bodies(connection, sql, None)))
+    }
+
+    fn grants(&self, revoked: bool) -> BoxFuture<'_, Result<Vec<GrantedRule>, StorageError>> {
+        Box::pin(self.read(move |connection| grants::listed(connection, revoked)))
+    }
+
+    fn revoke(
+        &self,
+        grant: u64,
+        by: String,
+        at: Timestamp,
+    ) -> BoxFuture<'_, Result<GrantedRule, StorageError>> {
+        Box::pin(self.writer.work(move |connection| grants::revoke(connection, grant, &by, at)))
     }
 }
 

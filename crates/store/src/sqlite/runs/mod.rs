@@ -1,13 +1,17 @@
 //! Runs in the ledger's file. Changes that come at the same time share one transaction and one wait for the disk.
 
 mod approvals;
+mod grants;
+mod listing;
 mod saving;
 
+pub(super) use listing::read_owners;
 pub(super) use saving::SaveQueue;
 
 use super::connection::failure;
 use super::ledger::SqliteLedger;
 use bytes::Bytes;
+use listing::listed;
 use nunchi_core::{
     BoxFuture, RunChange, RunFilter, RunId, RunRecord, RunStatus, RunStore, StepRecord, StorageError,
 };
@@ -51,22 +55,7 @@ impl RunStore for SqliteLedger {
     }
 
     fn runs(&self, filter: RunFilter) -> BoxFuture<'_, Result<Vec<RunRecord>, StorageError>> {
-        Box::pin(self.read(move |connection| {
-            let (mut sql, mut values) = (String::from("SELECT body FROM runs WHERE 1"), Vec::new());
-            let mut only = |condition: &str, value: Option<Value>| {
-                if let Some(value) = value {
-                    sql.push_str(condition);
-                    values.push(value);
-                }
-            };
-            only(" AND status = ?", filter.status.map(|status| Value::Text(name(status).into())));
-            only(" AND session = ?", filter.session.map(Value::Text));
-            only(" AND parent = ?", filter.parent.map(|run| Value::Blob(run.0.as_bytes().to_vec())));
-            only(" AND wake_at <= ?", filter.wake_by.map(|by| by.as_microsecond().into()));
-            sql.push_str(" ORDER BY created DESC, id DESC LIMIT ?");
-            values.push(filter.limit.map_or(-1, i64::from).into());
-            bodies(connection, &sql, values)
-        }))
+        Box::pin(self.read(move |connection| listed(connection, &filter)))
     }
 }
 
@@ -101,8 +90,9 @@ fn write(connection: &Connection, change: &saving::Written) -> Result<(), Storag
     if change.version != version.unwrap_or(0) + 1 {
         return Err(StorageError::Exists(format!("version {} of run {}", change.version, change.id)));
     }
-    let sql = "INSERT OR REPLACE INTO runs (id, parent, session, status, created, wake_at, version, body)
-               VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
+    let sql = "INSERT OR REPLACE INTO runs
+               (id, parent, session, status, created, wake_at, version, body, owner, mode, door)
+               VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
     let values = params![
         id,
         change.parent.map(|parent| parent.0.as_bytes().to_vec()),
@@ -112,6 +102,9 @@ fn write(connection: &Connection, change: &saving::Written) -> Result<(), Storag
         change.wake_at,
         change.version,
         change.body,
+        change.owner.map(|owner| owner.0.as_bytes().to_vec()),
+        change.mode.as_str(),
+        change.door.as_str(),
     ];
     connection.prepare_cached(sql).and_then(|mut insert| insert.execute(values)).map_err(failure)?;
     let sql = "INSERT OR REPLACE INTO run_states (id, state) VALUES (?, ?)";

@@ -4,7 +4,7 @@ use super::super::connection::failure;
 use super::super::writer::Writer;
 use super::{text, write};
 use bytes::Bytes;
-use nunchi_core::{RunChange, RunId, RunStatus, StorageError};
+use nunchi_core::{KeyId, Mode, RunChange, RunDoor, RunId, RunStatus, StorageError};
 use rusqlite::Connection;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::oneshot;
@@ -20,6 +20,9 @@ const PACKED: u8 = 0;
 pub(super) struct Written {
     pub(super) id: RunId,
     pub(super) parent: Option<RunId>,
+    pub(super) owner: Option<KeyId>,
+    pub(super) mode: Mode,
+    pub(super) door: RunDoor,
     pub(super) session: Option<String>,
     pub(super) status: RunStatus,
     pub(super) created: i64,
@@ -104,6 +107,9 @@ pub(super) fn packed(change: &RunChange) -> Result<Written, StorageError> {
     Ok(Written {
         id: record.id,
         parent: record.parent,
+        owner: record.owner,
+        mode: record.mode,
+        door: record.origin.door,
         session: record.session.clone(),
         status: record.status,
         created: record.created.as_microsecond(),

@@ -31,6 +31,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         tools: Arc::new(tools),
         prompts: Some(Arc::new(resources::FixturePrompts)),
         resources: Some(Arc::new(resources::FixtureResources)),
+        changes: None,
         instructions: "Fixtures for tests.".into(),
     };
     if has("--stdio") {

@@ -5,7 +5,7 @@ use super::tools::PIXEL;
 use nunchi_core::BoxFuture;
 use nunchi_tools::{
     McpCaller, McpFault, OfferPrompts, OfferResources, OfferedPrompt, OfferedPromptCall, OfferedResource,
-    PromptAnswer, PromptArgument,
+    PromptAnswer, PromptArgument, ResourcePage,
 };
 use serde_json::{Map, Value, json};
 use std::future::ready;
@@ -89,12 +89,17 @@ fn filled(call: &OfferedPromptCall) -> Result<PromptAnswer, McpFault> {
 pub(crate) struct FixtureResources;
 
 impl OfferResources for FixtureResources {
-    fn resources<'a>(&'a self, _: &'a McpCaller) -> BoxFuture<'a, Vec<OfferedResource>> {
-        Box::pin(ready(vec![
+    fn resources<'a>(
+        &'a self,
+        _: Option<&'a str>,
+        _: &'a McpCaller,
+    ) -> BoxFuture<'a, Result<ResourcePage, McpFault>> {
+        let resources = vec![
             resource("test://static-text", "text/plain"),
             resource("test://static-binary", "image/png"),
             resource("test://watched-resource", "text/plain"),
-        ]))
+        ];
+        Box::pin(ready(Ok(ResourcePage { resources, next: None })))
     }
 
     fn templates(&self) -> Vec<OfferedResource> {
@@ -120,7 +125,12 @@ impl OfferResources for FixtureResources {
         Box::pin(ready(Ok(found.map(|found| vec![found]))))
     }
 
-    fn complete<'a>(&'a self, _: &'a str, _: &'a str, begun: &'a str) -> BoxFuture<'a, Vec<String>> {
+    fn complete<'a>(
+        &'a self,
+        _: &'a str,
+        (_, begun): (&'a str, &'a str),
+        _: &'a McpCaller,
+    ) -> BoxFuture<'a, Vec<String>> {
         let values = ["1", "2", "3"].into_iter().filter(|value| value.starts_with(begun));
         Box::pin(ready(values.map(str::to_owned).collect()))
     }

@@ -4,7 +4,7 @@
 use super::link::CallLink;
 use super::offer::{
     McpAnswer, McpCaller, McpFault, McpOffers, OfferPrompts, OfferResources, OfferedCall, OfferedPrompt,
-    OfferedPromptCall, OfferedResource, OfferedTool, PromptAnswer,
+    OfferedPromptCall, OfferedResource, OfferedTool, PromptAnswer, ResourcePage,
 };
 use super::watchers::Watchers;
 use rmcp::ServerHandler;
@@ -23,9 +23,14 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 use std::borrow::Cow;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
 /// How long a client may take lists as fresh, in milliseconds. Changes are told to those who listen.
 const LIST_TTL_MS: u64 = 60_000;
+/// How often changes of what is offered are looked for.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// Longest name of a client, in characters.
+const MOST_NAME: usize = 64;
 /// Most values of one completion.
 const MOST_COMPLETIONS: usize = 100;
 
@@ -41,6 +46,25 @@ static VERSIONS: [ProtocolVersion; 4] = [
 pub(crate) struct Served {
     pub(crate) offers: McpOffers,
     pub(crate) watchers: Watchers,
+}
+
+impl Served {
+    /// Tells those who listen what has changed, now and then. Ends only with its task.
+    pub(crate) async fn tell_changes(&self) {
+        let Some(offer) = &self.offers.changes else { return std::future::pending().await };
+        let mut looked = false;
+        loop {
+            tokio::time::sleep(LOOK_EVERY).await;
+            // After a first look to compare with, nothing is looked at while nobody listens.
+            if looked && !self.watchers.has_any() {
+                continue;
+            }
+            looked = true;
+            for change in offer.changes().await {
+                self.watchers.tell(&change).await;
+            }
+        }
+    }
 }
 
 /// One session of the older era, one request of the newer one.
@@ -59,14 +83,13 @@ impl Handler {
         Self { served, caller, level: Mutex::new(LoggingLevel::Debug), session: OnceLock::new() }
     }
 
-    /// Who calls: the door put it into the request.
+    /// Who calls: the door put it into the request; what its program calls itself, the protocol says.
     fn caller(&self, context: &Context) -> Result<McpCaller, ErrorData> {
         let parts = context.extensions.get::<http::request::Parts>();
-        let known = parts.and_then(|parts| parts.extensions.get::<McpCaller>());
-        known
-            .or(self.caller.as_ref())
-            .cloned()
-            .ok_or_else(|| ErrorData::internal_error("the caller is not known", None))
+        let known = parts.and_then(|parts| parts.extensions.get::<McpCaller>()).or(self.caller.as_ref());
+        let unknown = || ErrorData::internal_error("the caller is not known", None);
+        let client = context.client_info().map(|info| plain_name(&info.name)).filter(|name| !name.is_empty());
+        Ok(McpCaller { client, ..known.cloned().ok_or_else(unknown)? })
     }
 
     fn prompts(&self) -> Result<&dyn OfferPrompts, ErrorData> {
@@ -221,15 +244,19 @@ impl ServerHandler for Handler {
 
     async fn list_resources(
         &self,
-        _: Option<PaginatedRequestParams>,
+        request: Option<PaginatedRequestParams>,
         context: Context,
     ) -> Result<ListResourcesResult, ErrorData> {
-        let resources = match &self.served.offers.resources {
-            Some(offer) => offer.resources(&self.caller(&context)?).await,
-            None => Vec::new(),
+        let cursor = request.and_then(|request| request.cursor);
+        let page = match &self.served.offers.resources {
+            Some(offer) => {
+                offer.resources(cursor.as_deref(), &self.caller(&context)?).await.map_err(fault)?
+            }
+            None => ResourcePage::default(),
         };
-        let resources = resources.into_iter().map(resource_of).collect();
-        let result = ListResourcesResult::with_all_items(resources);
+        let resources = page.resources.into_iter().map(resource_of).collect();
+        let mut result = ListResourcesResult::with_all_items(resources);
+        result.next_cursor = page.next;
         Ok(result.with_ttl_ms(LIST_TTL_MS).with_cache_scope(CacheScope::Private))
     }
 
@@ -264,12 +291,15 @@ impl ServerHandler for Handler {
     async fn complete(
         &self,
         request: CompleteRequestParams,
-        _: Context,
+        context: Context,
     ) -> Result<CompleteResult, ErrorData> {
         let (argument, begun) = (&request.argument.name, &request.argument.value);
         let mut values = match &request.r#ref {
             Reference::Prompt(prompt) => self.prompts()?.complete(&prompt.name, argument, begun).await,
-            Reference::Resource(template) => self.resources()?.complete(&template.uri, argument, begun).await,
+            Reference::Resource(template) => {
+                let caller = self.caller(&context)?;
+                self.resources()?.complete(&template.uri, (argument, begun), &caller).await
+            }
             _ => Vec::new(),
         };
         values.truncate(MOST_COMPLETIONS);
@@ -293,6 +323,12 @@ impl ServerHandler for Handler {
         self.watch(&request.uri, false);
         Ok(())
     }
+}
+
+/// A stranger's name for itself, fit for lists.
+fn plain_name(name: &str) -> String {
+    let seen = |c: &char| c.is_alphanumeric() || " -_./@".contains(*c);
+    name.trim().chars().filter(seen).take(MOST_NAME).collect()
 }
 
 fn tool_of(offered: OfferedTool) -> Tool {

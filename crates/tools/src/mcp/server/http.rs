@@ -68,6 +68,11 @@ impl McpHttp {
         self.served.watchers.tell(change).await;
     }
 
+    /// Tells clients what the offers' own look for changes finds; runs as long as the server does.
+    pub async fn tell_changes(self) {
+        self.served.tell_changes().await;
+    }
+
     /// Its routes: `/mcp` and the metadata.
     pub fn router(&self) -> Router {
         let served = Arc::clone(&self.served);
@@ -106,7 +111,7 @@ async fn enter(State(door): State<Door>, mut request: Request, next: Next) -> Re
     }
     let ends = request.method() == Method::DELETE;
     let intents = intents(request.uri().query());
-    request.extensions_mut().insert(McpCaller { principal: Arc::clone(&principal), intents });
+    request.extensions_mut().insert(McpCaller { principal: Arc::clone(&principal), client: None, intents });
     let response = next.run(request).await;
     if let Some(begun) = response.headers().get(SESSION).and_then(|value| value.to_str().ok()) {
         door.owners.begin(begun, &principal);

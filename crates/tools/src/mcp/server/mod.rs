@@ -12,9 +12,9 @@ mod watchers;
 pub use guard::{GuardParts, GuardedTools, ToolsFor};
 pub use http::{McpAuth, McpHttp, McpHttpSettings};
 pub use offer::{
-    McpAnswer, McpCaller, McpFault, McpLink, McpOffers, OfferPrompts, OfferResources, OfferTools,
-    OfferedCall, OfferedPrompt, OfferedPromptCall, OfferedResource, OfferedTool, PromptAnswer,
-    PromptArgument,
+    McpAnswer, McpCaller, McpFault, McpLink, McpOffers, OfferChanges, OfferPrompts, OfferResources,
+    OfferTools, OfferedCall, OfferedPrompt, OfferedPromptCall, OfferedResource, OfferedTool, PromptAnswer,
+    PromptArgument, ResourcePage,
 };
 pub use stdio::{bridge_stdio, serve_stdio};
 pub use watchers::McpChange;

@@ -1,6 +1,7 @@
 //! What can be offered to the agents of others: tools, prompts (skills), resources (memory). Content, schemas and questions are
 //! JSON as the protocol writes them, so that nothing behind these traits needs to know the protocol's crate.
 
+use super::watchers::McpChange;
 use nunchi_core::{BoxFuture, Principal};
 use serde_json::{Map, Value};
 use std::sync::Arc;
@@ -10,6 +11,8 @@ use std::sync::Arc;
 pub struct McpCaller {
     /// Whose key it is; the owner, over stdio.
     pub principal: Arc<Principal>,
+    /// What its program calls itself; nobody checks it.
+    pub client: Option<String>,
     /// Intents it named in its address (`/mcp?intents=news,analysis`): only what they need is offered.
     pub intents: Vec<String>,
 }
@@ -201,10 +204,23 @@ pub struct OfferedResource {
     pub mime: String,
 }
 
+/// A page of a list of resources.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ResourcePage {
+    /// Those on it.
+    pub resources: Vec<OfferedResource>,
+    /// What the next page is asked for with; `None`: this is the last one.
+    pub next: Option<String>,
+}
+
 /// Offers resources: memory.
 pub trait OfferResources: Send + Sync {
-    /// Those there are for a caller.
-    fn resources<'a>(&'a self, caller: &'a McpCaller) -> BoxFuture<'a, Vec<OfferedResource>>;
+    /// Those there are for a caller: the first page, or the one that was promised under this name.
+    fn resources<'a>(
+        &'a self,
+        page: Option<&'a str>,
+        caller: &'a McpCaller,
+    ) -> BoxFuture<'a, Result<ResourcePage, McpFault>>;
     /// Templates of further ones.
     fn templates(&self) -> Vec<OfferedResource>;
     /// Contents of one, as the protocol writes them; `None` when there is none.
@@ -213,13 +229,19 @@ pub trait OfferResources: Send + Sync {
         uri: &'a str,
         caller: &'a McpCaller,
     ) -> BoxFuture<'a, Result<Option<Vec<Value>>, McpFault>>;
-    /// Values that a template's argument may have, given its beginning.
+    /// Values that a template's argument (its name, and how it begins) may have.
     fn complete<'a>(
         &'a self,
         template: &'a str,
-        argument: &'a str,
-        begun: &'a str,
+        argument: (&'a str, &'a str),
+        caller: &'a McpCaller,
     ) -> BoxFuture<'a, Vec<String>>;
+}
+
+/// Sees when what is offered changes.
+pub trait OfferChanges: Send + Sync {
+    /// What has changed since it was asked before; the first time nothing has.
+    fn changes(&self) -> BoxFuture<'_, Vec<McpChange>>;
 }
 
 /// All that a server offers.
@@ -231,6 +253,8 @@ pub struct McpOffers {
     pub prompts: Option<Arc<dyn OfferPrompts>>,
     /// Resources.
     pub resources: Option<Arc<dyn OfferResources>>,
+    /// Who sees changes of all these; `None`: whoever makes them tells them.
+    pub changes: Option<Arc<dyn OfferChanges>>,
     /// How to use all this, for a model.
     pub instructions: String,
 }

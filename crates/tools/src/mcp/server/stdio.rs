@@ -25,14 +25,17 @@ where
     W: AsyncWrite + Send + Unpin + 'static,
 {
     let served = Arc::new(Served { offers, watchers: Watchers::default() });
-    let caller = McpCaller { principal: Arc::new(Principal::owner()), intents: Vec::new() };
+    let caller = McpCaller { principal: Arc::new(Principal::owner()), client: None, intents: Vec::new() };
     let transport = AsyncRwTransport::new_server(input, output).with_max_line_length(MAX_MESSAGE);
     let failed = |detail: String| McpError::Hostile { server: "stdio".into(), detail };
-    let running = Handler::new(served, Some(caller))
+    let running = Handler::new(Arc::clone(&served), Some(caller))
         .serve(transport)
         .await
         .map_err(|error| failed(error.to_string()))?;
-    running.waiting().await.map(drop).map_err(|error| failed(error.to_string()))
+    tokio::select! {
+        ended = running.waiting() => ended.map(drop).map_err(|error| failed(error.to_string())),
+        () = served.tell_changes() => Ok(()),
+    }
 }
 
 /// Passes messages between standard input and output and a server's `/mcp` until either side ends.

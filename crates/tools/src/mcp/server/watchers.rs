@@ -36,6 +36,14 @@ impl Watchers {
         change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Whether anybody listens.
+    pub(crate) fn has_any(&self) -> bool {
+        self.change(|held| {
+            held.sessions.retain(|_, (peer, _)| !peer.is_transport_closed());
+            !held.streams.is_empty() || !held.sessions.is_empty()
+        })
+    }
+
     /// Adds a stream; returns the number to take it away with.
     pub(crate) fn add_stream(&self, sink: SubscriptionSink) -> Option<u64> {
         self.change(|held| {

@@ -1,22 +1,25 @@
 //! Wires MCP: the hub of servers, the offers of ours, `/mcp` and standard input and output.
 
+mod changes;
+mod prompts;
+mod resources;
+
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::home::Home;
+use crate::runtime::Tasks;
 use crate::toolbox::Toolbox;
 use axum::Router;
-use nunchi_core::{AccessRole, ApprovalStore, Clock, Ids, Spawn};
+use changes::Changes;
+use nunchi_core::{AccessRole, ApprovalStore, Clock, Memory, RemoteCalls, Spawn, TaskName};
 use nunchi_gateway::Gateway;
 use nunchi_tools::{
     GuardParts, GuardedTools, McpAuth, McpConsent, McpError, McpHttp, McpHttpSettings, McpHub, McpHubParts,
-    McpOffers,
+    McpOffers, SkillRegistry,
 };
+use prompts::SkillPrompts;
+use resources::MemoryResources;
 use std::sync::Arc;
-use std::time::Duration;
-use tokio_util::sync::CancellationToken;
-
-/// How long the owner may take to answer what a client's call asks.
-const EXPIRES: Duration = Duration::from_secs(24 * 3_600);
 
 /// Names of this machine.
 const LOOPBACK: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
@@ -51,32 +54,29 @@ pub(crate) fn mcp_hub(
 pub(crate) struct OfferParts {
     pub(crate) tools: Toolbox,
     pub(crate) approvals: Arc<dyn ApprovalStore>,
+    pub(crate) calls: Arc<dyn RemoteCalls>,
+    pub(crate) skills: SkillRegistry,
+    pub(crate) memory: Arc<dyn Memory>,
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) ids: Arc<dyn Ids>,
-    pub(crate) spawn: Arc<dyn Spawn>,
 }
 
-/// What is offered to the agents of others: the tools behind the owner's rules.
-pub(crate) fn mcp_offers(config: &Config, parts: OfferParts) -> McpOffers {
+/// What is offered to the agents of others: the tools behind the owner's rules, the skills as prompts, memory as resources.
+pub(crate) fn mcp_offers(parts: OfferParts) -> McpOffers {
     let box_of = parts.tools;
+    let box_of_changes = box_of.clone();
     let tools = move |intents: &[String]| {
         let intents: Vec<_> = intents.iter().map(String::as_str).collect();
         if intents.is_empty() { box_of.all() } else { box_of.needed("", &intents) }
     };
-    let guard = GuardParts {
-        tools: Arc::new(tools),
-        approvals: Some(parts.approvals),
-        clock: parts.clock,
-        ids: parts.ids,
-        spawn: parts.spawn,
-        patience: config.mcp_server.wait,
-        expires: EXPIRES,
-    };
+    let changes = Changes::new(box_of_changes, parts.skills.clone(), Arc::clone(&parts.memory));
+    let guard = GuardParts { tools: Arc::new(tools), approvals: parts.approvals, calls: parts.calls };
     McpOffers {
         tools: Arc::new(GuardedTools::new(guard)),
-        prompts: None,
-        resources: None,
-        instructions: "Tools of one person's Nunchi. A call that the owner must approve first says so."
+        prompts: Some(Arc::new(SkillPrompts::new(parts.skills))),
+        resources: Some(Arc::new(MemoryResources::new(parts.memory, parts.clock))),
+        changes: Some(Arc::new(changes)),
+        instructions: "Tools, skills and memory of one person's Nunchi. A call that the owner must approve first says so. \
+                       Skills are prompts; what is remembered are resources: memory://search/{query} finds."
             .into(),
     }
 }
@@ -86,7 +86,7 @@ pub(crate) fn mcp_router(
     config: &Config,
     offers: McpOffers,
     gateway: &Arc<Gateway>,
-    stopping: CancellationToken,
+    tasks: &Tasks,
 ) -> Router {
     let serving = &config.mcp_server;
     let (gateway, named) = (Arc::clone(gateway), serving.keys.clone());
@@ -109,7 +109,9 @@ pub(crate) fn mcp_router(
         hosts,
         origins: named_origins.chain(own_origins).collect(),
         authorization_servers: serving.authorization_servers.clone(),
-        stopping,
+        stopping: tasks.stopping(),
     };
-    McpHttp::new(offers, auth, settings).router()
+    let http = McpHttp::new(offers, auth, settings);
+    tasks.spawn(TaskName::McpNotices, Box::pin(http.clone().tell_changes()));
+    http.router()
 }
