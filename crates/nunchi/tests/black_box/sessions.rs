@@ -47,7 +47,7 @@ fn chat() -> Vec<Value> {
 async fn two_hundred_turns_fit_their_budget_and_a_number_of_the_third_is_known() {
     let upstream = Upstream::start(Dialect::OpenAi).await;
     upstream.respond_with(|seen: &Seen| {
-        let text = seen.body.to_string();
+        let text = seen.body["messages"].to_string();
         let recalled = text.contains("[3] user: By the way");
         match (text.contains("in full"), recalled) {
             (true, false) => calls("recall_conversation", &json!({"query": "rent of the Mapo office"})),
