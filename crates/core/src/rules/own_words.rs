@@ -48,11 +48,7 @@ pub fn own_words(text: &str) -> Vec<&str> {
         cut(without(pieces, quoted, &|quote| quote.len() >= LONG_QUOTE && !quote.contains(['?', '？'])));
     let pieces: Vec<&str> = pieces.into_iter().flat_map(|piece| beside_material(piece, hands_over)).collect();
     let says = |piece: &&str| piece.chars().any(char::is_alphanumeric);
-    if pieces.iter().any(|piece| says(&piece)) {
-        pieces.into_iter().filter(says).collect()
-    } else {
-        vec![text]
-    }
+    if pieces.iter().any(says) { pieces.into_iter().filter(says).collect() } else { vec![text] }
 }
 
 /// What stands before a text that is handed over, and its last sentence, which may ask about it; else the paragraphs that ask.
