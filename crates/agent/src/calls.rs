@@ -133,7 +133,7 @@ impl Machine {
             return self.collect_flow_calls();
         }
         if self.state.calls.iter().all(|call| matches!(call.stage, Stage::Ended(..))) {
-            return if self.state.order.call.is_some() { self.end_order_call() } else { self.end_turn() };
+            if self.state.order.call.is_some() { self.end_order_call() } else { self.end_turn() }
         }
     }
 

@@ -30,36 +30,40 @@ impl ModeArg {
     }
 }
 
+/// Which runs are listed.
+#[derive(Args, Debug)]
+pub(crate) struct RunsWanted {
+    /// Only running, parked, done, failed or cancelled ones.
+    #[arg(long)]
+    pub(crate) status: Option<String>,
+    /// Only in this mode.
+    #[arg(long)]
+    pub(crate) mode: Option<ModeArg>,
+    /// Only of this conversation.
+    #[arg(long)]
+    pub(crate) session: Option<String>,
+    /// Only those that came from there: api, chat, console, mcp or schedule.
+    #[arg(long)]
+    pub(crate) origin: Option<String>,
+    /// Only of the key with this id.
+    #[arg(long, value_name = "KEY_ID")]
+    pub(crate) owner: Option<String>,
+    /// Only those begun then or later, such as 2026-11-01T00:00:00Z.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) since: Option<String>,
+    /// Only older ones than this run: the next page.
+    #[arg(long, value_name = "ID")]
+    pub(crate) after: Option<String>,
+    /// At most so many.
+    #[arg(long, default_value_t = 20)]
+    pub(crate) limit: u32,
+}
+
 /// `runs …`
 #[derive(Debug, Subcommand)]
 pub(crate) enum RunsCommand {
     /// Runs, the newest first.
-    List {
-        /// Only running, parked, done, failed or cancelled ones.
-        #[arg(long)]
-        status: Option<String>,
-        /// Only in this mode.
-        #[arg(long)]
-        mode: Option<ModeArg>,
-        /// Only of this conversation.
-        #[arg(long)]
-        session: Option<String>,
-        /// Only those that came from there: api, chat, console, mcp or schedule.
-        #[arg(long)]
-        origin: Option<String>,
-        /// Only of the key with this id.
-        #[arg(long, value_name = "KEY_ID")]
-        owner: Option<String>,
-        /// Only those begun then or later, such as 2026-11-01T00:00:00Z.
-        #[arg(long, value_name = "TIME")]
-        since: Option<String>,
-        /// Only older ones than this run: the next page.
-        #[arg(long, value_name = "ID")]
-        after: Option<String>,
-        /// At most so many.
-        #[arg(long, default_value_t = 20)]
-        limit: u32,
-    },
+    List(RunsWanted),
     /// One run with its steps.
     Show {
         /// Its id, the end of it, or `last`.

@@ -8,7 +8,7 @@ mod mcp;
 mod memory;
 
 pub(crate) use agents::{
-    ApprovalsCommand, ExplainPermission, ModeArg, PermissionsCommand, RunFile, RunsCommand,
+    ApprovalsCommand, ExplainPermission, ModeArg, PermissionsCommand, RunFile, RunsCommand, RunsWanted,
 };
 pub(crate) use data::{
     BatchCommand, BudgetCommand, CacheCommand, CompressCommand, KeysCommand, ModelsCommand, PricesCommand,

@@ -3,7 +3,7 @@
 use super::super::{Desk, escaped};
 use super::follow::follow;
 use super::{find, line, short};
-use crate::cli::RunsCommand;
+use crate::cli::{RunsCommand, RunsWanted};
 use crate::failure::Failure;
 use crate::render::{table, usd};
 use http::Method;
@@ -15,31 +15,7 @@ const ALL: &str = "/api/runs?limit=500&sub_agents=true";
 /// Runs a runs command.
 pub(crate) async fn runs(desk: &Desk, command: &RunsCommand) -> Result<(), Failure> {
     match command {
-        RunsCommand::List { status, mode, session, origin, owner, since, after, limit } => {
-            let mode = mode.map(|mode| mode.name().to_owned());
-            let after = match after {
-                Some(id) => Some(find(desk, ALL, "runs", id).await?),
-                None => None,
-            };
-            let mut path = format!("/api/runs?limit={limit}");
-            for (name, value) in [
-                ("status", status),
-                ("mode", &mode),
-                ("session", session),
-                ("origin", origin),
-                ("owner", owner),
-                ("since", since),
-                ("after", &after),
-            ] {
-                if let Some(value) = value {
-                    path.push_str(&format!("&{name}={}", escaped(value)));
-                }
-            }
-            let found: Value = desk.client.get(&path).await?;
-            desk.show(&found["runs"], || {
-                format!("{}{}", list(desk, &found["runs"]), older(desk, &found["next"]))
-            })
-        }
+        RunsCommand::List(wanted) => list_runs(desk, wanted).await,
         RunsCommand::Show { id } => {
             let id = find(desk, ALL, "runs", id).await?;
             let run: Value = desk.client.get(&format!("/api/runs/{id}")).await?;
@@ -80,6 +56,31 @@ pub(crate) async fn runs(desk: &Desk, command: &RunsCommand) -> Result<(), Failu
             desk.show(&report, || undone(&report, *redo, desk.lang))
         }
     }
+}
+
+/// One page of runs, the newest first.
+async fn list_runs(desk: &Desk, wanted: &RunsWanted) -> Result<(), Failure> {
+    let mode = wanted.mode.map(|mode| mode.name().to_owned());
+    let after = match &wanted.after {
+        Some(id) => Some(find(desk, ALL, "runs", id).await?),
+        None => None,
+    };
+    let mut path = format!("/api/runs?limit={}", wanted.limit);
+    for (name, value) in [
+        ("status", &wanted.status),
+        ("mode", &mode),
+        ("session", &wanted.session),
+        ("origin", &wanted.origin),
+        ("owner", &wanted.owner),
+        ("since", &wanted.since),
+        ("after", &after),
+    ] {
+        if let Some(value) = value {
+            path.push_str(&format!("&{name}={}", escaped(value)));
+        }
+    }
+    let found: Value = desk.client.get(&path).await?;
+    desk.show(&found["runs"], || format!("{}{}", list(desk, &found["runs"]), older(desk, &found["next"])))
 }
 
 fn money(run: &Value) -> String {
