@@ -3,12 +3,29 @@
 use crate::support::{TurnModel, World, calls, run, says};
 use nunchi_agent::{AgentError, RunEvent};
 use nunchi_core::{
-    Answer, AnswerError, ApprovalStore, ApprovalSubject, Explain, Ground, Label, RunStatus, StepKind,
-    ToolBox, verify_steps,
+    Answer, AnswerError, ApprovalStore, ApprovalSubject, BoxFuture, CallContext, Explain, Ground, Label,
+    Model, ModelError, ModelRequest, Reply, RunStatus, StepKind, ToolBox, verify_steps,
 };
 use nunchi_testkit::ScriptedReply;
 use serde_json::json;
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Semaphore;
+
+/// A model that answers as often as it is let.
+struct GatedModel {
+    inner: Arc<TurnModel>,
+    gate: Semaphore,
+}
+
+impl Model for GatedModel {
+    fn call(&self, request: ModelRequest, context: CallContext) -> BoxFuture<'_, Result<Reply, ModelError>> {
+        Box::pin(async move {
+            self.gate.acquire().await.expect("never closed").forget();
+            self.inner.call(request, context).await
+        })
+    }
+}
 
 fn mail(to: &str) -> (&'static str, serde_json::Value) {
     ("send_mail", json!({"to": to, "body": "hi"}))
@@ -128,30 +145,26 @@ async fn a_grant_is_remembered() {
 #[tokio::test]
 async fn a_grant_that_is_taken_back_counts_no_more_for_any_run() {
     let world = World::new();
-    let script =
-        vec![calls(&[mail("kim@example.com")]), calls(&[mail("kim@example.com")]), says("See above.")];
-    let process = world.process(TurnModel::new(script, Vec::new()));
+    let turns = vec![calls(&[mail("kim@example.com")]), calls(&[mail("kim@example.com")])];
+    let model = Arc::new(GatedModel { inner: TurnModel::new(turns, Vec::new()), gate: Semaphore::new(1) });
+    let process = world.process(Arc::clone(&model) as Arc<dyn Model>);
     let spec = world.tools.find("send_mail").expect("a tool").spec();
     let grant = nunchi_core::offer_grant(&spec, &mail("kim@example.com").1);
     process.agent.grant(grant.clone(), "test").await.unwrap();
-    // At work: it is taken back between two calls of one run, as the first one is recorded.
-    let mut feed = process.agent.watch();
+    // At work: the first call is made, the model thinks about the second, and the rule is taken back.
     let run = process.agent.start(world.order("Mail kim twice")).await.unwrap();
-    loop {
-        if let (_, RunEvent::Step(step)) = feed.recv().await.unwrap()
-            && step.kind == StepKind::Tool
-        {
-            break;
-        }
+    while world.read("outbox").is_empty() {
+        tokio::task::yield_now().await;
     }
     let granted = world.approvals.grants(false).await.unwrap();
     assert_eq!((granted.len(), granted[0].by.as_str(), granted[0].run), (1, "test", None));
     let revoked = process.agent.revoke(granted[0].id, "console").await.unwrap();
     assert_eq!(revoked.revoked.map(|revoked| revoked.by).as_deref(), Some("console"));
+    model.gate.add_permits(1);
     let record = process.agent.wait(run).await.unwrap();
     assert_eq!((record.status, world.read("outbox").lines().count()), (RunStatus::Parked, 1));
 
-    // Waiting: what a parked run was granted meanwhile and lost again does not help it.
+    // Granted and taken back once more, it is on the record twice.
     let second = world.process(TurnModel::new(vec![says("-")], Vec::new()));
     second.agent.grant(grant.clone(), "test").await.unwrap();
     let granted = world.approvals.grants(false).await.unwrap();

@@ -258,10 +258,7 @@ async fn questions_are_listed_answered_and_granted() {
     let rules = world.get("/api/permissions").await.json();
     assert_eq!(rules["rules"][0]["arguments"], json!({"to": "kim@example.com"}));
     let granted = &rules["rules"][0];
-    assert_eq!(
-        (granted["source"].as_str(), granted["run"].as_str()),
-        (Some("granted"), Some(&*id.to_string()))
-    );
+    assert_eq!((&granted["source"], &granted["run"]), (&json!("granted"), &json!(id)));
     assert!(granted["by"].as_str().unwrap().ends_with("(API)") && granted["at"].is_string(), "{granted}");
     // A second answer is too late, the same one changes nothing.
     assert_eq!(world.post(&path, json!({"answer": "deny"})).await.status, 409);

@@ -177,7 +177,11 @@ async fn questions_are_answered_on_their_page_and_on_the_runs() {
     let got = reader.form(&path, &[]).await;
     assert_eq!(got.header("location"), "/console/approvals?done=revoked");
     let page = reader.page("/console/approvals?done=revoked").await;
-    assert!(page.text().contains("Taken back.") && !page.text().contains("Allowed for good"), "{}", page.text());
+    assert!(
+        page.text().contains("Taken back.") && !page.text().contains("Allowed for good"),
+        "{}",
+        page.text()
+    );
     reader.world.model.script([mail("kim@example.com")]);
     let asks = reader.run("Mail kim@example.com a third time", "reflexive").await;
     assert!(reader.page(&format!("/console/runs/{asks}")).await.text().contains("May it use send_mail?"));

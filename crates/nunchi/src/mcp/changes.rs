@@ -3,9 +3,7 @@
 use super::resources::uri;
 use crate::toolbox::Toolbox;
 use jiff::Timestamp;
-use nunchi_core::{
-    BoxFuture, ContentHash, FactFilter, FactId, FactKind, FactState, Memory, canonical_json,
-};
+use nunchi_core::{BoxFuture, ContentHash, FactFilter, FactId, FactKind, FactState, Memory, canonical_json};
 use nunchi_tools::{McpChange, OfferChanges, SkillRegistry};
 use serde_json::json;
 use std::collections::BTreeMap;
