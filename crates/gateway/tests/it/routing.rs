@@ -190,7 +190,7 @@ async fn asking_again_and_complaining_tell_of_the_answer_before() {
     assert_eq!(kept().await, [], "to go on is no complaint");
     ask(3, "No, that's not what I asked", &session).await;
     let bank = ("Thank you, now write a mail to my bank".to_owned(), Some(Tier::Complex));
-    assert_eq!(kept().await, [bank.clone()]);
+    assert_eq!(kept().await, std::slice::from_ref(&bank));
     ask(4, "Write a poem", &session).await;
     ask(4, "Write a poem", &fresh).await;
     let poem = ("Write a poem".to_owned(), Some(Tier::Complex));

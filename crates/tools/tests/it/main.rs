@@ -1,5 +1,5 @@
 //! The MCP client and server against each other, against real programs, and against servers that mean no good.
-#![expect(clippy::panic, clippy::unwrap_used, reason = "tests fail loudly")]
+#![expect(clippy::unwrap_used, reason = "tests fail loudly")]
 
 mod client;
 mod guard;
