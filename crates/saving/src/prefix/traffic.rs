@@ -217,7 +217,7 @@ mod tests {
         );
         assert!(!traffic.outlook(1, &request, at(199 * 600 + 1_800)).warm);
         assert!(!traffic.outlook(2, &request, at(0)).warm);
-        let same = |a: f32, b: f32| (a - b).abs() < f32::EPSILON;
+        let same = |a: f64, b: f64| (a - b).abs() < f64::EPSILON;
         assert!(same(seen.again(PrefixKeeping::Breakpoints, CacheTtl::FiveMinutes), seen.within[1]));
         assert!(same(seen.again(PrefixKeeping::Marked, CacheTtl::OneHour), seen.within[2]));
     }
