@@ -246,7 +246,7 @@ impl Server {
     }
 
     /// Kills it as `kill -9` does; tells whether it was alive until then.
-    pub(crate) fn is_killed(mut self) -> bool {
+    pub(crate) fn kill(mut self) -> bool {
         self.child.kill().expect("a signal");
         self.child.wait().expect("its end").signal() == Some(9)
     }

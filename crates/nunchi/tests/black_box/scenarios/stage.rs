@@ -313,7 +313,7 @@ impl Stage {
     }
 
     fn kill_and_restart(&mut self, kills: &mut Kills) {
-        let was_alive = self.server.take().expect("a server").is_killed();
+        let was_alive = self.server.take().expect("a server").kill();
         kills.count(was_alive, &self.home);
         self.server = Some(self.home.up());
     }
