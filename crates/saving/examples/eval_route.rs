@@ -5,11 +5,13 @@
 mod route_support;
 
 use anyhow::Result;
+use nunchi_saving::RouteModel;
 use route_support::{Encoder, Options, figures, prompts, questions};
 
 fn main() -> Result<()> {
     let options = Options::read()?;
     let encoder = Encoder::load(&options)?;
-    println!("{}", figures(&encoder, &prompts(&encoder)?, &questions(&options, &encoder)?)?);
+    let (prompts, questions) = (prompts(&encoder)?, questions(&options, &encoder)?);
+    println!("{}", figures(&encoder, &prompts, &questions, RouteModel::shipped()?)?);
     Ok(())
 }

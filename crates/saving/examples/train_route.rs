@@ -16,10 +16,10 @@ fn main() -> Result<()> {
     let tiers: Vec<TierExample<'_>> = prompts.iter().map(Prompt::example).collect();
     let outcomes: Vec<OutcomeExample<'_>> = questions.iter().map(Question::example).collect();
     let bytes = RouteModel::train(&tiers, &outcomes).to_bytes();
-    RouteModel::from_bytes(&bytes)?;
+    let model = RouteModel::from_bytes(&bytes)?;
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     std::fs::write(here.join("weights/route.bin"), &bytes)?;
-    let told = figures(&encoder, &prompts, &questions)?;
+    let told = figures(&encoder, &prompts, &questions, &model)?;
     let head = include_str!("route_support/report.md")
         .replace("{prompts}", &tiers.len().to_string())
         .replace("{questions}", &outcomes.len().to_string())

@@ -13,13 +13,18 @@ use std::time::{Duration, Instant};
 
 const FOLDS: u64 = 5;
 
-/// All figures.
-pub(crate) fn figures(encoder: &Encoder, prompts: &[Prompt], questions: &[Question]) -> Result<String> {
+/// All figures; `model` is the one whose time is taken.
+pub(crate) fn figures(
+    encoder: &Encoder,
+    prompts: &[Prompt],
+    questions: &[Question],
+    model: &RouteModel,
+) -> Result<String> {
     let mut out = String::new();
     tier_figures(&mut out, prompts)?;
     difficulty_figures(&mut out, questions)?;
     hostile_figures(&mut out, encoder, prompts, questions)?;
-    speed_figures(&mut out, prompts)?;
+    speed_figures(&mut out, prompts, model)?;
     Ok(out)
 }
 
@@ -39,7 +44,11 @@ fn tier_figures(out: &mut String, prompts: &[Prompt]) -> Result<()> {
     let (asked, known): (Vec<&Prompt>, Vec<&Prompt>) = prompts.iter().partition(|p| p.held_out());
     tier_row(out, "one half, the other (by hash of groups of like meaning)", &known, &asked)?;
     tier_row(out, "rounds 1-3, round 4 (written when features and settings were final)", &rest, &fresh)?;
-    tier_row(out, "round 1, round 2 (written to be unlike round 1)", &of("first"), &of("second"))
+    tier_row(out, "round 1, round 2 (written to be unlike round 1)", &of("first"), &of("second"))?;
+    let (turns, alone): (Vec<&Prompt>, Vec<&Prompt>) = prompts.iter().partition(|p| p.set == "turns");
+    tier_row(out, "all prompts that stand alone, turns of conversation", &alone, &turns)?;
+    let asked: Vec<&Prompt> = asked.into_iter().filter(|p| p.set == "turns").collect();
+    tier_row(out, "one half with its turns of conversation, the turns of the other", &known, &asked)
 }
 
 fn tier_row(out: &mut String, name: &str, known: &[&Prompt], asked: &[&Prompt]) -> Result<()> {
@@ -86,43 +95,88 @@ struct Ranking {
     scores: Vec<f32>,
 }
 
-fn fold(question: &Question) -> u64 {
-    part_of(&question.text, FOLDS)
+/// A way to part the questions for cross-validation.
+struct Parting {
+    told: &'static str,
+    part: fn(&Question) -> u64,
+    /// Names of the sets it is for, and whether they are word problems.
+    sets: &'static [(&'static str, bool)],
 }
 
+const PARTINGS: [Parting; 2] = [
+    Parting {
+        told: "Five parts by hash of the text; each is judged by a model of the other four.",
+        part: |question| part_of(&question.text, FOLDS),
+        sets: &[("MMLU", false), ("GSM8K", true)],
+    },
+    Parting {
+        told: "Five parts by subject: each is judged by a model that knows none of its subjects.",
+        part: |question| part_of(&format!("subject {:?}", question.example().subject), FOLDS),
+        // All word problems are one subject: there is no other to learn from.
+        sets: &[("MMLU", false)],
+    },
+];
+
 fn difficulty_figures(out: &mut String, questions: &[Question]) -> Result<()> {
-    let mut ours = vec![0.0; questions.len()];
-    let mut two_odds = vec![0.0; questions.len()];
-    for part in 0..FOLDS {
-        let known: Vec<&Question> = questions.iter().filter(|q| fold(q) != part).collect();
-        let examples: Vec<OutcomeExample<'_>> = known.iter().map(|q| q.example()).collect();
-        let model = RouteModel::train(&[], &examples);
-        let baselines = [false, true].map(|problems| TwoOdds::fit(&known, problems));
-        for (index, question) in questions.iter().enumerate().filter(|(_, q)| fold(q) == part) {
-            let example = question.example();
-            let judged = model.judge_features(example.features, Some(example.vector)).difficulty;
-            ours[index] = judged.context("a vector was given")?.gain;
-            two_odds[index] = baselines[usize::from(question.word_problem)].gain(question)?;
+    let lengths: Vec<f32> = questions.iter().map(|q| q.text.chars().count() as f32).collect();
+    let random: Vec<f32> =
+        questions.iter().map(|q| part_of(&format!("random {}", q.text), 1 << 20) as f32).collect();
+    for parting in &PARTINGS {
+        let (ours, two_odds) = cross_validated(questions, parting.part)?;
+        let rankings = [
+            Ranking { name: "random", scores: random.clone() },
+            Ranking { name: "prompt length", scores: lengths.clone() },
+            Ranking { name: "two logistic regressions on the vector", scores: two_odds },
+            Ranking { name: "this router", scores: ours },
+        ];
+        for set in parting.sets {
+            difficulty_table(out, *set, parting, questions, &rankings)?;
         }
-    }
-    let lengths = questions.iter().map(|q| q.text.chars().count() as f32).collect();
-    let random = questions.iter().map(|q| part_of(&format!("random {}", q.text), 1 << 20) as f32).collect();
-    let rankings = [
-        Ranking { name: "random", scores: random },
-        Ranking { name: "prompt length", scores: lengths },
-        Ranking { name: "two logistic regressions on the vector", scores: two_odds },
-        Ranking { name: "this router", scores: ours },
-    ];
-    for (set, problems) in [("MMLU", false), ("GSM8K", true)] {
-        difficulty_table(out, set, problems, questions, &rankings)?;
     }
     Ok(())
 }
 
+/// The gains that this router and the floor expect, each question judged by models of the other parts.
+fn cross_validated(questions: &[Question], part_of: fn(&Question) -> u64) -> Result<(Vec<f32>, Vec<f32>)> {
+    let judged = std::thread::scope(|scope| {
+        let parts: Vec<_> =
+            (0..FOLDS).map(|part| scope.spawn(move || judge_part(questions, part_of, part))).collect();
+        parts
+            .into_iter()
+            .map(|part| part.join().map_err(|_| anyhow::anyhow!("a part failed"))?)
+            .collect::<Result<Vec<_>>>()
+    })?;
+    let (mut ours, mut two_odds) = (vec![0.0; questions.len()], vec![0.0; questions.len()]);
+    for (index, gain, floor) in judged.into_iter().flatten() {
+        (ours[index], two_odds[index]) = (gain, floor);
+    }
+    Ok((ours, two_odds))
+}
+
+fn judge_part(
+    questions: &[Question],
+    part_of: fn(&Question) -> u64,
+    part: u64,
+) -> Result<Vec<(usize, f32, f32)>> {
+    let known: Vec<&Question> = questions.iter().filter(|q| part_of(q) != part).collect();
+    let examples: Vec<OutcomeExample<'_>> = known.iter().map(|q| q.example()).collect();
+    let model = RouteModel::train(&[], &examples);
+    let floors = [false, true].map(|problems| TwoOdds::fit(&known, problems));
+    let asked = questions.iter().enumerate().filter(|(_, q)| part_of(q) == part);
+    asked
+        .map(|(index, question)| {
+            let example = question.example();
+            let judged = model.judge_features(example.features, Some(example.vector)).difficulty;
+            let gain = judged.context("a vector was given")?.gain;
+            Ok((index, gain, floors[usize::from(question.word_problem)].gain(question)?))
+        })
+        .collect()
+}
+
 fn difficulty_table(
     out: &mut String,
-    set: &str,
-    problems: bool,
+    (set, problems): (&str, bool),
+    parting: &Parting,
     questions: &[Question],
     rankings: &[Ranking],
 ) -> Result<()> {
@@ -131,7 +185,7 @@ fn difficulty_table(
         show(share_of(all.clone().filter(|q| pick(q)).count(), all.count()))
     };
     writeln!(out, "\n## Difficulty on {set}\n")?;
-    writeln!(out, "Five parts by hash of the text; each is judged by a model of the other four.\n")?;
+    writeln!(out, "{}\n", parting.told)?;
     writeln!(
         out,
         "| ranking | APGR | mean of the parts | the parts | strong calls for 95 % of the strong model's quality |"
@@ -145,7 +199,10 @@ fn difficulty_table(
             .zip(&ranking.scores)
             .filter(|(q, _)| q.word_problem == problems)
             .map(|(q, s)| {
-                (fold(q), Routed { score: *s, weak_right: q.weak_right, strong_right: q.strong_right })
+                (
+                    (parting.part)(q),
+                    Routed { score: *s, weak_right: q.weak_right, strong_right: q.strong_right },
+                )
             })
             .collect();
         let records: Vec<Routed> = all.iter().map(|(_, r)| *r).collect();
@@ -246,8 +303,7 @@ fn hostile_figures(
     Ok(())
 }
 
-fn speed_figures(out: &mut String, prompts: &[Prompt]) -> Result<()> {
-    let model = RouteModel::shipped().context("the weights in the repository must be readable")?;
+fn speed_figures(out: &mut String, prompts: &[Prompt], model: &RouteModel) -> Result<()> {
     let time = |text: &str, vector: &[f32]| {
         let start = Instant::now();
         std::hint::black_box(model.judge(&read_prompt(text), Some(vector)));
