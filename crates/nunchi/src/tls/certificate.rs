@@ -145,7 +145,9 @@ mod tests {
                 TlsFiles { certificate: folder.path().join("cert.pem"), key: folder.path().join("key.pem") };
             for (path, text) in [(&files.certificate, certificate), (&files.key, key)] {
                 let _absent = std::fs::remove_file(path);
-                text.map(|text| std::fs::write(path, text).unwrap());
+                if let Some(text) = text {
+                    std::fs::write(path, text).unwrap();
+                }
             }
             match read_certificate(&files) {
                 Ok(read) => assert_eq!((read.cert.len(), code), (1, "")),
