@@ -104,7 +104,7 @@ impl Gateway {
         if let Some(why) = why {
             plan.reason = format!("{}; {why}", plan.reason);
         }
-        let pursuit = Pursuit {
+        let mut pursuit = Pursuit {
             gateway,
             ask,
             flight,
@@ -124,7 +124,8 @@ impl Gateway {
             posture,
             _permit: permit,
         };
-        self.parts.spawn.spawn(TaskName::Call, Box::pin(pursuit.run()));
+        // Lent, not given: a future keeps room for what it is given twice.
+        self.parts.spawn.spawn(TaskName::Call, Box::pin(async move { pursuit.run().await }));
         hear(listener).await
     }
 
@@ -146,7 +147,7 @@ async fn hear(listener: Listener) -> Result<Reply, ModelError> {
 }
 
 impl Pursuit {
-    async fn run(mut self) {
+    async fn run(&mut self) {
         let flight = Arc::clone(&self.flight);
         let _landing = Landing(Arc::clone(&flight));
         let begun = tokio::select! {
