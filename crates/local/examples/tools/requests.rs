@@ -212,7 +212,7 @@ pub(crate) const COMPARED: [Labelled; 59] = [
     ("Compare cats and dogs as pets", "", &[]),
 ];
 
-/// Held out: written before and measured after everything was settled.
+/// Held out: nothing is chosen by these.
 pub(crate) const HELD_OUT: [Labelled; 34] = [
     ("What is 96 / 12?", "calculator", &["96 / 12"]),
     ("How much is 7 times 88?", "calculator", &["7 * 88"]),

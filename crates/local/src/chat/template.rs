@@ -28,7 +28,7 @@ impl Family {
     pub(super) fn quoting_bonus(self) -> f32 {
         match self {
             Self::Qwen2 => 1.0,
-            Self::SmolLm => 4.0,
+            Self::SmolLm => 3.0,
         }
     }
 
