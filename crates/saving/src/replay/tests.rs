@@ -185,7 +185,8 @@ fn a_prefix_that_is_kept_is_cheap_and_tools_that_are_left_out_cost_nothing() {
         builtin: None,
     };
     let make = |seconds: i64, text: &str| {
-        let mut request = ModelRequest::new("auto:complex", vec![Message::text(Role::User, text)]);
+        let rules = Message::text(Role::System, "Answer with what the tools say.");
+        let mut request = ModelRequest::new("auto:complex", vec![rules, Message::text(Role::User, text)]);
         request.tools = (0..12).map(tool).collect();
         call(seconds, request)
     };
