@@ -133,7 +133,7 @@ impl Machine {
             return self.collect_flow_calls();
         }
         if self.state.calls.iter().all(|call| matches!(call.stage, Stage::Ended(..))) {
-            if self.state.order.call.is_some() { self.end_order_call() } else { self.end_turn() }
+            self.calls_ended();
         }
     }
 
@@ -430,7 +430,7 @@ impl Machine {
     }
 
     /// Gives the model the results of its calls, unless it goes round in circles or a limit is reached.
-    fn end_turn(&mut self) {
+    pub(crate) fn end_turn(&mut self) {
         let calls = std::mem::take(&mut self.state.calls);
         let mut short_of_calls = false;
         for call in calls {

@@ -48,8 +48,16 @@ impl Machine {
         self.begin_call_of("call", &why, &call.tool, call.arguments);
     }
 
-    /// The call is over, and so is the run.
-    pub(crate) fn end_order_call(&mut self) {
+    /// All calls are over: the model goes on, or, where the order was one call, the run ends.
+    pub(crate) fn calls_ended(&mut self) {
+        if self.state.order.call.is_some() {
+            self.end_order_call();
+        } else {
+            self.end_turn();
+        }
+    }
+
+    fn end_order_call(&mut self) {
         let ended = self.state.calls.first().and_then(|call| match &call.stage {
             Stage::Ended(text, code) => Some((self.state.masks.show(text), code.clone())),
             _ => None,

@@ -3,10 +3,9 @@
 ALTER TABLE runs ADD COLUMN owner BLOB;
 ALTER TABLE runs ADD COLUMN mode TEXT NOT NULL DEFAULT '';
 ALTER TABLE runs ADD COLUMN door TEXT NOT NULL DEFAULT 'api';
-DROP INDEX runs_by_time;
-CREATE INDEX runs_by_time ON runs (created, id, parent, mode, door);
 CREATE INDEX runs_by_owner ON runs (owner, created, id) WHERE owner IS NOT NULL;
-CREATE INDEX runs_unread ON runs (id) WHERE mode = '';
+CREATE INDEX runs_by_mode ON runs (mode, created, id);
+CREATE INDEX runs_by_door ON runs (door, created, id);
 -- What the owner has granted for good, with who did and when. A rule that was taken back stays for the record.
 ALTER TABLE grants RENAME TO grants_before;
 CREATE TABLE grants (

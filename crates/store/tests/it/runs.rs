@@ -285,9 +285,8 @@ async fn an_older_ledger_learns_owners_and_grants() {
     let body = serde_json::to_string(&rule()).unwrap();
     older
         .execute_batch(
-            "DROP INDEX runs_unread; DROP INDEX runs_by_owner; DROP INDEX runs_by_time;
+            "DROP INDEX runs_by_owner; DROP INDEX runs_by_mode; DROP INDEX runs_by_door;
              ALTER TABLE runs DROP COLUMN owner; ALTER TABLE runs DROP COLUMN mode; ALTER TABLE runs DROP COLUMN door;
-             CREATE INDEX runs_by_time ON runs (created, id);
              DROP TABLE grants; CREATE TABLE grants (number INTEGER PRIMARY KEY, body TEXT NOT NULL UNIQUE);
              PRAGMA user_version = 9;",
         )

@@ -245,6 +245,7 @@ pub(super) fn row(
                 a.name href={ "/console/runs/" (run.id) } { (title(&run.user_input, 90)) }
                 span.why title=(moment(run.created, zone)) {
                     (ago(run.created, now, lang))
+                    @if let Some(from) = names::stranger(&run.origin) { " · " (visible(&from)) }
                     @if let Some(session) = &run.session { " · " (session) }
                     @if let Some(why) = &why { " · " (why) }
                 }

@@ -1,7 +1,8 @@
 //! The names of modes, states, kinds of steps and effects, in English and Korean.
 
 use nunchi_core::{
-    EffectClass, Lang, LimitKind, Mode, RunStatus, ScoreName, StepKind, StepStatus, UndoStatus,
+    EffectClass, Lang, LimitKind, Mode, RunDoor, RunOrigin, RunStatus, ScoreName, StepKind, StepStatus,
+    UndoStatus,
 };
 
 pub(super) fn mode(lang: Lang, mode: Mode) -> &'static str {
@@ -12,6 +13,12 @@ pub(super) fn mode(lang: Lang, mode: Mode) -> &'static str {
         Mode::Autonomous => lang.pick("autonomous", "자율"),
         Mode::Ultrawork => lang.pick("ultrawork", "집중 병렬"),
     }
+}
+
+/// Where a run came from, if not from the owner's own places: the program of somebody else's agent.
+pub(super) fn stranger(origin: &RunOrigin) -> Option<String> {
+    let named = origin.client.as_ref().map_or_else(|| "MCP".to_owned(), |client| format!("MCP · {client}"));
+    (origin.door == RunDoor::Mcp).then_some(named)
 }
 
 pub(super) fn status(lang: Lang, status: RunStatus) -> &'static str {

@@ -179,6 +179,7 @@ fn head(console: &Console, session: &Session, run: &RunRecord) -> Markup {
                     (badge(names::status(lang, run.status), names::status_kind(run.status))) " "
                     (names::mode(lang, run.mode)) " · "
                     span title=(moment(run.created, zone)) { (ago(run.created, now, lang)) }
+                    @if let Some(from) = names::stranger(&run.origin) { " · " (visible(&from)) }
                     @if let Some(session) = &run.session { " · " (words.session) " " a href={ "/console/sessions?id=" (encoded(session)) } { (visible(session)) } }
                     @if let Some(reason) = &run.reason { " · " (names::reason(lang, reason)) }
                 }

@@ -90,9 +90,12 @@ fn write(connection: &Connection, change: &saving::Written) -> Result<(), Storag
     if change.version != version.unwrap_or(0) + 1 {
         return Err(StorageError::Exists(format!("version {} of run {}", change.version, change.id)));
     }
-    let sql = "INSERT OR REPLACE INTO runs
-               (id, parent, session, status, created, wake_at, version, body, owner, mode, door)
-               VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    // What never changes of a run is not written again, and neither are its places in the indexes.
+    let sql =
+        "INSERT INTO runs (id, parent, session, status, created, wake_at, version, body, owner, mode, door)
+               VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+               ON CONFLICT (id) DO UPDATE SET status = excluded.status, wake_at = excluded.wake_at,
+               version = excluded.version, body = excluded.body, mode = excluded.mode";
     let values = params![
         id,
         change.parent.map(|parent| parent.0.as_bytes().to_vec()),
