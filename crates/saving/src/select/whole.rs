@@ -120,9 +120,9 @@ mod tests {
         }
     }
 
-    fn catalog(words: usize) -> ToolCatalog {
+    fn catalog(number: usize, words: usize) -> ToolCatalog {
         let what = format!("Forecasts of the weather. {}", "More about what it does. ".repeat(words));
-        let names: Vec<String> = (0..30).map(|at| format!("tool_{:02}", 29 - at)).collect();
+        let names: Vec<String> = (1..=number).map(|at| format!("tool_{:02}", number - at)).collect();
         let tools: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), what.as_str())).collect();
         ToolCatalog::new(&definitions(&tools))
     }
@@ -149,7 +149,7 @@ mod tests {
 
     #[test]
     fn a_warm_list_is_sent_whole_and_a_cold_one_is_not() {
-        let (price, catalog) = (price(), catalog(15));
+        let (price, catalog) = (price(), catalog(30, 15));
         let change = |warm, again| {
             choose_or_send_all(&catalog, &request(None), Some(&prefix(&price, warm, again))).change
         };
@@ -158,7 +158,7 @@ mod tests {
         assert_eq!(change(false, 0.2), SelectionChange::First);
         let unknown = choose_or_send_all(&catalog, &request(None), None);
         assert_eq!(unknown.change, SelectionChange::First);
-        let short = self::catalog(0);
+        let short = self::catalog(12, 0);
         let few = choose_or_send_all(
             &short,
             &request(None),
@@ -169,7 +169,7 @@ mod tests {
 
     #[test]
     fn a_session_stays_with_what_it_began_with() {
-        let (price, catalog) = (price(), catalog(15));
+        let (price, catalog) = (price(), catalog(30, 15));
         let (warm, cold) = (prefix(&price, true, 1.0), prefix(&price, false, 0.0));
         let whole = choose_or_send_all(&catalog, &request(None), Some(&warm));
         let names: Vec<_> = whole.tools.iter().filter_map(|(at, _)| catalog.name(*at)).collect();
