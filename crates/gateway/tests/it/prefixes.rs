@@ -1,7 +1,7 @@
 //! What is marked for the providers' prompt caches, by how calls follow each other.
 
 use crate::bench::{Bench, hear, price};
-use nunchi_core::{CacheTtl, CallContext, Dialect, Message, ModelRequest, NanoUsd, Part, Role, Usage};
+use nunchi_core::{CacheTtl, CallContext, Dialect, Message, Model, ModelRequest, NanoUsd, Part, Role, Usage};
 use nunchi_testkit::{MemoryLedger, ScriptedReply, owner_context};
 use std::time::Duration;
 
