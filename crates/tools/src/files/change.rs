@@ -4,7 +4,7 @@
 //! still free, onto a file by exchanging the two. What comes out of the exchange is compared with what was read before; if somebody
 //! wrote in between, the exchange is taken back, so that nobody's edit is lost.
 
-use super::content::{FileId, Found, Owner, Was, read};
+use super::content::{FileId, Owner, Was, read};
 use super::place::{FilePath, Place, TEMPORARY, failed, missing};
 use super::undo_store::{Row, UndoStore, UndoStoreError};
 use nunchi_core::{ContentHash, ToolError};
@@ -13,14 +13,18 @@ use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::io::Write;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 
 /// The mode of new files, before the user's mask.
 const NEW_MODE: u32 = 0o666;
 
-/// How often something is given back to somebody who keeps saving.
-const MOST_EXCHANGES: usize = 100;
+/// How often something is given back to somebody who keeps saving. Each time needs another save of theirs within microseconds, so
+/// that only a program comes this far.
+const MOST_EXCHANGES: usize = 10_000;
+
+/// How many files beside one are kept in sight.
+const MOST_KEPT: usize = 100;
 
 /// A folder that a change made.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,6 +64,21 @@ pub(super) struct NewContent<'a> {
     /// `None` for a new file.
     pub(super) mode: Option<u32>,
     pub(super) owner: Option<Owner>,
+}
+
+/// What stands under a name. It is held open: a system gives the number of a file that is gone to the next one at once, and then
+/// what somebody saved would pass for what we wrote.
+#[derive(Debug)]
+struct Held {
+    id: FileId,
+    size: i128,
+    _open: Option<OwnedFd>,
+}
+
+impl Held {
+    fn is_unchanged(&self, other: &Self) -> bool {
+        (self.id, self.size) == (other.id, other.size)
+    }
 }
 
 /// What became of a change that was under way when the process ended.
@@ -157,12 +176,13 @@ pub(super) fn put(place: &Place, path: &FilePath, intent: &Intent, most: u64) ->
             }
         }
         (Was::File { .. }, Was::File { .. }) => {
+            let ours = hold(place, temporary);
             rustix::fs::renameat_with(folder, temporary, folder, name, RenameFlags::EXCHANGE)
                 .map_err(|error| gone_or_failed(path, &error))?;
             if is_at(place, path, temporary, &intent.change.before, most) {
                 return remove(place, path, temporary);
             }
-            put_back(place, path, intent)?;
+            put_back(place, path, temporary, ours)?;
             Err(changed(path))
         }
         (Was::File { .. }, Was::Absent) => {
@@ -171,7 +191,7 @@ pub(super) fn put(place: &Place, path: &FilePath, intent: &Intent, most: u64) ->
             if is_at(place, path, temporary, &intent.change.before, most) {
                 return remove(place, path, temporary);
             }
-            put_back(place, path, intent)?;
+            move_back(place, path, temporary)?;
             Err(changed(path))
         }
     }
@@ -179,24 +199,23 @@ pub(super) fn put(place: &Place, path: &FilePath, intent: &Intent, most: u64) ->
 
 /// Gives back what came out of the place and was not what had been read. Somebody may save again meanwhile, onto what stands
 /// there for a moment: then that is the newest, and it is what must stand there in the end.
-fn put_back(place: &Place, path: &FilePath, intent: &Intent) -> Result<(), ToolError> {
+fn put_back(
+    place: &Place,
+    path: &FilePath,
+    temporary: &str,
+    mut placed: Option<Held>,
+) -> Result<(), ToolError> {
     let Place { folder, name } = place;
-    let temporary = intent.temporary.as_str();
-    if intent.change.after == Was::Absent {
-        let back = rustix::fs::renameat_with(folder, temporary, folder, name, RenameFlags::NOREPLACE);
-        return back.or_else(|_| keep_in_sight(place, path, temporary));
-    }
-    let mut placed = intent.change.after.id();
     for _ in 0..MOST_EXCHANGES {
-        let putting = id_at(place, temporary);
+        let putting = hold(place, temporary);
         match rustix::fs::renameat_with(folder, temporary, folder, name, RenameFlags::EXCHANGE) {
             Ok(()) => {}
             // They removed it meanwhile, so that there is nothing to give back to.
             Err(Errno::NOENT) => return keep_in_sight(place, path, temporary),
             Err(error) => return Err(failed(path, &error).uncertain()),
         }
-        let came_out = id_at(place, temporary);
-        if came_out.zip(placed).is_some_and(|(found, placed)| found.same_file(&placed)) {
+        let came_out = hold(place, temporary);
+        if came_out.zip(placed).is_some_and(|(found, placed)| found.is_unchanged(&placed)) {
             return remove(place, path, temporary);
         }
         placed = putting;
@@ -204,11 +223,24 @@ fn put_back(place: &Place, path: &FilePath, intent: &Intent) -> Result<(), ToolE
     keep_in_sight(place, path, temporary)
 }
 
+/// Gives back to a name that is free, unless somebody has taken it meanwhile.
+fn move_back(place: &Place, path: &FilePath, temporary: &str) -> Result<(), ToolError> {
+    let Place { folder, name } = place;
+    rustix::fs::renameat_with(folder, temporary, folder, name, RenameFlags::NOREPLACE)
+        .or_else(|_| keep_in_sight(place, path, temporary))
+}
+
 /// What cannot be given back gets a name that people see.
 fn keep_in_sight(place: &Place, path: &FilePath, temporary: &str) -> Result<(), ToolError> {
-    let kept = format!("{}.nunchi-kept", place.name);
-    rustix::fs::renameat_with(&place.folder, temporary, &place.folder, &kept, RenameFlags::NOREPLACE)
-        .map_err(|error| failed(path, &error).uncertain())
+    let keep = |number: usize| {
+        let kept = match number {
+            1 => format!("{}.nunchi-kept", place.name),
+            _ => format!("{}.nunchi-kept-{number}", place.name),
+        };
+        rustix::fs::renameat_with(&place.folder, temporary, &place.folder, &kept, RenameFlags::NOREPLACE)
+    };
+    let kept = (1..=MOST_KEPT).map(keep).find(|kept| *kept != Err(Errno::EXIST));
+    kept.unwrap_or(Err(Errno::EXIST)).map_err(|error| failed(path, &error).uncertain())
 }
 
 /// Moves a file to a free name.
@@ -232,8 +264,7 @@ pub(super) fn relocate(
 
 /// Removes our own new content, and nothing else that may have got its name.
 pub(super) fn discard(place: &Place, temporary: &str, after: &Was) {
-    let ours = |id: FileId| id_at(place, temporary).is_some_and(|found| found.same_file(&id));
-    if after.id().is_some_and(ours) {
+    if after.id().is_some() && id_at(place, temporary) == after.id() {
         // What is left behind is found by its name and harmless.
         let _left = rustix::fs::unlinkat(&place.folder, temporary, AtFlags::empty());
     }
@@ -253,7 +284,6 @@ pub(super) fn sync_folder(folder: impl AsFd) -> Result<(), Errno> {
 pub(super) fn fate(place: &Place, from: Option<&Place>, path: &FilePath, intent: &Intent, most: u64) -> Fate {
     let change = &intent.change;
     let here = id_at(place, &place.name);
-    let beside = id_at(place, &intent.temporary);
     let is = |found: Option<FileId>, was: &Was| {
         found.zip(was.id()).is_some_and(|(found, id)| found.same_file(&id))
     };
@@ -265,34 +295,38 @@ pub(super) fn fate(place: &Place, from: Option<&Place>, path: &FilePath, intent:
             (false, false) => Fate::Unknown,
         };
     }
-    match (&change.before, &change.after) {
-        (_, Was::File { .. }) if is(beside, &change.after) => {
+    let is_ours = |name: &str| is_file(place, path, name, &change.after, most);
+    match (id_at(place, &intent.temporary), &change.after) {
+        (Some(_), _) if is_ours(&intent.temporary) => {
             discard(place, &intent.temporary, &change.after);
             Fate::DidNot
         }
-        (_, Was::File { .. }) if is(here, &change.after) => match beside {
-            None => happened(),
-            Some(_) => finish(place, path, intent, most),
-        },
-        (Was::File { .. }, Was::Absent) if is(here, &change.before) => Fate::DidNot,
-        (Was::File { .. }, Was::Absent) if beside.is_some() => finish(place, path, intent, most),
-        (Was::File { .. }, Was::Absent) if here.is_none() => happened(),
-        _ => Fate::Unknown,
+        (Some(_), _) => finish(place, path, intent, most),
+        (None, Was::File { .. }) if is(here, &change.after) => happened(),
+        (None, Was::Absent) if is(here, &change.before) => Fate::DidNot,
+        (None, Was::Absent) if here.is_none() => happened(),
+        (None, _) => Fate::Unknown,
     }
 }
 
-/// What was taken out still stands beside: if it is what had been read, the change stands; else it is given back.
+/// What was taken out still stands beside: if it is what had been read, the change stands; else it is given back, if what stands
+/// there is still ours.
 fn finish(place: &Place, path: &FilePath, intent: &Intent, most: u64) -> Fate {
-    if is_at(place, path, &intent.temporary, &intent.change.before, most) {
-        return match remove(place, path, &intent.temporary) {
+    let temporary = intent.temporary.as_str();
+    if is_at(place, path, temporary, &intent.change.before, most) {
+        return match remove(place, path, temporary) {
             Ok(()) => Fate::Happened(intent.outcome.clone()),
             Err(_) => Fate::Unknown,
         };
     }
-    match put_back(place, path, intent) {
-        Ok(()) => Fate::DidNot,
-        Err(_) => Fate::Unknown,
-    }
+    let given_back = match hold(place, &place.name) {
+        None => move_back(place, path, temporary),
+        ours if is_file(place, path, &place.name, &intent.change.after, most) => {
+            put_back(place, path, temporary, ours)
+        }
+        Some(_) => keep_in_sight(place, path, temporary),
+    };
+    given_back.map_or(Fate::Unknown, |()| Fate::DidNot)
 }
 
 /// The intent of a row.
@@ -300,11 +334,32 @@ pub(super) fn intent_of(row: &Row) -> Option<Intent> {
     serde_json::from_str(&row.intent).ok()
 }
 
+/// Holds what stands under a name; `None` when nothing does.
+fn hold(place: &Place, name: &str) -> Option<Held> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let open = rustix::fs::openat(&place.folder, name, flags, Mode::empty()).ok();
+    let stat = match &open {
+        Some(open) => rustix::fs::fstat(open),
+        None => rustix::fs::statat(&place.folder, name, AtFlags::SYMLINK_NOFOLLOW),
+    };
+    let stat = stat.ok()?;
+    Some(Held { id: FileId::of(&stat), size: stat.st_size.into(), _open: open })
+}
+
+fn found_at(place: &Place, path: &FilePath, name: &str, most: u64) -> Option<Was> {
+    let there = Place { folder: place.folder.try_clone().ok()?, name: name.to_owned() };
+    Some(read(&there, path, most).ok().flatten()?.was)
+}
+
+/// Whether the same words stand there.
 fn is_at(place: &Place, path: &FilePath, name: &str, was: &Was, most: u64) -> bool {
-    let Ok(folder) = place.folder.try_clone() else { return false };
-    let there = Place { folder, name: name.to_owned() };
-    let found: Option<Found> = read(&there, path, most).ok().flatten();
-    found.is_some_and(|found| found.was.hash() == was.hash())
+    found_at(place, path, name, most).is_some_and(|found| found.hash() == was.hash())
+}
+
+/// Whether the very file stands there, unchanged.
+fn is_file(place: &Place, path: &FilePath, name: &str, was: &Was, most: u64) -> bool {
+    found_at(place, path, name, most)
+        .is_some_and(|found| (found.id(), found.hash()) == (was.id(), was.hash()))
 }
 
 fn id_at(place: &Place, name: &str) -> Option<FileId> {

@@ -111,6 +111,41 @@ async fn what_came_out_of_an_exchange_and_was_changed_is_given_back() {
     assert!(world.is_clean());
 }
 
+/// As most editors save: a new file under the old name.
+fn save(world: &World, text: &str) {
+    std::fs::write(world.at("editor"), text).unwrap();
+    std::fs::rename(world.at("editor"), world.at("a.md")).unwrap();
+}
+
+#[tokio::test]
+async fn what_was_saved_between_an_exchange_and_a_kill_stands() {
+    // Both may get the number of the file that was written and is gone: one of two saves does on most systems.
+    for saves in [vec!["newest"], vec!["newer", "newest"]] {
+        let mut world = World::new();
+        save(&world, "old");
+        let (desk, path) = (&world.desk, world.desk.writable("a.md").unwrap());
+        let store = desk.store();
+        let decide = |_: Option<&Found>| Ok(Wanted::Content(b"new".to_vec(), None));
+        let prepared =
+            desk.prepare(&store, "run.1", (&path, None), decide, |_| "{}".into()).unwrap().unwrap();
+        save(&world, "theirs");
+        let flags = rustix::fs::RenameFlags::EXCHANGE;
+        let (folder, place) = (&prepared.place.folder, &prepared.place.name);
+        let name = change::temporary_name("run.1");
+        rustix::fs::renameat_with(folder, &name, folder, place, flags).unwrap();
+        saves.iter().for_each(|text| save(&world, text));
+        drop(store);
+        world.desk = desk_of(world.folder.path());
+        world.tools = file_tools(&world.desk);
+        let call = world.order("write_file", json!({"path": "a.md", "text": "new"}));
+        assert_eq!(world.fate(&call).await, ToolFate::DidNot);
+        assert_eq!(world.text("a.md").as_deref(), Some("newest"), "{saves:?}");
+        // What it never read and cannot give back is in sight.
+        assert_eq!(world.text("a.md.nunchi-kept").as_deref(), Some("theirs"), "{saves:?}");
+        assert!(world.is_clean());
+    }
+}
+
 /// Not a test of its own: the process that [`a_writer_killed_at_random`] kills.
 #[tokio::test]
 async fn killed_writer() {
