@@ -28,8 +28,8 @@ pub use memory::memory_tools;
 pub use skills::{
     AddedSkill, ChosenGroup, DistilledSkill, FoundSkill, Skill, SkillCatalog, SkillCost, SkillError,
     SkillGroup, SkillOrigin, SkillParam, SkillPlace, SkillProblem, SkillRegistry, SkillTools, ToolChoice,
-    add_skill, catalog_line, choose_tools, distill_skill, groups_of, narrow_tools, new_skill, read_skill,
-    skill_hash, skill_text,
+    add_skill, catalog_line, choose_tools, distill_skill, groups_of, new_skill, read_skill, skill_hash,
+    skill_text,
 };
 pub use sql::{DatabasePlace, DatabaseSettings, SqlCaps, TableAccess};
 pub use web::{SearchEndpoint, SearchKey, WebCaps, WebSettings};

@@ -8,7 +8,7 @@ use nunchi_core::{
 };
 use nunchi_tools::{
     SkillCatalog, SkillCost, SkillGroup, SkillOrigin, SkillPlace, SkillRegistry, SkillTools, ToolChest,
-    add_skill, choose_tools, distill_skill, groups_of, narrow_tools, new_skill, read_skill,
+    add_skill, choose_tools, distill_skill, groups_of, new_skill, read_skill,
 };
 use serde_json::{Value, json};
 use std::path::Path;
@@ -132,11 +132,6 @@ async fn a_strangers_skill_gets_no_rights_and_taints_what_reads_it() {
     let used = world.call(&world.tools(), 1, "use_skill", json!({"name": "helper"})).await.unwrap();
     assert_eq!(used.label, Some(Label::Stranger));
     assert!(used.text.starts_with("[Skill `helper` from this project: a stranger wrote it."));
-    // Its wish for tools takes away and never gives.
-    let specs = vec![ToolSpec::new("read_file", "", json!({})), ToolSpec::new("send_mail", "", json!({}))];
-    let narrowed = narrow_tools(specs[..1].to_vec(), found.skill.as_ref().unwrap());
-    assert_eq!(narrowed, []);
-    assert_eq!(narrow_tools(specs.clone(), found.skill.as_ref().unwrap()), specs[1..]);
     // The owner's own skill of the same name cannot be pushed aside.
     write(&world.path("home"), "helper/SKILL.md", &skill_text("helper", ""));
     let found = registry.find("helper").unwrap();

@@ -1,6 +1,6 @@
 //! Which groups of tools a goal needs: by words, without a model. It chooses what is sent, never what is allowed.
 
-use super::format::{Skill, SkillCost};
+use super::format::SkillCost;
 use super::registry::FoundSkill;
 use nunchi_core::{Label, ToolSpec};
 use serde::Serialize;
@@ -194,16 +194,4 @@ pub fn groups_of(found: &[FoundSkill]) -> Vec<SkillGroup> {
         group.cost = group.cost.max(skill.cost);
     }
     groups
-}
-
-/// The tools of a run that is made for a skill: never one more than it would have without, and fewer where the skill says so.
-pub fn narrow_tools(specs: Vec<ToolSpec>, skill: &Skill) -> Vec<ToolSpec> {
-    let reading = ["use_skill", "read_skill_file"];
-    match &skill.allowed_tools {
-        None => specs,
-        Some(allowed) => specs
-            .into_iter()
-            .filter(|spec| allowed.contains(&spec.name) || reading.contains(&spec.name.as_str()))
-            .collect(),
-    }
 }

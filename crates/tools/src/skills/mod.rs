@@ -14,7 +14,7 @@ pub use adding::{AddedSkill, SkillError, add_skill, new_skill};
 pub use catalog::{SkillCatalog, catalog_line};
 pub use distill::{DistilledSkill, distill_skill};
 pub use format::{Skill, SkillCost, SkillParam, read_skill};
-pub use groups::{ChosenGroup, SkillGroup, ToolChoice, choose_tools, groups_of, narrow_tools};
+pub use groups::{ChosenGroup, SkillGroup, ToolChoice, choose_tools, groups_of};
 pub use problem::SkillProblem;
 pub use registry::{FoundSkill, SkillOrigin, SkillPlace, SkillRegistry};
 pub use resources::skill_hash;

@@ -120,6 +120,25 @@ async fn standard_input_and_output_reach_a_server_over_a_bridge() {
 }
 
 #[tokio::test]
+async fn a_bridge_ends_with_its_input_though_the_session_was_never_opened_whole() {
+    let fixture = Fixture::start();
+    let _installed = rustls::crypto::ring::default_provider().install_default();
+    let (near, far) = tokio::io::duplex(64 * 1024);
+    let (input, output) = tokio::io::split(far);
+    let key = McpSecret::new("nk-fixture");
+    let bridge = bridge_stdio((&fixture.url, None), &key, input, output);
+    let talk = async move {
+        let (reading, mut writing) = tokio::io::split(near);
+        writing.write_all(format!("{}\n", initialize()).as_bytes()).await.unwrap();
+        let answer = BufReader::new(reading).lines().next_line().await.unwrap().unwrap();
+        assert!(answer.contains("serverInfo"), "{answer}");
+        writing.shutdown().await.unwrap();
+    };
+    let (bridged, ()) = tokio::join!(bridge, talk);
+    bridged.unwrap();
+}
+
+#[tokio::test]
 async fn both_eras_over_standard_input_and_output() {
     for era in [McpEra::Handshake, McpEra::Stateless, McpEra::Auto] {
         let hub = Hub::new(vec![McpServerConfig { era, ..stdio("fix") }]);

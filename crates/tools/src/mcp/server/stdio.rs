@@ -10,10 +10,13 @@ use rmcp::transport::async_rw::AsyncRwTransport;
 use rmcp::transport::streamable_http_client::StreamableHttpClientTransportConfig;
 use rmcp::transport::{IntoTransport, StreamableHttpClientTransport, Transport};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 /// Longest message, in bytes.
 const MAX_MESSAGE: usize = 8 * 1024 * 1024;
+/// How long the bridge waits for the server to hear that a session is over.
+const FAREWELL: Duration = Duration::from_secs(2);
 
 /// Serves the owner until the input ends.
 ///
@@ -76,7 +79,7 @@ where
             },
         }
     }
-    // The session ends with us, whether the server hears of it or not.
-    let _unheard = upstream.close().await;
+    // The session ends with us, whether the server hears of it or not; one that was never opened whole never says that it closed.
+    let _unheard = tokio::time::timeout(FAREWELL, upstream.close()).await;
     Ok(())
 }
