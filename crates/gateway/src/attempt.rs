@@ -6,26 +6,26 @@ use crate::call::{Ask, Slot};
 use crate::compression::Shape;
 use crate::flight::{Flight, Landing, Listener};
 use crate::gateway::Gateway;
+use crate::hold::OpenCall;
 use crate::limits::Permit;
+use crate::meter::Reading;
 use crate::plan::{Candidate, RoutePlan};
-use crate::prices::free_price;
 use crate::prompt_cache::{Look, SentPrefix};
 use crate::quotas::typical_tokens;
 use crate::rounds::{Rounds, Screen};
-use crate::tokens;
 use crate::tool_selection::Chosen;
 use backon::{BackoffBuilder, ExponentialBuilder};
 use futures_util::StreamExt;
 use nunchi_core::{
-    CacheKey, CacheVerdict, CallRecord, Event, EventSink, Explain, Frame, HoldError, HoldRequest, ModelError,
-    ModelErrorKind, ModelPrice, ModelRequest, NanoUsd, Note, Outcome, Posture, Reply, ReplyEvent, ReplyInfo,
-    ReplyStream, RetryClass, Served, SpendScope, TaskName, prompt_token_bound, upper_bound,
+    CacheKey, CacheVerdict, Event, EventSink, Explain, Frame, ModelError, ModelErrorKind, ModelPrice,
+    ModelRequest, Note, Outcome, Posture, Reply, ReplyEvent, ReplyInfo, ReplyStream, RetryClass, Served,
+    TaskName,
 };
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The smallest output cap that is still worth asking for when a budget is nearly spent, in tokens.
-const SMALLEST_CAP: u64 = 256;
+/// How often an attempt may fail that is billed all the same, before the request fails.
+const MOST_BILLED_FAILURES: u32 = 2;
 
 /// The attempts at one request. Lives in a task of its own, so that a caller who leaves never leaves money unsettled.
 pub(crate) struct Pursuit {
@@ -36,6 +36,8 @@ pub(crate) struct Pursuit {
     /// The question, if its answer may be shared.
     pub(crate) asked: Option<Asked>,
     pub(crate) open: Option<OpenCall>,
+    /// What the budgets say of the candidate being tried, if those of its provider or model say more.
+    pub(crate) scoped: Option<Posture>,
     /// What was noticed of the prompt, if a provider may cache it.
     pub(crate) look: Option<Look>,
     /// The beginning of the prompt that was sent last.
@@ -53,19 +55,10 @@ pub(crate) struct Pursuit {
     /// The cap on the whole answer, in tokens.
     pub(crate) cap: u64,
     pub(crate) plan: RoutePlan,
-    verdict: CacheVerdict,
-    posture: Posture,
+    pub(crate) verdict: CacheVerdict,
+    pub(crate) posture: Posture,
+    _landing: Landing,
     _permit: Permit,
-}
-
-/// An attempt that holds money.
-pub(crate) struct OpenCall {
-    pub(crate) record: CallRecord,
-    pub(crate) held: NanoUsd,
-    pub(crate) price: Arc<ModelPrice>,
-    pub(crate) since: Duration,
-    /// Whether the budget shortened the answer, which then is nobody else's answer.
-    pub(crate) shortened: bool,
 }
 
 /// An answer that has begun.
@@ -86,7 +79,8 @@ impl Gateway {
         permit: Permit,
         posture: Posture,
     ) -> Result<Reply, ModelError> {
-        let Slot { key, verdict, why, flight, asked, listener } = slot;
+        let Slot { key, verdict, why, flight, asked, listener, landing } = slot;
+        let landing = landing.unwrap_or_else(|| Landing::before_asking(&flight)).asking();
         let Some(gateway) = self.me.upgrade() else {
             return Err(ModelError::new(ModelErrorKind::ShuttingDown, ""));
         };
@@ -119,9 +113,11 @@ impl Gateway {
             answering: None,
             cap: 0,
             open: None,
+            scoped: None,
             plan,
             verdict,
             posture,
+            _landing: landing,
             _permit: permit,
         };
         // Lent, not given: a future keeps room for what it is given twice.
@@ -149,7 +145,6 @@ async fn hear(listener: Listener) -> Result<Reply, ModelError> {
 impl Pursuit {
     async fn run(&mut self) {
         let flight = Arc::clone(&self.flight);
-        let _landing = Landing(Arc::clone(&flight));
         let begun = tokio::select! {
             // In a block of its own, which is given back once the answer begins.
             begun = Box::pin(self.begin()) => Some(begun),
@@ -217,14 +212,21 @@ impl Pursuit {
             backoff = backoff.with_jitter();
         }
         let mut pauses = backoff.with_max_times(retry.attempts.saturating_sub(1) as usize).build();
+        let mut billed = 0;
         loop {
             gateway.admitted(candidate)?;
+            self.allowed(candidate, others)?;
             let request = self.hold(candidate).await?;
             let error = match self.send(candidate, request).await {
                 Ok(begun) => return Ok(begun),
                 Err(error) => error,
             };
+            self.flight.let_go();
             self.fail(candidate, &error).await;
+            billed += u32::from(error.may_be_charged() || error.broke_an_answer());
+            if billed >= MOST_BILLED_FAILURES {
+                return Err(error);
+            }
             if self.sends_as_it_came(&error) {
                 continue;
             }
@@ -253,61 +255,12 @@ impl Pursuit {
         true
     }
 
-    /// Reserves the worst case of one attempt; returns the request as it will be sent.
-    async fn hold(&mut self, candidate: &Candidate) -> Result<ModelRequest, ModelError> {
-        let price = self.gateway.price_of(candidate)?;
-        let (outgoing, prefix) = self.outgoing(candidate, &price);
-        self.prefix = prefix;
-        let (cap, bound, shortened) = self.terms(&price, &outgoing);
-        let mut open = self
-            .gateway
-            .hold_call(&self.ask, candidate, (bound, cap), |record| {
-                record.tier = self.plan.tier;
-                record.reason.clone_from(&self.plan.reason);
-                record.cache = self.verdict;
-            })
-            .await?;
-        open.shortened = shortened;
-        self.open = Some(open);
-        self.cap = self.cap.max(cap);
-        let mut request = outgoing;
-        request.max_output_tokens = Some(cap);
-        Ok(request)
-    }
-
-    /// The output cap, the bound on the prompt's tokens, and whether a tight budget shortened the cap.
-    fn terms(&self, price: &ModelPrice, outgoing: &ModelRequest) -> (u64, u64, bool) {
-        let request = &self.ask.request;
-        let ceiling = price.max_output.unwrap_or(u64::MAX);
-        let cap = request.max_output_tokens.unwrap_or(self.gateway.settings.default_max_output.min(ceiling));
-        let cap = cap.saturating_sub(self.rounds.usage.completion_tokens()).max(1);
-        let bound = match &outgoing.changes {
-            Some(_) => prompt_token_bound(outgoing),
-            None => self.ask.prompt_bound,
-        };
-        let left =
-            self.posture.states.iter().filter(|state| matches!(state.limit, nunchi_core::Amount::Money(_)));
-        let Some(left) = left.map(nunchi_core::BudgetState::remaining_units).min() else {
-            return (cap, bound, false);
-        };
-        let worst = |bound: u64, cap: u64| upper_bound(price, bound, cap, request.choices).0;
-        if worst(bound, cap) <= left {
-            return (cap, bound, false);
-        }
-        // Near the limit the exact count is worth its time; other vocabularies than o200k need at most about twice as many.
-        let bound = bound.min(tokens::count_prompt(outgoing).saturating_mul(2) + 600);
-        let mut affordable = cap;
-        while request.max_output_tokens.is_none()
-            && affordable > SMALLEST_CAP
-            && worst(bound, affordable) > left
-        {
-            affordable = (affordable / 2).max(SMALLEST_CAP);
-        }
-        (affordable, bound, affordable < cap)
-    }
-
     /// The request as it is sent, but for its cap.
-    fn outgoing(&self, candidate: &Candidate, price: &ModelPrice) -> (ModelRequest, Option<SentPrefix>) {
+    pub(crate) fn outgoing(
+        &self,
+        candidate: &Candidate,
+        price: &ModelPrice,
+    ) -> (ModelRequest, Option<SentPrefix>) {
         let mut request = self.ask.request.clone();
         request.model.clone_from(&candidate.model);
         if let Some(chosen) = &self.chosen {
@@ -326,12 +279,16 @@ impl Pursuit {
     async fn send(&mut self, candidate: &Candidate, request: ModelRequest) -> Result<Begun, ModelError> {
         let entry = &self.gateway.parts.providers[candidate.entry];
         self.gateway.quotas.take(candidate, typical_tokens(self.ask.prompt_bound));
+        if !self.ask.request.stream && !entry.local {
+            self.flight.buy();
+        }
         let Reply { mut info, mut stream } = entry.model.call(request, self.ask.context.clone()).await?;
         if let Some(quota) = info.quota {
             self.gateway.quotas.note(candidate, quota, self.gateway.parts.clock.monotonic());
         }
         let mut opening = Vec::with_capacity(1);
-        while let Some(frame) = stream.next().await.transpose()? {
+        while let Some(frame) = stream.next().await {
+            let frame = frame.inspect_err(|_| self.note_opening(&opening))?;
             let content = frame.events.iter().any(is_content);
             opening.push(frame);
             if content {
@@ -367,9 +324,16 @@ impl Pursuit {
             request: self.ask.context.request,
             cache: self.verdict,
             reason: self.plan.reason.clone(),
-            budgets: self.posture.states.clone(),
+            budgets: self.states().to_vec(),
         }));
         Ok(Begun { info, opening, stream })
+    }
+
+    /// What an answer reported that then broke off before its first content.
+    fn note_opening(&mut self, opening: &[Frame]) {
+        if let Some(open) = &mut self.open {
+            open.reported = Reading::of(opening).usage();
+        }
     }
 
     /// Books a failed attempt and blames whom it concerns.
@@ -391,47 +355,6 @@ impl Pursuit {
 }
 
 impl Gateway {
-    /// Reserves the worst case of a call with at most so many prompt and output tokens; durable when this returns.
-    pub(crate) async fn hold_call(
-        &self,
-        ask: &Ask,
-        candidate: &Candidate,
-        (bound, cap): (u64, u64),
-        describe: impl FnOnce(&mut CallRecord),
-    ) -> Result<OpenCall, ModelError> {
-        let price = self.price_of(candidate)?;
-        let held = upper_bound(&price, bound, cap, ask.request.choices);
-        let mut record = self.blank_record(ask, &candidate.provider, &candidate.model);
-        describe(&mut record);
-        let request = HoldRequest {
-            call: record.id,
-            scope: SpendScope::of(&ask.context, &candidate.provider, &candidate.model),
-            money: held,
-            tokens: bound.saturating_add(cap.saturating_mul(u64::from(ask.request.choices))),
-            at: self.parts.clock.now(),
-            patience: self.settings.hold_patience,
-            if_lost: Box::new(record.clone()),
-            outlives: ask.job.is_some(),
-        };
-        self.parts.ledger.hold(request).await.map_err(|error| match error {
-            HoldError::Refused(refusal) => {
-                let name = format!("\"{}\"", refusal.state.name);
-                ModelError::new(ModelErrorKind::BudgetRefused(refusal), name)
-            }
-            HoldError::Storage(error) => ModelError::new(ModelErrorKind::Storage, error.to_string()),
-        })?;
-        Ok(OpenCall { record, held, price, since: self.parts.clock.monotonic(), shortened: false })
-    }
-
-    pub(crate) fn price_of(&self, candidate: &Candidate) -> Result<Arc<ModelPrice>, ModelError> {
-        let entry = &self.parts.providers[candidate.entry];
-        match self.prices.get(&entry.price_from, &candidate.model) {
-            Some(price) => Ok(price),
-            None if entry.local => Ok(Arc::new(free_price(&candidate.provider, &candidate.model))),
-            None => Err(ModelError::new(ModelErrorKind::NoPrice, format!("`{}`", candidate.full_name()))),
-        }
-    }
-
     fn admitted(&self, candidate: &Candidate) -> Result<(), ModelError> {
         match self.breakers.admit(&candidate.provider, &candidate.model, self.parts.clock.monotonic()) {
             Admission::Go => Ok(()),

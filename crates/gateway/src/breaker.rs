@@ -44,7 +44,8 @@ struct State {
     /// Held back until then: open, or asked to wait by the upstream.
     until: Option<Duration>,
     open: bool,
-    probing: bool,
+    /// Until when others wait for the one that tries whether it works again. It may never tell: its caller may leave, or have no money.
+    probing: Option<Duration>,
     last_error: Option<&'static str>,
 }
 
@@ -79,11 +80,13 @@ impl Breakers {
         };
         match state.until {
             Some(until) if now < until => Admission::Wait(until - now),
-            _ if state.open && state.probing => Admission::Wait(self.settings.open_for),
-            _ => {
-                state.probing = state.open;
-                Admission::Go
-            }
+            _ => match state.probing {
+                Some(until) if now < until => Admission::Wait(until - now),
+                _ => {
+                    state.probing = state.open.then(|| now + self.settings.open_for);
+                    Admission::Go
+                }
+            },
         }
     }
 
@@ -101,7 +104,7 @@ impl Breakers {
         let mut states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
         let state = states.entry((provider.to_owned(), model.to_owned())).or_default();
         state.last_error = Some(failure.code);
-        let was_probe = std::mem::take(&mut state.probing);
+        let was_probe = state.probing.take().is_some();
         match failure.blame {
             Blame::None => false,
             Blame::RateLimit(wait) => {

@@ -1,7 +1,7 @@
 //! The call path, as a list: limit, recall, plan, attempt. A reply that comes back is already being metered.
 
 use crate::cache::{Asked, Shared, Stored, replay};
-use crate::flight::{Flight, Listener};
+use crate::flight::{Flight, Landing, Listener};
 use crate::gateway::Gateway;
 use crate::limits::Permit;
 use crate::plan::{Candidate, Judgement, RoutePlan, may_use};
@@ -11,13 +11,15 @@ use futures_util::StreamExt;
 use jiff::Timestamp;
 use nunchi_core::{
     BoxFuture, CacheDirective, CacheKey, CacheVerdict, CallContext, CallId, CallRecord, CallSummary, Event,
-    EventSink, Frame, Model, ModelError, ModelErrorKind, ModelRequest, NanoUsd, Outcome, Reply, ReplyEvent,
-    ReplyInfo, Saved, Served, Settlement, SpendScope, TaskName, Usage, exact_key, human_text, kinship,
-    live_word, mask_secrets, prompt_token_bound,
+    EventSink, Explain, Frame, Model, ModelError, ModelErrorKind, ModelRequest, NanoUsd, Outcome, Reply,
+    ReplyEvent, ReplyInfo, Saved, Served, Settlement, SpendScope, TaskName, Usage, exact_key, human_text,
+    kinship, live_word, mask_secrets, prompt_token_bound,
 };
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+/// Why an answer was free that was not stored.
+const JOINED: &str = "joined the same question under way";
 /// Characters of a question shown in a reason.
 const PREVIEW_CHARS: usize = 60;
 
@@ -45,6 +47,8 @@ pub(crate) struct Slot {
     pub(crate) asked: Option<Asked>,
     /// The caller's own ear; made first, so that the call never looks abandoned.
     pub(crate) listener: Listener,
+    /// Ends the flight for those who joined it, whatever becomes of this call.
+    pub(crate) landing: Option<Landing>,
 }
 
 enum Recall {
@@ -181,13 +185,22 @@ impl Gateway {
             return Ok(Recall::Miss(slot));
         };
         let Some(listener) = self.cache.join_or_lead(key, &slot.flight) else {
-            return Ok(Recall::Miss(slot));
+            // Whoever joins hears an end, even if we never come to ask a model.
+            let landing = Some(Landing::before_asking(&slot.flight));
+            return Ok(Recall::Miss(Slot { landing, ..slot }));
         };
         match listener.head().await {
+            Ok(info) if !may_use(&ask.context.principal, &Candidate::of_reply(&info), &ask.request.model) => {
+                Ok(Recall::Miss(slot))
+            }
             Ok(info) => Ok(Recall::Hit(self.follow(ask, info, listener))),
             // The leader's own limits are not ours.
             Err(error) if is_personal(&error.kind) => Ok(Recall::Miss(slot)),
-            Err(error) => Err(error),
+            Err(error) => {
+                let record = self.hit_record(ask, &ReplyInfo::default(), JOINED, NanoUsd::ZERO);
+                self.book(failed(record, &error)).await;
+                Err(error)
+            }
         }
     }
 
@@ -222,21 +235,29 @@ impl Gateway {
 
     /// Hears another caller's identical question being answered.
     pub(crate) fn follow(&self, ask: &Ask, info: ReplyInfo, listener: Listener) -> Reply {
-        let reason = "joined the same question under way".to_owned();
+        let reason = JOINED.to_owned();
         let (me, record) = (self.me.clone(), self.hit_record(ask, &info, &reason, NanoUsd::ZERO));
         let mut record = Some(record);
         let same_shape = listener.streamed() == ask.request.stream;
+        let book = move |me: &Weak<Self>, record: CallRecord| {
+            let Some(gateway) = me.upgrade() else { return };
+            let spawn = Arc::clone(&gateway.parts.spawn);
+            spawn.spawn(TaskName::Call, Box::pin(async move { gateway.book(record).await }));
+        };
         let stream = listener.map(move |item| {
-            let mut frame = item?;
+            let mut frame = item.inspect_err(|error| {
+                if let Some(record) = record.take() {
+                    book(&me, failed(record, error));
+                }
+            })?;
             frame.raw = frame.raw.filter(|_| same_shape);
             for event in &mut frame.events {
                 let ReplyEvent::Settled(leader) = event else { continue };
-                let (Some(mut record), Some(gateway)) = (record.take(), me.upgrade()) else { continue };
+                let Some(mut record) = record.take() else { continue };
                 record.baseline_cost = leader.cost + leader.saved;
                 *event =
                     ReplyEvent::Settled(Arc::new(CallSummary { usage: leader.usage, ..record.summary() }));
-                let spawn = Arc::clone(&gateway.parts.spawn);
-                spawn.spawn(TaskName::Call, Box::pin(async move { gateway.book(record).await }));
+                book(&me, record);
             }
             Ok::<Frame, ModelError>(frame)
         });
@@ -331,19 +352,28 @@ impl Slot {
     fn new(ask: &Ask, key: Option<CacheKey>, verdict: CacheVerdict, why: Option<String>) -> Self {
         let flight = Arc::new(Flight::new(ask.request.stream));
         let listener = flight.listen();
-        Self { key, verdict, why, flight, asked: None, listener }
+        Self { key, verdict, why, flight, asked: None, listener, landing: None }
     }
 }
 
 impl Candidate {
     pub(crate) fn of_stored(stored: &Stored) -> Self {
-        Self {
-            provider: stored.provider.clone(),
-            model: stored.model.clone(),
-            local: false,
-            entry: usize::MAX,
-        }
+        Self::answered(&stored.provider, &stored.model)
     }
+
+    fn of_reply(info: &ReplyInfo) -> Self {
+        Self::answered(&info.provider, &info.model)
+    }
+
+    /// Whoever gave an answer that is there already.
+    fn answered(provider: &str, model: &str) -> Self {
+        Self { provider: provider.to_owned(), model: model.to_owned(), local: false, entry: usize::MAX }
+    }
+}
+
+/// The row of one who joined an answer that failed: free, but seen.
+fn failed(record: CallRecord, error: &ModelError) -> CallRecord {
+    CallRecord { outcome: Outcome::Failed, error_code: Some(error.code().to_owned()), ..record }
 }
 
 /// Whether a failure concerns only the caller it happened to.

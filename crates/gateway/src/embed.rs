@@ -1,8 +1,8 @@
 //! Embeddings: held, attempted and settled like any other call.
 
-use crate::attempt::OpenCall;
 use crate::call::Ask;
 use crate::gateway::Gateway;
+use crate::hold::{OpenCall, Worst};
 use crate::plan::{Candidate, may_use};
 use nunchi_core::{
     BoxFuture, CacheVerdict, CallContext, EmbedReply, EmbedRequest, Embedder, Explain, Message, ModelError,
@@ -86,9 +86,9 @@ impl Gateway {
         let Some(embedder) = self.parts.providers[candidate.entry].embedder.clone() else {
             return Err(ModelError::new(ModelErrorKind::Unsupported, candidate.full_name()));
         };
-        let open = self
-            .hold_call(ask, candidate, (ask.prompt_bound, 0), |record| record.cache = CacheVerdict::Bypass)
-            .await?;
+        let worst = Worst { prompt: ask.prompt_bound, output: 0, choices: 1, tool_uses: 0 };
+        let open =
+            self.hold_call(ask, candidate, worst, |record| record.cache = CacheVerdict::Bypass).await?;
         request.model.clone_from(&candidate.model);
         match embedder.embed(request, ask.context.clone()).await {
             Ok(mut reply) => {

@@ -1,5 +1,6 @@
 //! One upstream call and all who listen to it: frames are kept, so that whoever joins late hears it from the first.
 
+use crate::cache::weigh;
 use futures_core::Stream;
 use nunchi_core::{Frame, ModelError, ModelErrorKind, ReplyInfo};
 use std::future::poll_fn;
@@ -21,6 +22,10 @@ struct State {
     frames: Vec<Frame>,
     end: Option<Result<(), ModelError>>,
     listeners: usize,
+    /// Whether it is read to its end though nobody listens.
+    bought: bool,
+    /// What the frames weigh, in bytes.
+    bytes: usize,
     waiting: Vec<Waker>,
     /// Woken when the last listener leaves.
     leader: Option<Waker>,
@@ -57,11 +62,27 @@ impl Flight {
         self.change(|state| state.head = Some(head));
     }
 
-    /// Passes a frame on.
-    pub(crate) fn push(&self, mut frame: Frame) {
+    /// Passes a frame on; gives the bytes of all so far.
+    pub(crate) fn push(&self, mut frame: Frame) -> usize {
         // Frames are kept until the end, many of them with one event.
         frame.events.shrink_to_fit();
-        self.change(|state| state.frames.push(frame));
+        let mut bytes = weigh(std::slice::from_ref(&frame));
+        self.change(|state| {
+            state.bytes += bytes;
+            bytes = state.bytes;
+            state.frames.push(frame);
+        });
+        bytes
+    }
+
+    /// From here on the provider bills the whole answer, whoever still listens: it is read to its end, booked and kept.
+    pub(crate) fn buy(&self) {
+        self.state().bought = true;
+    }
+
+    /// What was bought did not come: without listeners nothing more is asked.
+    pub(crate) fn let_go(&self) {
+        self.state().bought = false;
     }
 
     /// Ends the reply.
@@ -74,11 +95,11 @@ impl Flight {
         self.state().frames.clone()
     }
 
-    /// Returns once nobody listens any more.
+    /// Returns once nobody listens any more and nothing is bought.
     pub(crate) async fn abandoned(&self) {
         poll_fn(|cx| {
             let mut state = self.state();
-            if state.listeners == 0 {
+            if state.listeners == 0 && !state.bought {
                 return Poll::Ready(());
             }
             if !state.leader.as_ref().is_some_and(|leader| leader.will_wake(cx.waker())) {
@@ -95,10 +116,11 @@ impl Flight {
         Listener { flight: Arc::clone(self), next: 0, over: false }
     }
 
-    /// Listens, unless everybody has left and the call is being ended.
+    /// Listens, unless the call has failed, or everybody has left and it is being ended.
     pub(crate) fn join(self: &Arc<Self>) -> Option<Listener> {
         let mut state = self.state();
-        if state.listeners == 0 && state.end.is_none() {
+        let abandoned = state.listeners == 0 && !state.bought && state.end.is_none();
+        if abandoned || matches!(state.end, Some(Err(_))) {
             return None;
         }
         state.listeners += 1;
@@ -175,14 +197,30 @@ impl Drop for Listener {
     }
 }
 
-/// What listeners hear when the task of the call is ended from outside.
-pub(crate) struct Landing(pub(crate) Arc<Flight>);
+/// What listeners hear when the call is ended from outside.
+pub(crate) struct Landing {
+    flight: Arc<Flight>,
+    why: ModelErrorKind,
+}
+
+impl Landing {
+    /// Of a caller who has not yet asked a model: those who joined him ask themselves when he leaves.
+    pub(crate) fn before_asking(flight: &Arc<Flight>) -> Self {
+        Self { flight: Arc::clone(flight), why: ModelErrorKind::ClientGone }
+    }
+
+    /// From here on the call has a task of its own, which only the end of the process ends.
+    pub(crate) fn asking(mut self) -> Self {
+        self.why = ModelErrorKind::ShuttingDown;
+        self
+    }
+}
 
 // drop: sends a message (tells the listeners that the call was ended)
 impl Drop for Landing {
     fn drop(&mut self) {
-        let gone = || ModelError::new(ModelErrorKind::ShuttingDown, "the call was ended");
-        self.0.change(|state| {
+        let gone = || ModelError::new(self.why.clone(), "the call was ended");
+        self.flight.change(|state| {
             state.head.get_or_insert_with(|| Err(gone()));
             state.end.get_or_insert_with(|| Err(gone()));
         });
@@ -232,7 +270,7 @@ mod tests {
     async fn an_ended_task_is_heard() {
         let flight = Arc::new(Flight::default());
         let mut listener = flight.listen();
-        drop(Landing(Arc::clone(&flight)));
+        drop(Landing::before_asking(&flight).asking());
         assert_eq!(listener.head().await.unwrap_err().kind, ModelErrorKind::ShuttingDown);
         assert!(listener.next().await.unwrap().is_err());
         assert!(listener.next().await.is_none());

@@ -16,6 +16,7 @@ mod feed;
 mod feedback;
 mod flight;
 mod gateway;
+mod hold;
 mod keys;
 mod limits;
 mod loyalty;

@@ -1,10 +1,11 @@
 //! Meters an answer while it passes: tokens, time, money; settles it exactly once, however it ends.
 
-use crate::attempt::{Begun, OpenCall, Pursuit};
+use crate::attempt::{Begun, Pursuit};
 use crate::breaker::{Failure, blame};
 use crate::cache::{Stored, weigh};
 use crate::conversation::conversation;
 use crate::gateway::Gateway;
+use crate::hold::OpenCall;
 use crate::prices::baseline_cost;
 use crate::tokens;
 use futures_util::StreamExt;
@@ -16,6 +17,8 @@ use nunchi_core::{
 use nunchi_saving::{answer_life, definition_tokens, find_tools_definition};
 use std::sync::Arc;
 
+/// Answers larger than this are broken off, in bytes: an upstream that does not stop would fill the memory.
+const LARGEST_ANSWER: usize = 64 << 20;
 /// Answers larger than this are not kept, in bytes.
 pub(crate) const LARGEST_KEPT: usize = 1 << 20;
 /// Characters of the question shown in cache listings.
@@ -123,7 +126,12 @@ impl Pursuit {
                 biased;
                 () = self.flight.abandoned() => break Ending::Aborted,
                 next = begun.stream.next() => match next {
-                    Some(Ok(frame)) => self.pass(&mut reading, frame),
+                    Some(Ok(frame)) => {
+                        if self.pass(&mut reading, frame) > LARGEST_ANSWER {
+                            let what = format!("the answer is larger than {LARGEST_ANSWER} bytes");
+                            break Ending::Failed(ModelError::new(ModelErrorKind::Garbage, what));
+                        }
+                    }
                     Some(Err(error)) => break Ending::Failed(error),
                     None => break Ending::Whole,
                 },
@@ -132,15 +140,14 @@ impl Pursuit {
         (reading, ending)
     }
 
-    fn pass(&mut self, reading: &mut Reading, frame: Frame) {
+    /// Gives the bytes of all that the caller was given.
+    fn pass(&mut self, reading: &mut Reading, frame: Frame) -> usize {
         reading.observe(&frame);
         let passed = match &mut self.screen {
             Some(screen) => screen.pass(frame),
             None => Some(frame),
         };
-        if let Some(frame) = passed {
-            self.flight.push(frame);
-        }
+        passed.map_or(0, |frame| self.flight.push(frame))
     }
 
     async fn end(&mut self, reading: Reading, ending: Ending, notes: Vec<String>) {
@@ -388,12 +395,17 @@ impl Gateway {
         record.latency_us = self.micros_since(open.since);
         record.error_code = Some(error.code().to_owned());
         record.outcome = Outcome::Failed;
+        if error.may_be_charged() || error.broke_an_answer() {
+            let prompt = || Usage { input: tokens::count_prompt(request), ..Usage::default() };
+            record.usage = open.reported.unwrap_or_else(prompt);
+            record.usage_estimated = true;
+            // A stream stops where it breaks; of an answer in one piece all may have been generated.
+            let as_seen = error.broke_an_answer() && (request.stream || open.reported.is_some());
+            record.cost = if as_seen { cost(&open.price, &record.usage, false) } else { open.held };
+            record.baseline_cost = record.cost;
+        }
         if error.may_be_charged() {
             record.outcome = Outcome::TimedOut;
-            record.usage = Usage { input: tokens::count_prompt(request), ..Usage::default() };
-            record.usage_estimated = true;
-            record.cost = open.held;
-            record.baseline_cost = open.held;
         }
         self.book(record).await;
     }

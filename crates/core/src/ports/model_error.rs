@@ -95,6 +95,11 @@ impl ModelError {
     pub fn may_be_charged(&self) -> bool {
         matches!(self.kind, ModelErrorKind::TimedOut)
     }
+
+    /// Whether an answer had begun and cannot be used: it was generated, and is billed, as far as it came.
+    pub fn broke_an_answer(&self) -> bool {
+        matches!(self.kind, ModelErrorKind::Cut | ModelErrorKind::Garbage)
+    }
 }
 
 impl fmt::Display for ModelError {

@@ -96,14 +96,18 @@ fn hash_messages(hash: &mut FieldHash, messages: &[Message], fold_case: bool) {
     }
 }
 
+fn hash_audience_of_key(hash: &mut FieldHash, context: &CallContext) {
+    hash.bytes("key", context.principal.key.as_ref().map_or(&[][..], |key| key.0.as_bytes()));
+}
+
 fn hash_audience(hash: &mut FieldHash, context: &CallContext, scope: CacheScope) {
     match scope {
-        CacheScope::Key => {
-            hash.bytes("key", context.principal.key.as_ref().map_or(&[][..], |key| key.0.as_bytes()))
-        }
-        CacheScope::User => {
-            hash.bytes("user", context.principal.user.as_ref().map_or(&[][..], |user| user.0.as_bytes()))
-        }
+        CacheScope::Key => hash_audience_of_key(hash, context),
+        CacheScope::User => match &context.principal.user {
+            Some(user) => hash.bytes("user", user.0.as_bytes()),
+            // Keys that belong to nobody share nothing with each other.
+            None => hash_audience_of_key(hash, context),
+        },
         CacheScope::Everyone => hash.text("everyone", ""),
     }
     hash.text("agent", context.agent.as_deref().unwrap_or(""));

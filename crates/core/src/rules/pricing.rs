@@ -4,6 +4,8 @@ use crate::words::{ModelPrice, NanoUsd, Rates, Usage};
 
 /// Tokens a rate is quoted for.
 const PER: i128 = 1_000_000;
+/// Searches of a deep research (Perplexity's manual shows 18 to 30).
+const DEEP_RESEARCH_USES: u64 = 50;
 
 /// The cost of a call, rounded up once at the end to a billionth of a dollar.
 pub fn cost(price: &ModelPrice, usage: &Usage, batch: bool) -> NanoUsd {
@@ -32,7 +34,7 @@ pub fn plain_cost(price: &ModelPrice, usage: &Usage) -> NanoUsd {
 }
 
 /// The most a call can cost whose prompt is at most `prompt_bound` tokens and each of whose `choices` answers is at most
-/// `output_cap` tokens, tool uses at the provider left out.
+/// `output_cap` tokens, tool uses at the provider left out ([`most_tool_uses`]).
 pub fn upper_bound(price: &ModelPrice, prompt_bound: u64, output_cap: u64, choices: u32) -> NanoUsd {
     let reachable = price.context_tiers.iter().filter(|tier| prompt_bound > tier.above_prompt_tokens);
     let all = std::iter::once(&price.rates).chain(reachable.map(|tier| &tier.rates));
@@ -45,6 +47,17 @@ pub fn upper_bound(price: &ModelPrice, prompt_bound: u64, output_cap: u64, choic
     let generated = output_cap.saturating_mul(u64::from(choices));
     let tokens = times(prompt_bound, input).saturating_add(times(generated, output));
     NanoUsd::saturating_from(div_ceil(tokens).saturating_add(i128::from(price.request.0)))
+}
+
+/// How often tools at the provider can be charged for in a call that asks for so many uses. Perplexity searches unasked: once, or as often
+/// as a deep research takes.
+pub fn most_tool_uses(price: &ModelPrice, asked: u64) -> u64 {
+    let unasked = match price.provider.as_str() {
+        "perplexity" if price.model.contains("deep-research") => DEEP_RESEARCH_USES,
+        "perplexity" => 1,
+        _ => 0,
+    };
+    asked.saturating_add(unasked)
 }
 
 /// The rates of a prompt of that length.

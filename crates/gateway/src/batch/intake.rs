@@ -4,12 +4,13 @@ use super::Runner;
 use crate::call::{Ask, Slot};
 use crate::flight::Flight;
 use crate::gateway::Gateway;
+use crate::hold::Worst;
 use crate::plan::{Candidate, Judgement, RoutePlan};
 use jiff::{SignedDuration, Timestamp};
 use nunchi_core::{
     BatchTerms, CacheDirective, CacheKey, CacheVerdict, CallContext, CallId, Job, JobAnswer, JobHead,
     JobPlace, JobState, KeyId, ModelError, ModelErrorKind, ModelRequest, Note, Reply, ReplyInfo, Served,
-    SpendScope, StorageError, StoredBatch, StoredJob, TaskName, exact_key, upper_bound,
+    SpendScope, StorageError, StoredBatch, StoredJob, TaskName, exact_key,
 };
 use std::sync::Arc;
 use tokio::sync::oneshot;
@@ -274,10 +275,10 @@ impl Runner {
         record.reason = format!("{}; Batch API", plan.reason);
         record.batch = true;
         record.cache = if key.is_some() { CacheVerdict::Miss } else { CacheVerdict::Bypass };
-        let choices = u64::from(ask.request.choices);
+        let worst = Worst::of(&ask.request, &price, output_cap);
         Some(BatchTerms {
-            held: upper_bound(&price, ask.prompt_bound, output_cap, ask.request.choices),
-            tokens: ask.prompt_bound.saturating_add(output_cap.saturating_mul(choices)),
+            held: worst.money(&price),
+            tokens: worst.tokens(),
             output_cap,
             price: nunchi_core::ModelPrice::clone(&price),
             record,

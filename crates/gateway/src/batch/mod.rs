@@ -352,7 +352,9 @@ async fn wait_until(due: Option<Duration>, now: Duration) {
 fn tell(flight: &Flight, reply: Result<&[Frame], &ModelError>) {
     match reply {
         Ok(frames) => {
-            frames.iter().for_each(|frame| flight.push(frame.clone()));
+            for frame in frames {
+                flight.push(frame.clone());
+            }
             flight.finish(Ok(()));
         }
         Err(error) => flight.finish(Err(error.clone())),

@@ -1,7 +1,7 @@
 //! An answer as the cache keeps it.
 
 use jiff::Timestamp;
-use nunchi_core::{CacheEntry, Frame, NanoUsd, Usage};
+use nunchi_core::{CacheEntry, Frame, NanoUsd, ReplyEvent, Usage};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -68,5 +68,19 @@ impl Stored {
 
 /// Bytes that frames weigh in memory, roughly.
 pub(crate) fn weigh(frames: &[Frame]) -> usize {
-    frames.iter().map(|frame| 160 + frame.raw.as_ref().map_or(0, |raw| raw.data.len()) * 2).sum()
+    let weigh = |frame: &Frame| {
+        let text: usize = frame.events.iter().map(text_bytes).sum();
+        160 + text + frame.raw.as_ref().map_or(0, |raw| raw.data.len())
+    };
+    frames.iter().map(weigh).sum()
+}
+
+fn text_bytes(event: &ReplyEvent) -> usize {
+    match event {
+        ReplyEvent::Text(text) | ReplyEvent::Thinking(text) | ReplyEvent::Refusal(text) => text.len(),
+        ReplyEvent::RedactedThinking(data) | ReplyEvent::ThinkingSignature(data) => data.len(),
+        ReplyEvent::ToolArguments { delta, .. } => delta.len(),
+        ReplyEvent::ToolSignature { signature, .. } => signature.len(),
+        _ => 0,
+    }
 }

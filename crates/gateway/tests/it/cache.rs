@@ -2,15 +2,61 @@
 
 use crate::bench::{Bench, hear, request};
 use nunchi_core::{
-    CacheDirective, CacheFilter, CallContext, KeyId, Model, ModelErrorKind, NanoUsd, Principal,
+    CacheDirective, CacheFilter, CacheScope, CallContext, KeyId, Model, ModelError, ModelErrorKind, NanoUsd,
+    Principal,
 };
-use nunchi_testkit::{ScriptedReply, owner_context};
+use nunchi_testkit::{MemoryLedger, ScriptedReply, owner_context};
 use std::sync::Arc;
 use std::time::Duration;
 use uuid::Uuid;
 
 fn directed(cache: CacheDirective) -> CallContext {
     CallContext { cache, ..owner_context() }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_may_not_use_the_model_does_not_join_its_answer() {
+    let bench = Bench::with(MemoryLedger::new(), |settings| settings.cache.scope = CacheScope::Everyone);
+    bench.cloud.script([ScriptedReply::text("hello there").after(Duration::from_secs(5))]);
+    let mut limited = owner_context();
+    let only: Arc<[String]> = Arc::from(["spare/*".to_owned()]);
+    let principal = Principal { allowed_models: only, ..Principal::owner() };
+    limited.principal = Arc::new(principal);
+    let (first, second) =
+        tokio::join!(bench.ask("auto:standard", "q"), bench.ask_as("auto:standard", "q", limited));
+    assert_eq!(first.unwrap().reply_provider, "cloud");
+    assert_eq!(second.unwrap().reply_provider, "spare");
+}
+
+#[tokio::test(start_paused = true)]
+async fn everyone_who_joined_an_answer_that_failed_has_a_row() {
+    let bench = Bench::new();
+    let broken = ModelError::new(ModelErrorKind::MidStream, "boom");
+    let wait = Duration::from_secs(1);
+    bench.cloud.script([ScriptedReply::text("one two three").between(wait).fail_after(3, broken)]);
+    let answers = futures_util::future::join_all((0..5).map(|_| bench.ask("cloud/m", "q"))).await;
+    assert!(answers.iter().all(Result::is_err));
+    tokio::time::sleep(wait).await;
+    let rows = bench.ledger.rows();
+    assert_eq!((rows.len(), bench.cloud.calls()), (5, 1));
+    assert_eq!(rows.iter().filter(|row| row.cost > NanoUsd::ZERO).count(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_leader_who_leaves_before_asking_leaves_nobody_waiting() {
+    let bench = Bench::with(MemoryLedger::new(), |settings| {
+        settings.tier_model = Some("home/m".into());
+    });
+    bench.home.script([ScriptedReply::hang()]);
+    let text = "Say something about it";
+    let leader = bench.ask("auto", text);
+    let follower = async {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        bench.ask("auto", text).await
+    };
+    let (left, heard) = tokio::join!(tokio::time::timeout(Duration::from_secs(1), leader), follower);
+    assert!(left.is_err());
+    assert_eq!(heard.unwrap().text, "hello there");
 }
 
 #[tokio::test(start_paused = true)]

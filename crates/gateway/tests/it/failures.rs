@@ -2,7 +2,9 @@
 
 use crate::bench::{Bench, hear, request};
 use futures_util::StreamExt;
-use nunchi_core::{Model, ModelError, ModelErrorKind as Kind, NanoUsd, Outcome};
+use nunchi_core::{
+    BudgetAction, Model, ModelError, ModelErrorKind as Kind, NanoUsd, Outcome, ReplyEvent, Usage,
+};
 use nunchi_testkit::{ScriptedReply, owner_context};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -79,6 +81,58 @@ async fn an_open_breaker_spares_the_upstream_and_closes_after_a_probe() {
     tokio::time::advance(Duration::from_secs(31)).await;
     assert_eq!(bench.ask("auto:standard", "q").await.unwrap().reply_provider, "cloud");
     assert!(bench.gateway.health().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_probe_whose_caller_leaves_does_not_keep_the_breaker_open() {
+    let bench = Bench::with(nunchi_testkit::MemoryLedger::new(), |settings| {
+        settings.retry.attempts = 1;
+        settings.breaker.failures = 1;
+        settings.cache.enabled = false;
+    });
+    bench.cloud.script([failure(Kind::UpstreamFailed), ScriptedReply::hang()]);
+    assert!(bench.ask("cloud/m", "q").await.is_err());
+    tokio::time::advance(Duration::from_secs(31)).await;
+    let probe = bench.gateway.call(request("cloud/m", "q"), owner_context());
+    assert!(tokio::time::timeout(Duration::from_secs(3), probe).await.is_err());
+    assert_eq!(bench.ask("cloud/m", "q").await.unwrap_err().kind, Kind::NoCandidate);
+    tokio::time::advance(Duration::from_secs(31)).await;
+    assert_eq!(bench.ask("cloud/m", "q").await.unwrap().reply_provider, "cloud");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_broke_before_its_first_word_is_booked_and_bought_again_once_at_most() {
+    let bench = Bench::new();
+    let usage = ReplyEvent::Usage { usage: Usage { input: 5_000, ..Usage::default() }, reported_cost: None };
+    let cut = || {
+        let error = ModelError::new(Kind::Cut, "the connection broke off");
+        ScriptedReply::events([usage.clone()]).fail_after(1, error)
+    };
+    bench.cloud.script([cut(), cut(), cut()]);
+    assert_eq!(bench.ask("cloud/m", "q").await.unwrap_err().kind, Kind::Cut);
+    assert_eq!(bench.cloud.calls(), 2);
+    for row in bench.ledger.rows() {
+        assert_eq!((row.outcome, row.usage.input, row.cost), (Outcome::Failed, 5_000, NanoUsd(5_000_000)));
+    }
+    // Of an answer in one piece all may have been generated: it stays booked at what was held.
+    bench.cloud.script([failure(Kind::Garbage), failure(Kind::Garbage)]);
+    let mut whole = request("cloud/m", "another");
+    whole.stream = false;
+    assert_eq!(bench.gateway.call(whole, owner_context()).await.err().unwrap().kind, Kind::Garbage);
+    assert!(bench.ledger.rows()[2].cost >= NanoUsd(100 * 2_000), "{:?}", bench.ledger.rows()[2].cost);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_budget_of_a_provider_spares_it() {
+    let bench = Bench::new();
+    bench.ledger.spare("cloud", BudgetAction::Downgrade);
+    assert_eq!(bench.ask("auto:standard", "one").await.unwrap().reply_provider, "spare");
+    // Nobody else can answer.
+    let answer = bench.ask("cloud/m", "two").await.unwrap();
+    assert_eq!(answer.reply_provider, "cloud");
+    bench.ledger.spare("cloud", BudgetAction::LocalOnly);
+    assert_eq!(bench.ask("cloud/m", "three").await.unwrap_err().kind, Kind::NoCandidate);
+    assert_eq!(bench.ledger.open_holds(), 0);
 }
 
 #[tokio::test(start_paused = true)]

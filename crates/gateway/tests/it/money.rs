@@ -2,7 +2,10 @@
 
 use crate::bench::{Bench, hear, request};
 use futures_util::StreamExt;
-use nunchi_core::{EmbedRequest, Embedder, Model, ModelErrorKind, NanoUsd, Outcome, Usage};
+use nunchi_core::{
+    EmbedRequest, Embedder, Media, MediaSource, Model, ModelErrorKind, NanoUsd, Outcome, Part,
+    ToolDefinition, Usage,
+};
 use nunchi_testkit::{MemoryLedger, ScriptedReply, owner_context};
 use std::time::Duration;
 
@@ -49,6 +52,60 @@ async fn a_caller_who_leaves_before_the_head_pays_for_the_prompt() {
     let rows = bench.ledger.rows();
     assert_eq!((rows.len(), rows[0].outcome, rows[0].usage.output), (1, Outcome::Aborted, 0));
     assert!(rows[0].cost > NanoUsd::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_in_one_piece_is_read_to_its_end_though_its_caller_left() {
+    let bench = Bench::new();
+    let usage = Usage { input: 1_000, output: 500, ..Usage::default() };
+    let slow = ScriptedReply::text_with_usage("the answer", usage).after(Duration::from_secs(40));
+    bench.cloud.script([slow]);
+    let whole = || nunchi_core::ModelRequest { stream: false, ..request("cloud/m", "a long question") };
+    let call = bench.gateway.call(whole(), owner_context());
+    assert!(tokio::time::timeout(Duration::from_secs(30), call).await.is_err());
+    // The provider generates it to the end and bills it; who asks again hears it.
+    let again = hear(bench.gateway.call(whole(), owner_context()).await.unwrap()).await.unwrap();
+    assert_eq!((again.text.as_str(), bench.cloud.calls()), ("the answer", 1));
+    settle(&bench).await;
+    let rows = bench.ledger.rows();
+    let paid = rows.iter().find(|row| row.cost > NanoUsd::ZERO).unwrap();
+    assert_eq!((paid.outcome, paid.usage), (Outcome::Ok, usage));
+}
+
+#[tokio::test(start_paused = true)]
+async fn near_a_limit_a_document_is_held_at_what_it_can_be() {
+    // Two dollars are left; a model with a window of 200,000 tokens reads it for 0.2 at most.
+    let bench = Bench::with(MemoryLedger::with_limit(NanoUsd::from_usd(2)), |settings| {
+        settings.prices.prices[0].context_window = Some(200_000);
+    });
+    let mut asked = request("cloud/m", "what does it say?");
+    let source = MediaSource::Base64("A".repeat(3_000_000).into());
+    let document = Media { media_type: "application/pdf".into(), source, detail: None, name: None };
+    asked.messages[0].parts.push(Part::Media(document));
+    bench.cloud.script([ScriptedReply::hang()]);
+    let call = bench.gateway.call(asked, owner_context());
+    assert!(tokio::time::timeout(Duration::from_secs(1), call).await.is_err());
+    assert!(bench.ledger.most_committed() >= NanoUsd(200_000 * 1_000), "{:?}", bench.ledger.most_committed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn searches_at_the_provider_are_held() {
+    let fee = NanoUsd(10_000_000);
+    let bench = Bench::with(MemoryLedger::new(), |settings| settings.prices.prices[0].tool_use = fee);
+    let mut asked = request("cloud/m", "what is new?");
+    let builtin = serde_json::value::RawValue::from_string(r#"{"type":"web_search","max_uses":3}"#.into());
+    asked.tools.push(ToolDefinition {
+        name: "web_search".into(),
+        description: None,
+        parameters: None,
+        strict: None,
+        builtin: builtin.ok(),
+    });
+    let usage = Usage { input: 40_000, output: 100, tool_uses: 3, ..Usage::default() };
+    bench.cloud.script([ScriptedReply::text_with_usage("much", usage)]);
+    let answer = hear(bench.gateway.call(asked, owner_context()).await.unwrap()).await.unwrap();
+    assert_eq!(answer.summary.cost, NanoUsd(40_000 * 1_000 + 100 * 2_000) + fee + fee + fee);
+    assert!(bench.ledger.most_committed() >= answer.summary.cost, "{:?}", bench.ledger.most_committed());
 }
 
 #[tokio::test(start_paused = true)]

@@ -20,6 +20,7 @@ struct Open {
 struct Book {
     limit: Option<NanoUsd>,
     action: Option<BudgetAction>,
+    spared: Option<(String, BudgetAction)>,
     open: BTreeMap<CallId, Open>,
     rows: Vec<CallRecord>,
     holds: usize,
@@ -74,6 +75,11 @@ impl MemoryLedger {
         let mut book = self.book();
         book.limit.get_or_insert(NanoUsd::from_usd(1_000));
         book.action = action;
+    }
+
+    /// From now on a budget of this provider asks for this.
+    pub fn spare(&self, provider: &str, action: BudgetAction) {
+        self.book().spared = Some((provider.to_owned(), action));
     }
 
     /// All rows booked, in order.
@@ -144,10 +150,15 @@ impl Ledger for MemoryLedger {
         })
     }
 
-    fn posture(&self, _scope: &SpendScope, _now: Timestamp) -> Posture {
+    fn posture(&self, scope: &SpendScope, _now: Timestamp) -> Posture {
         let book = self.book();
-        let states: Vec<_> = book.limit.map(|limit| book.state(limit)).into_iter().collect();
-        Posture { action: book.action, because: states.first().cloned(), states }
+        let mut states: Vec<_> = book.limit.map(|limit| book.state(limit)).into_iter().collect();
+        let spared = book.spared.as_ref().filter(|(provider, _)| *provider == scope.provider);
+        if let Some((provider, _)) = spared {
+            states.push(BudgetState { name: provider.clone(), ..book.state(NanoUsd::from_usd(1_000)) });
+        }
+        let action = spared.map(|(_, action)| *action).max(book.action);
+        Posture { action, because: states.first().cloned(), states }
     }
 
     fn outlived(&self) -> Vec<CallRecord> {
