@@ -18,11 +18,11 @@ pub use chest::{ToolChest, ToolSource};
 pub use files::{FileCaps, FileRoot};
 pub use mcp::{
     ElicitationPolicy, GuardParts, GuardedTools, McpAnswer, McpAuth, McpCaller, McpChange, McpConsent,
-    McpEra, McpError, McpFault, McpHttp, McpHttpSettings, McpHub, McpHubParts, McpInventory, McpLink,
-    McpOauth, McpOffers, McpSecret, McpServerConfig, McpSource, McpStatus, McpTransport, OfferChanges,
-    OfferPrompts, OfferResources, OfferTools, OfferedCall, OfferedPrompt, OfferedPromptCall, OfferedResource,
-    OfferedTool, PinnedTool, PromptAnswer, PromptArgument, ResourcePage, ToolChange, ToolsFor, bridge_stdio,
-    serve_stdio,
+    McpEra, McpError, McpFault, McpHttp, McpHttpSettings, McpHub, McpHubParts, McpInventory, McpInverse,
+    McpLink, McpOauth, McpOffers, McpSecret, McpServerConfig, McpSource, McpStatus, McpTransport,
+    OfferChanges, OfferPrompts, OfferResources, OfferTools, OfferedCall, OfferedPrompt, OfferedPromptCall,
+    OfferedResource, OfferedTool, PinnedTool, PromptAnswer, PromptArgument, ResourcePage, ToolChange,
+    ToolsFor, bridge_stdio, serve_stdio,
 };
 pub use memory::memory_tools;
 pub use skills::{

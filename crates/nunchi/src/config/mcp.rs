@@ -10,7 +10,7 @@ use std::time::Duration;
 use toml_edit::Value;
 
 /// Keys of a `[[mcp]]` table, with their meaning.
-pub(super) const MCP_KEYS: [(&str, &str); 26] = [
+pub(super) const MCP_KEYS: [(&str, &str); 27] = [
     ("name", "Name: lower-case letters, digits and `-`; its tools are called `name__tool`."),
     ("url", "Address of a server that speaks Streamable HTTP."),
     ("command", "Program of a server that speaks over standard input and output."),
@@ -37,6 +37,10 @@ pub(super) const MCP_KEYS: [(&str, &str); 26] = [
     ("scopes", "Scopes asked for; empty means those that the server names."),
     ("trust_hints", "Whether `readOnlyHint` and `destructiveHint` are believed."),
     ("read_only", "Tools that you know to change nothing, as patterns with `*`."),
+    (
+        "undo",
+        "How calls are taken back, by tool: `{ create = { tool = \"delete\", arguments = { id = \"{answer.id}\" } } }`; `{arguments.name}` is what was asked.",
+    ),
     (
         "output",
         "Whose words its answers are: `stranger` (default), or `tool` where nobody else can write them.",
@@ -120,6 +124,7 @@ impl Reader<'_> {
         server.trusted = self.flag("trusted", false);
         server.trust_hints = self.flag("trust_hints", false);
         server.read_only = self.texts("read_only");
+        server.undo = self.inverses();
         server.tools = self.texts("tools");
         server.intents = self.texts("intents");
         server.keywords = self.texts("keywords");
@@ -248,8 +253,34 @@ impl Reader<'_> {
             .collect()
     }
 
+    fn inverses(&mut self) -> BTreeMap<String, McpInverse> {
+        let Some((value, _)) = self.table.get("undo") else { return BTreeMap::new() };
+        serde_json::from_value(json_of(value)).unwrap_or_else(|_| {
+            self.wrong(
+                "undo",
+                "it must name a `tool` and its `arguments` for each tool",
+                "도구마다 `tool`과 `arguments`를 정해야 합니다",
+            );
+            BTreeMap::new()
+        })
+    }
+
     fn wrong(&mut self, key: &str, en: &str, ko: &str) {
         let origin = self.table.get(key).map_or(self.origin, |(_, origin)| origin);
         self.problems.push(ConfigProblem::new(origin, &format!("mcp.{key}"), en, ko));
+    }
+}
+
+fn json_of(value: &Value) -> serde_json::Value {
+    match value {
+        Value::Integer(number) => (*number.value()).into(),
+        Value::Float(number) => (*number.value()).into(),
+        Value::Boolean(flag) => (*flag.value()).into(),
+        Value::Array(items) => items.iter().map(json_of).collect(),
+        Value::InlineTable(fields) => {
+            fields.iter().map(|(name, value)| (name.to_owned(), json_of(value))).collect()
+        }
+        Value::String(text) => text.value().as_str().into(),
+        Value::Datetime(time) => time.value().to_string().into(),
     }
 }

@@ -135,6 +135,14 @@ fn a_program_needs_the_owners_word_and_mistakes_are_told() {
     for word in ["nunchi.toml:2: mcp.name", "mcp.url", "mcp.keyword", "did you mean `keywords`"] {
         assert!(told.contains(word), "{word}: {told}");
     }
+    let undo = |undo: &str| {
+        let home = Home::with_config(&format!("[[mcp]]\nname = \"x\"\ncommand = \"sh\"\nundo = {undo}\n"));
+        home.run(["config", "check"])
+    };
+    let told = undo("{ a = 1 }");
+    assert!(format!("{}{}", told.out, told.err).contains("mcp.undo"), "{}{}", told.out, told.err);
+    let told = undo(r#"{ a = { tool = "b", arguments = { id = "{answer.id}", n = 1, all = [true] } } }"#);
+    assert_eq!(told.code, 0, "{}{}", told.out, told.err);
 }
 
 /// What a call of a tool answers: the text, and whether it failed.

@@ -4,8 +4,8 @@ mod client;
 mod server;
 
 pub use client::{
-    ElicitationPolicy, McpConsent, McpEra, McpError, McpHub, McpHubParts, McpInventory, McpOauth, McpSecret,
-    McpServerConfig, McpSource, McpStatus, McpTransport, PinnedTool, ToolChange,
+    ElicitationPolicy, McpConsent, McpEra, McpError, McpHub, McpHubParts, McpInventory, McpInverse, McpOauth,
+    McpSecret, McpServerConfig, McpSource, McpStatus, McpTransport, PinnedTool, ToolChange,
 };
 pub use server::{
     GuardParts, GuardedTools, McpAnswer, McpAuth, McpCaller, McpChange, McpFault, McpHttp, McpHttpSettings,

@@ -2,7 +2,7 @@
 
 use crate::scripted::{Script, Scripted, text, tool};
 use crate::support::{Fixture, Hub, http, stdio};
-use nunchi_core::{EffectClass, Label, Reach, RunId, ToolCall};
+use nunchi_core::{EffectClass, Label, Reach, RunId, ToolCall, UndoCall};
 use nunchi_tools::{ElicitationPolicy, McpEra, McpServerConfig, ToolChange, ToolSource};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -39,6 +39,34 @@ async fn a_program_runs_once_trusted_and_its_tools_once_accepted() {
     assert!(hub.hub.status().await[0].connected);
     hub.hub.close().await;
     assert!(!hub.hub.status().await[0].connected);
+}
+
+#[tokio::test]
+async fn a_call_is_taken_back_by_the_call_that_the_owner_named() {
+    let fixture = Fixture::start();
+    let inverse = json!({"tool": "add", "arguments": {"a": "{answer}", "b": "{arguments.b}"}});
+    let undo = [("add".to_owned(), serde_json::from_value(inverse).unwrap())].into();
+    let hub = Hub::new(vec![McpServerConfig { undo, ..http("fix", &fixture.url) }]);
+    hub.hub.accept("fix").await.unwrap();
+    let tools = hub.hub.everything().tools();
+    let add = tools.iter().find(|tool| tool.spec().name == "fix__add").unwrap();
+    assert_eq!(add.spec().effect, EffectClass::Compensable);
+    let done = add.run(call("fix__add", json!({"a": 1, "b": 2}))).await.unwrap();
+    let order = |record: Value, dry_run| UndoCall {
+        run: RunId(Uuid::nil()),
+        key: "u".into(),
+        record,
+        dry_run,
+        taken_back: Vec::new(),
+    };
+    let record = done.undo.unwrap();
+    let look = add.undo(order(record.clone(), true)).await.unwrap();
+    assert!(look.redo.is_none() && look.summary.contains(r#"{"a":3,"b":2}"#), "{look:?}");
+    let undone = add.undo(order(record, false)).await.unwrap();
+    assert!(undone.summary.ends_with(": 5"), "{undone:?}");
+    // What took it back is not taken back itself.
+    let again = add.undo(order(undone.redo.unwrap(), false)).await.unwrap();
+    assert!(again.redo.is_none() && again.conflicts.len() == 1, "{again:?}");
 }
 
 #[tokio::test]

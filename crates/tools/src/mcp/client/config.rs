@@ -1,6 +1,8 @@
 //! What the owner says of an MCP server: where it is, what it is for, how far it is trusted.
 
+use super::inverse::McpInverse;
 use nunchi_core::Label;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -106,6 +108,8 @@ pub struct McpServerConfig {
     pub trust_hints: bool,
     /// Tools that the owner knows to change nothing, as patterns with `*`.
     pub read_only: Vec<String>,
+    /// How calls of its tools are taken back, by tool.
+    pub undo: BTreeMap<String, McpInverse>,
     /// The label of what its tools answer.
     pub output: Label,
     /// Tools that are offered, as patterns with `*`; empty means all.
@@ -136,6 +140,7 @@ impl McpServerConfig {
             trusted: false,
             trust_hints: false,
             read_only: Vec::new(),
+            undo: BTreeMap::new(),
             output: Label::Stranger,
             tools: Vec::new(),
             intents: Vec::new(),

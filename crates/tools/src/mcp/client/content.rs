@@ -4,6 +4,18 @@ use super::clean::{clean_line, clean_text};
 use rmcp::model::{CallToolResult, ContentBlock, ResourceContents};
 use serde_json::Value;
 
+/// The answer as a value: what is structured, else the first text as JSON, else the text itself.
+pub(super) fn answer_value(result: &CallToolResult) -> Value {
+    let first = result.content.iter().find_map(|block| match block {
+        ContentBlock::Text(found) => Some(found.text.as_str()),
+        _ => None,
+    });
+    result.structured_content.clone().unwrap_or_else(|| {
+        let text = first.unwrap_or_default();
+        serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()))
+    })
+}
+
 /// The answer as text of at most `most` bytes.
 pub(crate) fn answer_text(result: &CallToolResult, most: usize) -> String {
     let mut text = String::new();

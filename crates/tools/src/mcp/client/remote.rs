@@ -7,6 +7,7 @@ use super::connect::{ConnectError, Line, connect, whole_reason};
 use super::content::answer_text;
 use super::ear::Ear;
 use super::error::McpError;
+use super::inverse::record_of;
 use super::listing::{ListError, Listing, list_tools};
 use super::login::{McpConsent, Tokens};
 use super::pins::{PinFile, Pins};
@@ -247,7 +248,8 @@ impl RemoteServer {
                     if result.is_error == Some(true) {
                         Err(ToolError::new("mcp.tool_failed", text))
                     } else {
-                        Ok(ToolOutput::text(text))
+                        let undo = record_of(&self.config, tool, &arguments, &result);
+                        Ok(ToolOutput { undo, ..ToolOutput::text(text) })
                     }
                 }
                 Ok(Err(error)) => match missing_scope(&error) {

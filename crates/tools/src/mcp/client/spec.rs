@@ -48,6 +48,9 @@ fn effect(config: &McpServerConfig, tool: &PinnedTool) -> EffectClass {
     if config.read_only.iter().any(|pattern| pattern_matches(pattern, &tool.name)) {
         return EffectClass::ReadOnly;
     }
+    if config.undo.contains_key(&tool.name) {
+        return EffectClass::Compensable;
+    }
     match (config.trust_hints, tool.read_only, tool.destructive) {
         (true, true, _) => EffectClass::ReadOnly,
         (true, false, false) => EffectClass::Compensable,
@@ -64,6 +67,7 @@ fn arguments(schema: &Value) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mcp::client::McpInverse;
     use crate::mcp::client::config::McpTransport;
     use nunchi_core::Label;
     use serde_json::json;
@@ -120,6 +124,9 @@ mod tests {
             (EffectClass::ReadOnly, Reach::Outside, Label::Stranger)
         );
         assert_eq!(spec.guarded, ["path", "depth"]);
+        config.read_only.clear();
+        config.undo.insert("list_files".into(), McpInverse::default());
+        assert_eq!(spec_of(&config, &tool(false, true)).effect, EffectClass::Compensable);
         config.tools = vec!["read_*".into()];
         assert!(!is_offered(&config, "list_files") && is_offered(&config, "read_x"));
     }
