@@ -3,7 +3,9 @@
 use super::layers::{ConfigProblem, Layers, Origin, Written};
 use super::reading::{parse_time, plain, texts_of};
 use nunchi_core::Label;
-use nunchi_tools::{ElicitationPolicy, McpEra, McpOauth, McpSecret, McpServerConfig, McpTransport};
+use nunchi_tools::{
+    ElicitationPolicy, McpEra, McpInverse, McpOauth, McpSecret, McpServerConfig, McpTransport,
+};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
