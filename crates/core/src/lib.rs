@@ -22,8 +22,8 @@ pub use ports::{
     HoldError, HoldRequest, Ids, Job, JobAnswer, JobCounts, JobHead, JobPlace, JobResult, JobState, JobStore,
     KeyStore, Ledger, LedgerReader, Memory, MemoryChange, MemoryError, MemoryStore, MessageStore, Model,
     ModelCard, ModelError, ModelErrorKind, ModelList, Notifier, Original, OriginalStore, OwnerMessage,
-    QuestionStore, Refusal, RemoteCall, RemoteCalls, RunChange, RunFilter, RunStore, ScoreStore, Settlement,
-    ShortenHistory, ShortenedHistory, Spawn, StorageError, StoredBatch, StoredFile, StoredJob,
+    QuestionStore, Refusal, Reminder, RemoteCall, RemoteCalls, RunChange, RunFilter, RunStore, ScoreStore,
+    Settlement, ShortenHistory, ShortenedHistory, Spawn, StorageError, StoredBatch, StoredFile, StoredJob,
     StoredQuestion, TaskName, ToldMessage, Tool, ToolBox, Total, UndoOrder, UndoRefused, UndoRuns, Weights,
 };
 pub use rules::{

@@ -3,6 +3,7 @@
 use crate::calculator::Calculator;
 use crate::files::{FileCaps, FileDesk, FileRoot, file_tools};
 use crate::notify::Notify;
+use crate::remind::Remind;
 use crate::sql::{DatabaseSettings, SqlCaps, sql_tools};
 use crate::time::TimeTool;
 use crate::web::{WebSettings, web_tools};
@@ -106,9 +107,11 @@ pub fn builtin_tools(
     let web = web_tools(settings.web, &ports.clock);
     tools.extend(web.map_err(|bad| BuiltinError::Web(bad.0))?);
     tools.push(Arc::new(Calculator));
-    tools.push(Arc::new(TimeTool { clock: ports.clock, zone: settings.zone }));
+    let (clock, zone) = (ports.clock, settings.zone);
+    tools.push(Arc::new(TimeTool { clock: Arc::clone(&clock), zone: zone.clone() }));
     if let Some(notifier) = ports.notifier {
-        tools.push(Arc::new(Notify(notifier)));
+        tools.push(Arc::new(Notify(Arc::clone(&notifier))));
+        tools.push(Arc::new(Remind { notifier, clock, zone }));
     }
     Ok(tools)
 }

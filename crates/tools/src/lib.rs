@@ -8,6 +8,7 @@ mod files;
 mod mcp;
 mod memory;
 mod notify;
+mod remind;
 mod skills;
 mod sql;
 mod time;

@@ -57,7 +57,7 @@ fn zone_of(name: &str) -> Result<TimeZone, ToolError> {
 }
 
 /// A moment as models write it: with an offset, or in the zone asked for; a date is its beginning.
-fn moment(text: &str, now: &Zoned) -> Result<Zoned, ToolError> {
+pub(crate) fn moment(text: &str, now: &Zoned) -> Result<Zoned, ToolError> {
     let zone = now.time_zone().clone();
     let text = text.trim();
     match text {

@@ -1,9 +1,9 @@
-//! `/api/messages`: what agents told the owner.
+//! `/api/messages` and `/api/reminders`: what agents told the owner, and what they will.
 
 use super::caller::Caller;
 use crate::admin::{Body, Query, Refused};
 use axum::Json;
-use nunchi_core::ToldMessage;
+use nunchi_core::{Reminder, ToldMessage};
 use serde::Deserialize;
 
 /// Messages of a list where nobody says, and at most.
@@ -27,6 +27,12 @@ pub(crate) async fn list(
     let limit = which.limit.unwrap_or(PAGE.0).clamp(1, PAGE.1);
     let found = caller.services.messages.messages(which.unseen, limit).await;
     found.map(Json).map_err(|error| caller.storage(&error))
+}
+
+/// `GET /api/reminders`: what will be told later, the next first.
+pub(crate) async fn reminders(caller: Caller) -> Result<Json<Vec<Reminder>>, Refused> {
+    let caller = caller.admin()?;
+    caller.services.messages.reminders().await.map(Json).map_err(|error| caller.storage(&error))
 }
 
 /// Up to which message.

@@ -75,6 +75,7 @@ pub(crate) fn routes() -> Router<ApiState> {
         .route("/api/permissions/{id}", delete(permissions::revoke))
         .route("/api/permissions/explain", post(permissions::explain))
         .route("/api/messages", get(messages::list))
+        .route("/api/reminders", get(messages::reminders))
         .route("/api/messages/seen", post(messages::seen))
         .route("/api/sessions", get(sessions::list))
         .route("/api/sessions/{id}", get(sessions::show))

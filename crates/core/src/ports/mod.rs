@@ -47,7 +47,7 @@ pub use memory::{Candidates, FactFilter, FactQuery, Memory, MemoryChange, Memory
 pub use memory_error::MemoryError;
 pub use model::{Embedder, Model, ModelCard, ModelList};
 pub use model_error::{ModelError, ModelErrorKind};
-pub use notifier::{MessageStore, Notifier, OwnerMessage, ToldMessage};
+pub use notifier::{MessageStore, Notifier, OwnerMessage, Reminder, ToldMessage};
 pub use originals::{Original, OriginalStore};
 pub use questions::{QuestionStore, StoredQuestion};
 pub use remote::{RemoteCall, RemoteCalls};

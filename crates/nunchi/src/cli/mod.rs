@@ -83,6 +83,9 @@ pub(crate) enum Command {
         /// Also what you have seen.
         #[arg(long)]
         all: bool,
+        /// Instead, what you will be told later.
+        #[arg(long, conflicts_with = "all")]
+        upcoming: bool,
     },
     /// The rules about tools: list, revoke.
     Permissions {

@@ -25,7 +25,7 @@ mod stats;
 mod top;
 mod upkeep;
 
-pub(crate) use agents::{approvals, explain_permission, messages, permissions, run, runs};
+pub(crate) use agents::{approvals, explain_permission, messages, permissions, run, runs, upcoming};
 pub(crate) use ask::ask;
 pub(crate) use batch::batch;
 pub(crate) use budget::{budget, usual_thresholds};

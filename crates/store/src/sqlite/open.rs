@@ -20,7 +20,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-pub(super) const MIGRATIONS: [&str; 10] = [
+pub(super) const MIGRATIONS: [&str; 11] = [
     include_str!("../../migrations/sqlite/0001_ledger.sql"),
     include_str!("../../migrations/sqlite/0002_lean_holds.sql"),
     include_str!("../../migrations/sqlite/0003_savings.sql"),
@@ -31,6 +31,7 @@ pub(super) const MIGRATIONS: [&str; 10] = [
     include_str!("../../migrations/sqlite/0008_messages.sql"),
     include_str!("../../migrations/sqlite/0009_scores.sql"),
     include_str!("../../migrations/sqlite/0010_run_lists.sql"),
+    include_str!("../../migrations/sqlite/0011_reminders.sql"),
 ];
 
 /// What a ledger needs from outside.

@@ -287,7 +287,7 @@ async fn an_older_ledger_learns_owners_and_grants() {
         .execute_batch(
             "DROP INDEX runs_by_owner; DROP INDEX runs_by_mode; DROP INDEX runs_by_door;
              ALTER TABLE runs DROP COLUMN owner; ALTER TABLE runs DROP COLUMN mode; ALTER TABLE runs DROP COLUMN door;
-             DROP TABLE grants; CREATE TABLE grants (number INTEGER PRIMARY KEY, body TEXT NOT NULL UNIQUE);
+             DROP TABLE reminders; DROP TABLE grants; CREATE TABLE grants (number INTEGER PRIMARY KEY, body TEXT NOT NULL UNIQUE);
              PRAGMA user_version = 9;",
         )
         .unwrap();

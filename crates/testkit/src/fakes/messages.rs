@@ -1,13 +1,13 @@
 //! Messages to the owner in memory.
 
 use jiff::Timestamp;
-use nunchi_core::{BoxFuture, MessageStore, Notifier, OwnerMessage, StorageError, ToldMessage};
+use nunchi_core::{BoxFuture, MessageStore, Notifier, OwnerMessage, Reminder, StorageError, ToldMessage};
 use std::future::ready;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Messages that are forgotten with their test; all are told at the epoch.
+/// Messages that are forgotten with their test; all are told at the epoch, and reminders never.
 #[derive(Debug, Default)]
-pub struct MemoryMessages(Mutex<Vec<(String, ToldMessage)>>);
+pub struct MemoryMessages(Mutex<Vec<(String, ToldMessage)>>, Mutex<Vec<(String, Reminder)>>);
 
 impl MemoryMessages {
     /// None yet.
@@ -17,6 +17,10 @@ impl MemoryMessages {
 
     fn lock(&self) -> MutexGuard<'_, Vec<(String, ToldMessage)>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn later(&self) -> MutexGuard<'_, Vec<(String, Reminder)>> {
+        self.1.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -31,8 +35,28 @@ impl Notifier for MemoryMessages {
         Box::pin(ready(Ok(())))
     }
 
+    fn remind(&self, message: OwnerMessage, due: Timestamp) -> BoxFuture<'_, Result<(), StorageError>> {
+        let mut later = self.later();
+        if later.iter().all(|(key, _)| *key != message.key) {
+            let OwnerMessage { key, run, text } = message;
+            later.push((key, Reminder { run, text, due }));
+        }
+        Box::pin(ready(Ok(())))
+    }
+
+    fn cancel<'a>(
+        &'a self,
+        key: &'a str,
+    ) -> BoxFuture<'a, Result<Option<(String, Timestamp)>, StorageError>> {
+        let mut later = self.later();
+        let at = later.iter().position(|(known, _)| known == key);
+        let cancelled = at.map(|at| later.remove(at).1).map(|reminder| (reminder.text, reminder.due));
+        Box::pin(ready(Ok(cancelled)))
+    }
+
     fn was_told<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<bool, StorageError>> {
-        let told = self.lock().iter().any(|(known, _)| known == key);
+        let later = self.later().iter().any(|(known, _)| known == key);
+        let told = later || self.lock().iter().any(|(known, _)| known == key);
         Box::pin(ready(Ok(told)))
     }
 }
@@ -43,6 +67,12 @@ impl MessageStore for MemoryMessages {
         let wanted =
             told.iter().rev().map(|(_, message)| message.clone()).filter(|told| !(unseen && told.seen));
         let found = wanted.take(limit as usize).collect();
+        Box::pin(ready(Ok(found)))
+    }
+
+    fn reminders(&self) -> BoxFuture<'_, Result<Vec<Reminder>, StorageError>> {
+        let mut found: Vec<_> = self.later().iter().map(|(_, reminder)| reminder.clone()).collect();
+        found.sort_by_key(|reminder| reminder.due);
         Box::pin(ready(Ok(found)))
     }
 

@@ -1,12 +1,28 @@
-//! `messages`: what agents told you.
+//! `messages`: what agents told you, and what they will.
 
 use super::super::Desk;
 use super::{line, short};
 use crate::failure::Failure;
 use crate::render::table;
 use http::Method;
-use nunchi_core::ToldMessage;
+use nunchi_core::{Reminder, ToldMessage};
 use serde_json::json;
+
+/// Shows what will be told later.
+pub(crate) async fn upcoming(desk: &Desk) -> Result<(), Failure> {
+    let found: Vec<Reminder> = desk.client.get("/api/reminders").await?;
+    desk.show(&found, || {
+        if found.is_empty() {
+            return desk.lang.pick("No reminder is set.", "예정된 알림이 없습니다.").to_owned();
+        }
+        let rows = found.iter().map(|reminder| {
+            let run = reminder.run.to_string();
+            let due = reminder.due.strftime("%Y-%m-%d %H:%M").to_string();
+            vec![due, short(&run).to_owned(), line(&reminder.text, 400)]
+        });
+        table(&desk.lang.pick(["due (UTC)", "run", "message"], ["예정(UTC)", "실행", "내용"]), rows)
+    })
+}
 
 /// Shows what was not seen yet, and marks it as seen.
 pub(crate) async fn messages(desk: &Desk, all: bool) -> Result<(), Failure> {

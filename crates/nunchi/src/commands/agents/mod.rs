@@ -11,7 +11,7 @@ mod workflow;
 
 pub(crate) use approvals::approvals;
 pub(crate) use begin::begin;
-pub(crate) use messages::messages;
+pub(crate) use messages::{messages, upcoming};
 pub(crate) use permission::{explain_permission, permissions};
 pub(crate) use runs::runs;
 pub(crate) use workflow::run;

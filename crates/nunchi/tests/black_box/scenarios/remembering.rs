@@ -22,6 +22,37 @@ fn the_owner_is_told_once() {
 }
 
 #[test]
+fn a_reminder_comes_when_its_time_has_come() {
+    let script = |talk: &Talk| match talk.turn() {
+        0 => call("remind", json!({"text": "치과에 갈 시간입니다.", "after": "3 seconds"})),
+        1 => call("remind", json!({"text": "내년에 또 갑니다.", "after": "1 year"})),
+        _ => says("두 가지를 알려 드리도록 예약했습니다."),
+    };
+    Scenario::new("치과를 3초 뒤에, 그리고 내년에 알려줘", "reflexive", script)
+        .then(|stage, run| {
+            let texts = |path: &str| -> Vec<String> {
+                let list = stage.get(path);
+                let text = |message: &Value| message["text"].as_str().unwrap_or_default().to_owned();
+                list.as_array().into_iter().flatten().map(text).collect()
+            };
+            let told = || texts("/api/messages?unseen=true");
+            let patience = std::time::Instant::now();
+            while told().is_empty() && patience.elapsed() < std::time::Duration::from_secs(60) {
+                std::thread::sleep(std::time::Duration::from_millis(100));
+            }
+            assert_eq!(told(), ["치과에 갈 시간입니다."], "once, whatever was killed");
+            assert_eq!(texts("/api/reminders"), ["내년에 또 갑니다."]);
+            // What was told cannot be untold; what was not is off.
+            let undone = stage.post(&format!("/api/runs/{run}/undo"), &json!({}));
+            let text = undone.to_string();
+            assert!(text.contains("is off") && text.contains("told already"), "{undone:#}");
+            assert_eq!(texts("/api/reminders"), Vec::<String>::new());
+        })
+        .check(|ended| assert_eq!((ended.status(), ended.done("remind")), ("done", 2), "{}", ended.run))
+        .plays();
+}
+
+#[test]
 fn what_contradicts_takes_the_place_of_what_was_known() {
     let script = |talk: &Talk| match talk.turn() {
         0 => call("remember", json!({"text": "The owner lives in Seoul.", "about": "owner/home city"})),
