@@ -62,7 +62,12 @@ fn explained(argument: Arg, help: Option<String>) -> Arg {
         note("기본값", defaults.iter().map(|value| value.to_string_lossy().into_owned()).collect());
     }
     note("환경 변수", argument.get_env().iter().map(|name| name.to_string_lossy().into_owned()).collect());
-    argument.help(help).hide_default_value(true).hide_possible_values(true).hide_env(true)
+    argument
+        .help(help)
+        .long_help(Resettable::Reset)
+        .hide_default_value(true)
+        .hide_possible_values(true)
+        .hide_env(true)
 }
 
 /// Why a line was not understood, with what helps.
