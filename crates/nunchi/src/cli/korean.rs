@@ -194,7 +194,7 @@ mod tests {
             assert!(told.contains("사용법: nunchi") && told.contains("[옵션]"), "{told}");
         }
         let stats = page(&["nunchi", "stats", "--help"]).to_string();
-        assert!(stats.contains("[값: provider, model, ") && stats.contains("[기본값: today]"), "{stats}");
+        assert!(stats.contains("[값: provider, model, ") && stats.contains("[기본값: model]"), "{stats}");
         for (words, reason) in [
             (&["nunchi", "fly"][..], "`fly`"),
             (&["nunchi", "stat"], "비슷한 것: stats"),

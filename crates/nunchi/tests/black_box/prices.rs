@@ -91,7 +91,10 @@ fn what_a_price_leaves_out_stays_as_it_was() {
     assert_eq!((&own["tool_use"], &own["request"]), (&json!(50_000_000), &json!(1_000_000)));
     assert_eq!(own["context_tiers"][0]["above_prompt_tokens"], 1_000);
     let shown = home.run(["prices", "show", "openai/gpt-5.5"]).out;
-    assert!(shown.contains("above 1,000 tokens: input 7.00, output 31.00") && shown.contains("$0.05"), "{shown}");
+    assert!(
+        shown.contains("above 1,000 tokens: input 7.00, output 31.00") && shown.contains("$0.05"),
+        "{shown}"
+    );
     assert_eq!(home.run(["prices", "set", "a/b", "--input=1", "--output=1", "--above=9"]).code, 2);
 }
 
