@@ -48,7 +48,7 @@ pub use gateway::Gateway;
 pub use keys::{KeyError, KeyRing, NewKey, Secret};
 pub use parts::{BatchParts, Parts, ProviderEntry, SemanticParts};
 pub use plan::{Candidate, RoutePlan};
-pub use prices::{PriceBook, PriceCatalog, free_price};
+pub use prices::{PriceBook, PriceCatalog, free_price, undated};
 pub use prompt_cache::{PrefixBreak, PromptCacheReport};
 pub use route_learning::{LabelledText, RouteEvaluation, RouteLearningError, RouteTraining};
 pub use settings::{

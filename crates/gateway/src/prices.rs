@@ -73,7 +73,7 @@ impl Book {
 }
 
 /// The name without a release date or `-latest` at its end: `gpt-4o-2024-08-06` is priced as `gpt-4o`.
-fn undated(model: &str) -> Option<&str> {
+pub fn undated(model: &str) -> Option<&str> {
     let (name, last) = model.rsplit_once('-')?;
     let number =
         |text: &str, digits: usize| text.len() == digits && text.bytes().all(|byte| byte.is_ascii_digit());

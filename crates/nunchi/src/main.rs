@@ -10,6 +10,7 @@ mod crew;
 mod discovery;
 mod failure;
 mod home;
+mod language;
 mod local_currency;
 mod local_models;
 mod logging;
@@ -29,14 +30,15 @@ mod weights;
 mod wiring;
 mod workload;
 
-use clap::Parser;
 use clap::error::ErrorKind;
-use cli::{Cli, Command, LangArg, McpCommand, SkillsCommand};
+use clap::{CommandFactory, Parser};
+use cli::{Cli, Command, LangArg, McpCommand, SkillsCommand, complaint, in_korean};
 use client::Client;
 use commands::Desk;
 use config::{Config, Layers};
 use failure::Failure;
 use home::Home;
+use language::{language, language_of_line};
 use nunchi_core::Lang;
 use nunchi_tools::{McpSecret, bridge_stdio, serve_stdio};
 use owner::Owner;
@@ -48,14 +50,9 @@ use wiring::Service;
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => {
-            let asked = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
-            // A reader who went away is no failure.
-            let _reader_left = error.print();
-            return if asked { ExitCode::SUCCESS } else { ExitCode::from(2) };
-        }
+        Err(error) => return help(error),
     };
-    let lang = language(&cli);
+    let lang = language(cli.global.lang.map(LangArg::lang), cli.global.home.as_deref());
     let json = cli.global.json;
     let outcome = start(cli, lang);
     match outcome {
@@ -65,6 +62,23 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Shows the help that was asked for, or why the line cannot be understood.
+fn help(mut error: clap::Error) -> ExitCode {
+    let words: Vec<_> = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
+    let korean = language_of_line(&words) == Lang::Ko;
+    if korean && let Err(told) = in_korean(Cli::command()).try_get_matches_from(std::env::args_os()) {
+        error = told;
+    }
+    let asked = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+    if korean && !asked && error.kind() != ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        eprintln!("{}", complaint(&error));
+    } else {
+        // A reader who went away is no failure.
+        let _reader_left = error.print();
+    }
+    if asked { ExitCode::SUCCESS } else { ExitCode::from(2) }
 }
 
 /// Reads the configuration, then runs the command on a runtime as configured.
@@ -95,7 +109,6 @@ fn start(cli: Cli, lang: Lang) -> Result<(), Failure> {
         layers.flag("server.listen", listen.to_string());
     }
     let config = Config::resolve(layers, &variables)?;
-    let lang = cli.global.lang.map_or_else(|| config.lang.unwrap_or(lang), LangArg::lang);
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     if config.workers > 0 {
         runtime.worker_threads(config.workers);
@@ -208,17 +221,6 @@ async fn command(desk: &Desk, command: &Command) -> Result<(), Failure> {
         }
         _ => Ok(()),
     }
-}
-
-/// The language of messages: the flag, else the system's.
-fn language(cli: &Cli) -> Lang {
-    let system = || {
-        let set = ["LC_ALL", "LC_MESSAGES", "LANG"]
-            .iter()
-            .find_map(|name| std::env::var(name).ok().filter(|tag| !tag.is_empty()));
-        set.map_or(Lang::En, |tag| Lang::from_tag(&tag))
-    };
-    cli.global.lang.map_or_else(system, LangArg::lang)
 }
 
 /// Tells a failure on standard error: message, hint, code.

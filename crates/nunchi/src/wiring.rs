@@ -23,7 +23,7 @@ use nunchi_core::{
     AccessRole, Amount, Budget, BudgetId, BudgetScope, BudgetWindow, Clock, Dialect, Explain, Ids, Lang,
     NanoUsd, Spawn, TierRules, UndoRuns,
 };
-use nunchi_gateway::{BatchParts, Gateway, NewKey, Parts, ProviderEntry, Settings, TierModels};
+use nunchi_gateway::{BatchParts, Gateway, NewKey, Parts, PriceCatalog, ProviderEntry, Settings, TierModels};
 use nunchi_providers::{Provider, ProviderConfig, ProviderDeps, ProviderKind, Timeouts, Tls};
 use nunchi_tools::{McpHub, McpOffers};
 use std::sync::Arc;
@@ -220,10 +220,6 @@ fn tiers(config: &Config, providers: &[ProviderEntry]) -> TierModels {
 fn settings(home: &Home, config: &Config, providers: &[ProviderEntry]) -> Result<Settings, Failure> {
     let invalid = |text: String| Failure::plain("price.file", text.clone(), text);
     let own = read_prices(&home.file("prices.json")).map_err(invalid)?;
-    let source = match price_refresh(home, config) {
-        Some(refresh) => read_prices(&refresh.kept).map_err(invalid)?,
-        None => PriceFile::default(),
-    };
     let tiers = tiers(config, providers);
     let embedded = || {
         let entry =
@@ -256,8 +252,14 @@ fn settings(home: &Home, config: &Config, providers: &[ProviderEntry]) -> Result
         compress: config.compress.clone(),
         limits: config.limits.clone(),
         batch: config.batch.clone(),
-        prices: layered(&source, &own).map_err(invalid)?,
+        prices: price_catalog(home, config, &own).map_err(invalid)?,
     })
+}
+
+/// The prices in force with these lines of the owner.
+pub(crate) fn price_catalog(home: &Home, config: &Config, own: &PriceFile) -> Result<PriceCatalog, String> {
+    let source = price_refresh(home, config).map(|refresh| read_prices(&refresh.kept)).transpose()?;
+    layered(&source.unwrap_or_default(), own)
 }
 
 /// The owner's price source, if one is named.

@@ -9,9 +9,10 @@ const DEEP_RESEARCH_USES: u64 = 50;
 
 /// The cost of a call, rounded up once at the end to a billionth of a dollar.
 pub fn cost(price: &ModelPrice, usage: &Usage, batch: bool) -> NanoUsd {
+    let live = rates_for(price, usage.prompt_tokens());
     let rates = match price.batch {
-        Some(batch_rates) if batch => batch_rates,
-        _ => rates_for(price, usage.prompt_tokens()),
+        Some(batch_rates) if batch => grown(batch_rates, &price.rates, &live),
+        _ => live,
     };
     let classes = [
         (usage.input, rates.input),
@@ -64,6 +65,26 @@ pub fn most_tool_uses(price: &ModelPrice, asked: u64) -> u64 {
 fn rates_for(price: &ModelPrice, prompt_tokens: u64) -> Rates {
     let above = price.context_tiers.iter().rfind(|tier| prompt_tokens > tier.above_prompt_tokens);
     above.map_or(price.rates, |tier| tier.rates)
+}
+
+/// Batch rates of a long prompt: as much dearer as the live ones (`from`, `to`), which is how providers quote them.
+fn grown(batch: Rates, from: &Rates, to: &Rates) -> Rates {
+    let grow = |rate: NanoUsd, from: NanoUsd, to: NanoUsd| match from.0 {
+        ..=0 => rate.max(to),
+        _ if from == to => rate,
+        divisor => {
+            let product = i128::from(rate.0).saturating_mul(i128::from(to.0));
+            NanoUsd::saturating_from((product + i128::from(divisor) - 1).div_euclid(i128::from(divisor)))
+        }
+    };
+    Rates {
+        input: grow(batch.input, from.input, to.input),
+        cache_read: grow(batch.cache_read, from.cache_read, to.cache_read),
+        cache_write_5m: grow(batch.cache_write_5m, from.cache_write_5m, to.cache_write_5m),
+        cache_write_1h: grow(batch.cache_write_1h, from.cache_write_1h, to.cache_write_1h),
+        output: grow(batch.output, from.output, to.output),
+        reasoning: grow(batch.reasoning, from.reasoning, to.reasoning),
+    }
 }
 
 fn times(amount: u64, rate: NanoUsd) -> i128 {
@@ -149,6 +170,9 @@ mod tests {
         assert_eq!(cost(&price(), &long, false), NanoUsd(200_001 * 6_000));
         let batch = Usage { input: 1_000, ..Usage::default() };
         assert_eq!(cost(&price(), &batch, true), NanoUsd(1_500_000));
+        // A long prompt is twice as dear in a batch as well, and its answer half as much again.
+        let long = Usage { input: 200_001, output: 10, ..Usage::default() };
+        assert_eq!(cost(&price(), &long, true), NanoUsd(200_001 * 3_000 + 10 * 11_250));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The commands that read and change data.
 
-use clap::{Subcommand, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
 /// `batch …`
@@ -201,28 +201,50 @@ pub(crate) enum PricesCommand {
         /// provider/model, or a model's name.
         model: String,
     },
-    /// Set a model's price, in dollars per million tokens.
+    /// Set a model's price, in dollars per million tokens. What is left out stays as it was known.
     Set {
         /// provider/model.
         model: String,
-        /// Prompt tokens.
-        #[arg(long, value_name = "USD")]
-        input: String,
-        /// Generated tokens.
-        #[arg(long, value_name = "USD")]
-        output: String,
-        /// Prompt tokens read from the provider's cache.
-        #[arg(long, value_name = "USD")]
-        cache_read: Option<String>,
-        /// Prompt tokens written to the provider's cache.
-        #[arg(long, value_name = "USD")]
-        cache_write: Option<String>,
+        #[command(flatten)]
+        rates: PriceRates,
     },
     /// Take prices from a LiteLLM price file, or from one of ours.
     Import {
         /// The file.
         file: PathBuf,
     },
+}
+
+/// Flags of `prices set`.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct PriceRates {
+    /// Prompt tokens.
+    #[arg(long, value_name = "USD")]
+    pub(crate) input: String,
+    /// Generated tokens.
+    #[arg(long, value_name = "USD")]
+    pub(crate) output: String,
+    /// Prompt tokens read from the provider's cache.
+    #[arg(long, value_name = "USD")]
+    pub(crate) cache_read: Option<String>,
+    /// Prompt tokens written to the provider's cache.
+    #[arg(long, value_name = "USD")]
+    pub(crate) cache_write: Option<String>,
+    /// Prompts of more tokens than this have rates of their own.
+    #[arg(long, value_name = "TOKENS", requires = "above_input", requires = "above_output")]
+    pub(crate) above: Option<u64>,
+    /// Prompt tokens of such prompts.
+    #[arg(long, value_name = "USD", requires = "above")]
+    pub(crate) above_input: Option<String>,
+    /// Tokens generated for such prompts.
+    #[arg(long, value_name = "USD", requires = "above")]
+    pub(crate) above_output: Option<String>,
+    /// One use of a tool at the provider, such as a web search, in dollars.
+    #[arg(long, value_name = "USD")]
+    pub(crate) tool_use: Option<String>,
+    /// One request, in dollars.
+    #[arg(long, value_name = "USD")]
+    pub(crate) request: Option<String>,
 }
 
 /// `keys …`

@@ -4,6 +4,7 @@ mod agents;
 mod data;
 mod eval;
 mod flow;
+mod korean;
 mod mcp;
 mod memory;
 
@@ -11,10 +12,11 @@ pub(crate) use agents::{
     ApprovalsCommand, ExplainPermission, ModeArg, PermissionsCommand, RunFile, RunsCommand, RunsWanted,
 };
 pub(crate) use data::{
-    BatchCommand, BudgetCommand, CacheCommand, CompressCommand, KeysCommand, ModelsCommand, PricesCommand,
-    RatingArg, RouteCommand, TierArg,
+    BatchCommand, BudgetCommand, CacheCommand, CompressCommand, KeysCommand, ModelsCommand, PriceRates,
+    PricesCommand, RatingArg, RouteCommand, TierArg,
 };
 pub(crate) use eval::{EvalCommand, EvalRun};
+pub(crate) use korean::{complaint, in_korean};
 pub(crate) use memory::{FactStateArg, MemoryCommand};
 
 pub(crate) use flow::{FlowCommand, SkillsCommand};
@@ -64,7 +66,7 @@ pub(crate) enum Command {
     Up(Up),
     /// Ask once; the answer is streamed. Works without a server.
     Ask(Ask),
-    /// Talk in the terminal.
+    /// Talk in the terminal. With --json, lines such as {"text": "…", "model": "…", "new": true} in and a JSON object an answer out.
     Chat(Chat),
     /// Carry out a workflow: a TOML or YAML file.
     Run(RunFile),

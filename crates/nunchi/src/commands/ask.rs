@@ -98,7 +98,11 @@ pub(crate) async fn say(
 }
 
 /// Asks for the answer in one piece: then its head tells what it cost.
-async fn whole(desk: &Desk, mut body: Value, headers: &[(&'static str, String)]) -> Result<Answer, Failure> {
+pub(crate) async fn whole(
+    desk: &Desk,
+    mut body: Value,
+    headers: &[(&'static str, String)],
+) -> Result<Answer, Failure> {
     if let Some(body) = body.as_object_mut() {
         body.remove("stream");
         body.remove("stream_options");

@@ -184,7 +184,8 @@ async fn ledger(desk: &Desk) -> Vec<Check> {
     let overview: Value = match desk.client.get("/api/overview").await {
         Ok(overview) => overview,
         Err(failure) => {
-            let mut check = Check::new("ledger", Verdict::Fail, failure.message(desk.lang));
+            let mut check =
+                Check::new(desk.lang.pick("ledger", "장부"), Verdict::Fail, failure.message(desk.lang));
             check.hint = failure.hint(desk.lang);
             return vec![check];
         }
@@ -195,7 +196,12 @@ async fn ledger(desk: &Desk) -> Vec<Check> {
         .flatten()
         .map(|check| {
             let verdict = if check["ok"] == true { Verdict::Ok } else { Verdict::Fail };
-            Check::new(check["name"].as_str().unwrap_or("?"), verdict, check["detail"].as_str().unwrap_or(""))
+            let text = |field: &str| match check[field].as_str().unwrap_or("?") {
+                "ledger" => desk.lang.pick("ledger", "장부").to_owned(),
+                "open" => desk.lang.pick("open", "열림").to_owned(),
+                other => other.to_owned(),
+            };
+            Check::new(text("name"), verdict, text("detail"))
         })
         .collect();
     for health in
@@ -209,7 +215,11 @@ async fn ledger(desk: &Desk) -> Vec<Check> {
         checks.push(Check::new(
             name,
             Verdict::Warn,
-            format!("circuit breaker {}", health["breaker"].as_str().unwrap_or("?")),
+            format!(
+                "{} {}",
+                desk.lang.pick("circuit breaker", "차단기"),
+                health["breaker"].as_str().unwrap_or("?")
+            ),
         ));
     }
     checks

@@ -1,14 +1,16 @@
 //! `prices`: the catalog, the owner's own lines, imports.
 
 use super::Desk;
-use crate::cli::PricesCommand;
+use crate::cli::{PriceRates, PricesCommand};
 use crate::failure::Failure;
-use crate::prices::{read_any, read_prices, usd_per_million, write_prices};
-use crate::render::table;
+use crate::prices::{PriceLine, read_any, read_prices, usd_per_million, write_prices};
+use crate::render::{grouped, table};
+use crate::wiring::price_catalog;
 use http::Method;
-use nunchi_core::{ModelPrice, NanoUsd};
+use nunchi_core::{Lang, ModelPrice, NanoUsd};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use std::collections::HashSet;
 use std::path::Path;
 
 #[derive(Serialize, Deserialize)]
@@ -47,32 +49,46 @@ pub(crate) async fn prices(desk: &Desk, command: &PricesCommand) -> Result<(), F
                     "`nunchi prices set PROVIDER/MODEL --input USD --output USD`로 정하세요.",
                 ));
             }
-            desk.show_money(&catalog.prices, &RATES, || list(desk, &catalog))
+            desk.show_money(&catalog.prices, &RATES, || {
+                let more: Vec<_> =
+                    catalog.prices.iter().flat_map(|price| conditions(desk.lang, price)).collect();
+                [vec![list(desk, &catalog)], more].concat().join("\n")
+            })
         }
-        PricesCommand::Set { model, input, output, cache_read, cache_write } => {
-            let (provider, name) = model.split_once('/').ok_or_else(|| {
-                Failure::plain(
-                    "price.model",
-                    format!("`{model}` must be PROVIDER/MODEL"),
-                    format!("`{model}`은(는) 제공자/모델이어야 합니다"),
-                )
-            })?;
-            let line = crate::prices::PriceLine {
-                provider: provider.to_owned(),
-                model: name.to_owned(),
-                input: checked(input)?,
-                output: checked(output)?,
-                cache_read: cache_read.as_deref().map(checked).transpose()?,
-                cache_write: cache_write.as_deref().map(checked).transpose()?,
-                ..crate::prices::PriceLine::default()
-            };
-            keep(desk, vec![line], "own").await?;
+        PricesCommand::Set { model, rates } => {
+            keep(desk, vec![line(model, rates)?], "own").await?;
             desk.show(&json!({ "set": model }), || {
                 desk.lang.pick(format!("{model} has its price."), format!("{model}의 가격을 정했습니다."))
             })
         }
         PricesCommand::Import { file } => import(desk, file).await,
     }
+}
+
+/// What the flags say of a model's price.
+fn line(model: &str, rates: &PriceRates) -> Result<PriceLine, Failure> {
+    let (provider, name) = model.split_once('/').ok_or_else(|| {
+        Failure::plain(
+            "price.model",
+            format!("`{model}` must be PROVIDER/MODEL"),
+            format!("`{model}`은(는) 제공자/모델이어야 합니다"),
+        )
+    })?;
+    let or_none = |text: &Option<String>| text.as_deref().map(checked).transpose();
+    Ok(PriceLine {
+        provider: provider.to_owned(),
+        model: name.to_owned(),
+        input: checked(&rates.input)?,
+        output: checked(&rates.output)?,
+        cache_read: or_none(&rates.cache_read)?,
+        cache_write: or_none(&rates.cache_write)?,
+        above: rates.above,
+        above_input: or_none(&rates.above_input)?,
+        above_output: or_none(&rates.above_output)?,
+        tool_use: or_none(&rates.tool_use)?,
+        request: or_none(&rates.request)?,
+        ..PriceLine::default()
+    })
 }
 
 fn checked(text: &str) -> Result<String, Failure> {
@@ -87,14 +103,16 @@ fn checked(text: &str) -> Result<String, Failure> {
     }
 }
 
-/// Writes lines to the home folder and puts them in force.
-async fn keep(desk: &Desk, lines: Vec<crate::prices::PriceLine>, version: &str) -> Result<(), Failure> {
+/// Writes lines to the home folder and puts them in force, each over what was known of its model.
+async fn keep(desk: &Desk, lines: Vec<PriceLine>, version: &str) -> Result<(), Failure> {
     let path = desk.home.file("prices.json");
     let invalid = |text: String| Failure::plain("price.file", text.clone(), text);
     let mut file = read_prices(&path).map_err(invalid)?;
-    let prices = lines.iter().map(|line| line.price()).collect::<Result<Vec<_>, _>>().map_err(invalid)?;
-    lines.into_iter().for_each(|line| file.put(line));
+    let models: HashSet<_> = lines.iter().map(|line| (line.provider.clone(), line.model.clone())).collect();
+    lines.into_iter().for_each(|line| file.lay(line));
     file.version = version.to_owned();
+    let mut prices = price_catalog(&desk.home, &desk.config, &file).map_err(invalid)?.prices;
+    prices.retain(|price| models.contains(&(price.provider.clone(), price.model.clone())));
     write_prices(&path, &file).map_err(invalid)?;
     let _count: usize = desk.client.json(Method::PUT, "/api/prices", &prices).await?;
     Ok(())
@@ -111,17 +129,45 @@ async fn import(desk: &Desk, path: &Path) -> Result<(), Failure> {
         )
     })?;
     let (taken, skipped) = (imported.lines.len(), imported.skipped.values().sum::<usize>());
+    let unread = imported.unread;
     let version = format!("import {}", jiff::Zoned::now().date());
     keep(desk, imported.lines, &version).await?;
-    let value: Value = json!({ "taken": taken, "left_out": imported.skipped });
+    let value: Value = json!({ "taken": taken, "left_out": imported.skipped, "not_read": unread });
     desk.show(&value, || {
-        let reasons: Vec<_> =
-            imported.skipped.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
-        desk.lang.pick(
+        let reasons: Vec<_> = imported
+            .skipped
+            .iter()
+            .map(|(reason, count)| format!("{count} {}", reason_in(desk.lang, reason)))
+            .collect();
+        let mut told = desk.lang.pick(
             format!("Took {taken} prices; left out {skipped} ({}).", reasons.join(", ")),
             format!("가격 {taken}개를 받았고 {skipped}개를 뺐습니다({}).", reasons.join(", ")),
-        )
+        );
+        if !unread.is_empty() {
+            told.push('\n');
+            told.push_str(
+                desk.lang.pick(
+                    "Prices of the models taken that were not read:",
+                    "받은 모델의 가격 중 읽지 못한 것:",
+                ),
+            );
+            unread.iter().for_each(|(field, count)| told.push_str(&format!("\n  {count} {field}")));
+        }
+        told
     })
+}
+
+/// Why an entry of a file was left out.
+fn reason_in(lang: Lang, reason: &str) -> &str {
+    let korean = match reason {
+        "other provider" => "다른 제공자",
+        "not text" => "글 모델이 아님",
+        "no price" => "가격 없음",
+        "no number" => "숫자가 아님",
+        "not readable" => "읽을 수 없음",
+        other => other,
+    };
+    lang.pick(reason, korean)
 }
 
 fn list(desk: &Desk, catalog: &Catalog) -> String {
@@ -139,9 +185,27 @@ fn list(desk: &Desk, catalog: &Catalog) -> String {
             money(price.rates.cache_write_5m),
             price.batch.map(|rates| money(rates.input)).unwrap_or_default(),
             price.batch.map(|rates| money(rates.output)).unwrap_or_default(),
-            price.context_window.map(crate::render::grouped).unwrap_or_default(),
+            price.context_window.map(grouped).unwrap_or_default(),
         ]
     });
     let note = desk.lang.pick("dollars per million tokens; catalog", "백만 토큰당 달러, 목록");
     format!("{}\n{note} {}", table(&headings, rows), catalog.version)
+}
+
+/// What the table has no column for: rates of long prompts and what is charged by the piece.
+fn conditions(lang: Lang, price: &ModelPrice) -> Vec<String> {
+    let tiers = price.context_tiers.iter().map(|tier| {
+        let (tokens, rates) = (grouped(tier.above_prompt_tokens), tier.rates);
+        lang.pick(
+            format!("prompts above {tokens} tokens: input {}, output {}", rates.input, rates.output),
+            format!("{tokens} 토큰을 넘는 프롬프트: 입력 {}, 출력 {}", rates.input, rates.output),
+        )
+    });
+    let fees = [
+        (lang.pick("each use of a tool, such as a search", "검색 등 도구를 한 번 쓸 때"), price.tool_use),
+        (lang.pick("each request", "요청 하나마다"), price.request),
+    ];
+    let fees = fees.into_iter().filter(|(_, fee)| *fee > NanoUsd::ZERO);
+    let lines = tiers.chain(fees.map(|(what, fee)| format!("{what}: ${fee}")));
+    lines.map(|line| format!("{}/{}: {line}", price.provider, price.model)).collect()
 }

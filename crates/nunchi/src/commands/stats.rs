@@ -74,7 +74,7 @@ fn text(desk: &Desk, flags: &Stats, answer: &Answer) -> String {
             "",
         ],
         [
-            name(flags.by),
+            korean_name(flags.by),
             ">호출",
             ">적중",
             ">실패",
@@ -160,6 +160,21 @@ const fn name(by: GroupingArg) -> &'static str {
         GroupingArg::Day => "day",
         GroupingArg::Outcome => "outcome",
         GroupingArg::Cache => "cache",
+    }
+}
+
+const fn korean_name(by: GroupingArg) -> &'static str {
+    match by {
+        GroupingArg::Provider => "제공자",
+        GroupingArg::Model => "모델",
+        GroupingArg::Session => "대화",
+        GroupingArg::Phase => "단계",
+        GroupingArg::Task => "작업",
+        GroupingArg::Key => "키",
+        GroupingArg::Tier => "등급",
+        GroupingArg::Day => "날짜",
+        GroupingArg::Outcome => "결과",
+        GroupingArg::Cache => "캐시",
     }
 }
 

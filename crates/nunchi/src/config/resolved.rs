@@ -9,7 +9,7 @@ use super::server::Listening;
 use super::tools::ToolsConfig;
 use jiff::tz::TimeZone;
 use nunchi_api::Currency;
-use nunchi_core::{CacheScope, Lang, NanoUsd, Tier, TierRule, TierRules};
+use nunchi_core::{CacheScope, NanoUsd, Tier, TierRule, TierRules};
 use nunchi_gateway::{
     BatchSettings, BreakerSettings, CacheSettings, CascadeCheck, CompressSettings, LimitSettings, OnLimit,
     RetrySettings, SemanticSettings, TierModels,
@@ -77,7 +77,6 @@ pub(crate) struct Config {
     pub(crate) listening: Listening,
     pub(crate) body_limit: usize,
     pub(crate) cors_origins: Vec<String>,
-    pub(crate) lang: Option<Lang>,
     pub(crate) time_zone: TimeZone,
     pub(crate) shutdown: Duration,
     /// Threads that serve; 0 means one a core.
@@ -136,7 +135,6 @@ impl Config {
             body_limit: usize::try_from(layers.count("server.body_limit_mb").clamp(1, 1_024) << 20)
                 .unwrap_or(32 << 20),
             cors_origins: layers.texts("server.cors_origins"),
-            lang: layers.optional("server.lang").map(|tag| Lang::from_tag(&tag)),
             time_zone: layers.time_zone(),
             shutdown: Duration::from_secs(layers.count("server.shutdown_seconds")),
             workers: usize::try_from(layers.count("server.workers").min(1_024)).unwrap_or(0),

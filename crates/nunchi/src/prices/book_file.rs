@@ -2,6 +2,7 @@
 
 use super::decimal::{scaled_decimal, usd_per_million};
 use nunchi_core::{ContextTier, ModelPrice, NanoUsd, Rates};
+use nunchi_gateway::undated;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -37,6 +38,8 @@ pub(crate) struct PriceLine {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) batch_cache_read: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) batch_cache_write: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) above: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) above_input: Option<String>,
@@ -44,6 +47,10 @@ pub(crate) struct PriceLine {
     pub(crate) above_output: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) above_cache_read: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) above_cache_write: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) above_cache_write_1h: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) tool_use: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -65,14 +72,80 @@ impl PriceFile {
         self.models.iter().map(PriceLine::price).collect()
     }
 
-    /// Adds a line, replacing the one of the same model.
-    pub(crate) fn put(&mut self, line: PriceLine) {
-        self.models.retain(|old| (&old.provider, &old.model) != (&line.provider, &line.model));
-        self.models.push(line);
+    /// Lays a line over the one of the same model, or of the model it is a dated release of: what it leaves out stays.
+    pub(crate) fn lay(&mut self, line: PriceLine) {
+        let of = |model: &str| {
+            self.models.iter().position(|old| old.provider == line.provider && old.model == model)
+        };
+        match of(&line.model) {
+            Some(place) => self.models[place] = line.over(&self.models[place]),
+            None => {
+                let under = undated(&line.model).and_then(of);
+                self.models.push(match under {
+                    Some(place) => line.over(&self.models[place]),
+                    None => line,
+                });
+            }
+        }
     }
 }
 
+/// What a line says, else what the line under it said.
+fn kept<T: Clone>(own: Option<T>, under: Option<&T>) -> Option<T> {
+    own.or_else(|| under.cloned())
+}
+
+/// The same for a rate, which rises with the rate that it belongs to (`from`, `to`) and never falls by itself: a
+/// price that was only half told is rather too high than too low.
+fn risen(own: Option<String>, under: Option<&String>, (from, to): (&str, &str)) -> Option<String> {
+    let grown = |rate: &str| {
+        let [rate, from, to] = [rate, from, to].map(|text| usd_per_million(text).map(|rate| rate.0));
+        let (rate, from, to) = (rate?, from?, to?);
+        (from > 0 && to > from).then(|| scaled(NanoUsd(rate), NanoUsd(to), NanoUsd(from)).to_string())
+    };
+    own.or_else(|| under.map(|rate| grown(rate).unwrap_or_else(|| rate.clone())))
+}
+
+/// A rate times `to / from`, rounded up; as it is where `from` is nothing.
+fn scaled(rate: NanoUsd, to: NanoUsd, from: NanoUsd) -> NanoUsd {
+    if from.0 <= 0 {
+        return rate;
+    }
+    let (product, divisor) = (i128::from(rate.0) * i128::from(to.0), i128::from(from.0));
+    NanoUsd::saturating_from((product + divisor - 1).div_euclid(divisor))
+}
+
 impl PriceLine {
+    /// The line over another one: what it does not tell stays as that one told it.
+    fn over(self, under: &Self) -> Self {
+        let (input, output) = ((&*under.input, &*self.input), (&*under.output, &*self.output));
+        Self {
+            cache_read: risen(self.cache_read, under.cache_read.as_ref(), input),
+            cache_write: risen(self.cache_write, under.cache_write.as_ref(), input),
+            cache_write_1h: risen(self.cache_write_1h, under.cache_write_1h.as_ref(), input),
+            reasoning: risen(self.reasoning, under.reasoning.as_ref(), output),
+            batch_input: risen(self.batch_input, under.batch_input.as_ref(), input),
+            batch_output: risen(self.batch_output, under.batch_output.as_ref(), output),
+            batch_cache_read: risen(self.batch_cache_read, under.batch_cache_read.as_ref(), input),
+            batch_cache_write: risen(self.batch_cache_write, under.batch_cache_write.as_ref(), input),
+            above: kept(self.above, under.above.as_ref()),
+            above_input: risen(self.above_input, under.above_input.as_ref(), input),
+            above_output: risen(self.above_output, under.above_output.as_ref(), output),
+            above_cache_read: risen(self.above_cache_read, under.above_cache_read.as_ref(), input),
+            above_cache_write: risen(self.above_cache_write, under.above_cache_write.as_ref(), input),
+            above_cache_write_1h: risen(
+                self.above_cache_write_1h,
+                under.above_cache_write_1h.as_ref(),
+                input,
+            ),
+            tool_use: kept(self.tool_use, under.tool_use.as_ref()),
+            request: kept(self.request, under.request.as_ref()),
+            context: kept(self.context, under.context.as_ref()),
+            max_output: kept(self.max_output, under.max_output.as_ref()),
+            ..self
+        }
+    }
+
     /// The line as a price; an unnamed class costs what its nearest named one does, never less.
     pub(crate) fn price(&self) -> Result<ModelPrice, String> {
         let read = |text: &str| {
@@ -112,14 +185,12 @@ impl PriceLine {
         };
         let input = read(&self.above_input, rates.input)?;
         let output = read(&self.above_output, rates.output)?;
-        let grown = |rate: NanoUsd| {
-            if rates.input.0 == 0 { rate } else { NanoUsd(rate.0.saturating_mul(input.0) / rates.input.0) }
-        };
+        let grown = |rate: NanoUsd| scaled(rate, input, rates.input);
         let rates = Rates {
             input,
             cache_read: read(&self.above_cache_read, grown(rates.cache_read))?,
-            cache_write_5m: grown(rates.cache_write_5m),
-            cache_write_1h: grown(rates.cache_write_1h),
+            cache_write_5m: read(&self.above_cache_write, grown(rates.cache_write_5m))?,
+            cache_write_1h: read(&self.above_cache_write_1h, grown(rates.cache_write_1h))?,
             output,
             reasoning: output.max(rates.reasoning),
         };
@@ -131,11 +202,13 @@ impl PriceLine {
         let read = |text: &String| usd_per_million(text).ok_or_else(|| format!("\"{text}\" is no price"));
         let (input, output) = (read(input)?, read(output)?);
         let cache_read = self.batch_cache_read.as_ref().map_or(Ok(rates.cache_read.min(input)), read)?;
+        let grown = |rate: NanoUsd| scaled(rate, input, rates.input);
+        let cache_write = self.batch_cache_write.as_ref().map_or(Ok(grown(rates.cache_write_5m)), read)?;
         Ok(Some(Rates {
             input,
             cache_read,
-            cache_write_5m: input,
-            cache_write_1h: input,
+            cache_write_5m: cache_write,
+            cache_write_1h: cache_write.max(grown(rates.cache_write_1h)),
             output,
             reasoning: output,
         }))

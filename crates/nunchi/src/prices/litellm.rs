@@ -3,7 +3,6 @@
 use super::book_file::PriceLine;
 use super::decimal::scaled_decimal;
 use nunchi_core::NanoUsd;
-use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 
@@ -17,39 +16,12 @@ pub(crate) struct Imported {
     pub(crate) lines: Vec<PriceLine>,
     /// How many entries were left out, by reason.
     pub(crate) skipped: BTreeMap<&'static str, usize>,
+    /// Prices of the taken entries that our lines have no place for: how many entries have each.
+    pub(crate) unread: BTreeMap<String, usize>,
 }
 
-#[derive(Deserialize)]
-struct Entry<'a> {
-    #[serde(default)]
-    litellm_provider: Option<String>,
-    #[serde(default)]
-    mode: Option<String>,
-    #[serde(borrow, default)]
-    input_cost_per_token: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    output_cost_per_token: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    cache_read_input_token_cost: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    cache_creation_input_token_cost: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    cache_creation_input_token_cost_above_1hr: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    output_cost_per_reasoning_token: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    input_cost_per_token_batches: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    output_cost_per_token_batches: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    input_cost_per_token_above_200k_tokens: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    output_cost_per_token_above_200k_tokens: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    max_input_tokens: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    max_output_tokens: Option<&'a RawValue>,
-}
+/// A model's fields that were not taken yet.
+struct Entry<'a>(BTreeMap<String, &'a RawValue>);
 
 /// Reads the file's text. Entries of other providers or kinds are left out and counted, never fatal.
 pub(crate) fn import_litellm(text: &str) -> Result<Imported, String> {
@@ -57,51 +29,118 @@ pub(crate) fn import_litellm(text: &str) -> Result<Imported, String> {
         serde_json::from_str(text).map_err(|error| error.to_string())?;
     let mut imported = Imported::default();
     for (name, raw) in entries {
-        match line(&name, raw) {
-            Ok(line) => imported.lines.push(line),
+        let taken = serde_json::from_str(raw.get()).map_err(|_| "not readable").and_then(|fields| {
+            let mut entry = Entry(fields);
+            Ok((entry.line(&name)?, entry))
+        });
+        match taken {
+            Ok((line, rest)) => {
+                imported.lines.push(line);
+                rest.prices().for_each(|field| *imported.unread.entry(field.to_owned()).or_default() += 1);
+            }
             Err(reason) => *imported.skipped.entry(reason).or_default() += 1,
         }
     }
     Ok(imported)
 }
 
-fn line(name: &str, raw: &RawValue) -> Result<PriceLine, &'static str> {
-    let entry: Entry<'_> = serde_json::from_str(raw.get()).map_err(|_| "not readable")?;
-    let provider = entry
-        .litellm_provider
-        .as_deref()
-        .filter(|provider| PROVIDERS.contains(provider))
-        .ok_or("other provider")?;
-    if !matches!(entry.mode.as_deref(), Some("chat" | "responses" | "embedding")) {
-        return Err("not text");
+impl Entry<'_> {
+    fn line(&mut self, name: &str) -> Result<PriceLine, &'static str> {
+        let provider = self
+            .text("litellm_provider")
+            .filter(|provider| PROVIDERS.contains(&provider.as_str()))
+            .ok_or("other provider")?;
+        if !matches!(self.text("mode").as_deref(), Some("chat" | "responses" | "embedding")) {
+            return Err("not text");
+        }
+        let model = name.strip_prefix(&provider).and_then(|rest| rest.strip_prefix('/')).unwrap_or(name);
+        let input = self.rate("input_cost_per_token")?.ok_or("no price")?;
+        let mut above = None;
+        Ok(PriceLine {
+            model: model.to_owned(),
+            provider,
+            input,
+            output: self.rate("output_cost_per_token")?.unwrap_or_else(|| "0".into()),
+            cache_read: self.rate("cache_read_input_token_cost")?,
+            cache_write: self.rate("cache_creation_input_token_cost")?,
+            cache_write_1h: self.rate("cache_creation_input_token_cost_above_1hr")?,
+            reasoning: self.rate("output_cost_per_reasoning_token")?,
+            batch_input: self.rate("input_cost_per_token_batches")?,
+            batch_output: self.rate("output_cost_per_token_batches")?,
+            batch_cache_read: self.rate("cache_read_input_token_cost_batches")?,
+            batch_cache_write: self.rate("cache_creation_input_token_cost_batches")?,
+            above_input: self.tier("input_cost_per_token", &mut above)?,
+            above_output: self.tier("output_cost_per_token", &mut above)?,
+            above_cache_read: self.tier("cache_read_input_token_cost", &mut above)?,
+            above_cache_write: self.tier("cache_creation_input_token_cost", &mut above)?,
+            above_cache_write_1h: self.tier("cache_creation_input_token_cost_above_1hr", &mut above)?,
+            above,
+            tool_use: self.search_fee()?,
+            request: self.fee("input_cost_per_request")?,
+            context: whole(self.0.remove("max_input_tokens")),
+            max_output: whole(self.0.remove("max_output_tokens")),
+        })
     }
-    let model = name.strip_prefix(provider).and_then(|rest| rest.strip_prefix('/')).unwrap_or(name);
-    let input = per_million(entry.input_cost_per_token)?.ok_or("no price")?;
-    Ok(PriceLine {
-        provider: provider.to_owned(),
-        model: model.to_owned(),
-        input,
-        output: per_million(entry.output_cost_per_token)?.unwrap_or_else(|| "0".into()),
-        cache_read: per_million(entry.cache_read_input_token_cost)?,
-        cache_write: per_million(entry.cache_creation_input_token_cost)?,
-        cache_write_1h: per_million(entry.cache_creation_input_token_cost_above_1hr)?,
-        reasoning: per_million(entry.output_cost_per_reasoning_token)?,
-        batch_input: per_million(entry.input_cost_per_token_batches)?,
-        batch_output: per_million(entry.output_cost_per_token_batches)?,
-        above: entry.input_cost_per_token_above_200k_tokens.map(|_| 200_000),
-        above_input: per_million(entry.input_cost_per_token_above_200k_tokens)?,
-        above_output: per_million(entry.output_cost_per_token_above_200k_tokens)?,
-        context: whole(entry.max_input_tokens),
-        max_output: whole(entry.max_output_tokens),
-        ..PriceLine::default()
-    })
+
+    fn text(&mut self, field: &str) -> Option<String> {
+        serde_json::from_str(self.0.remove(field)?.get()).ok()
+    }
+
+    /// Dollars a token as dollars a million.
+    fn rate(&mut self, field: &str) -> Result<Option<String>, &'static str> {
+        amount(self.0.remove(field), 15)
+    }
+
+    /// Dollars by the piece.
+    fn fee(&mut self, field: &str) -> Result<Option<String>, &'static str> {
+        amount(self.0.remove(field), 9)
+    }
+
+    /// A rate of long prompts, from so many thousand tokens on (`…_above_272k_tokens`). Where a file knows several lengths, the
+    /// dearest rate holds from the shortest on: our lines have one.
+    fn tier(&mut self, base: &str, above: &mut Option<u64>) -> Result<Option<String>, &'static str> {
+        let length = |field: &str| -> Option<u64> {
+            field.strip_prefix(base)?.strip_prefix("_above_")?.strip_suffix("k_tokens")?.parse().ok()
+        };
+        let lengths: Vec<_> = self.0.keys().filter_map(|field| length(field)).collect();
+        let mut dearest: Option<NanoUsd> = None;
+        for thousands in lengths {
+            let raw = self.0.remove(&format!("{base}_above_{thousands}k_tokens"));
+            if let Some(rate) = nanos(raw, 15)? {
+                dearest = dearest.max(Some(rate));
+                let tokens = thousands.saturating_mul(1_000);
+                *above = Some(above.map_or(tokens, |least| least.min(tokens)));
+            }
+        }
+        Ok(dearest.map(|rate| rate.to_string()))
+    }
+
+    /// What a web search costs: the dearest of its sizes.
+    fn search_fee(&mut self) -> Result<Option<String>, &'static str> {
+        let Some(raw) = self.0.remove("search_context_cost_per_query") else { return Ok(None) };
+        let sizes: Option<BTreeMap<String, &RawValue>> =
+            serde_json::from_str(raw.get()).map_err(|_| "no number")?;
+        let fees = sizes.into_iter().flatten().map(|(_, fee)| nanos(Some(fee), 9));
+        Ok(fees.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().max().map(|fee| fee.to_string()))
+    }
+
+    /// The prices that nobody took: fields named after a cost that are not nothing.
+    fn prices(&self) -> impl Iterator<Item = &str> {
+        let costs = self.0.iter().filter(|(name, raw)| {
+            name.contains("cost") && raw.get() != "null" && scaled_decimal(raw.get(), 15) != Some(0)
+        });
+        costs.map(|(name, _)| name.as_str())
+    }
 }
 
-/// Dollars a token as JSON text to dollars a million as decimal text.
-fn per_million(raw: Option<&RawValue>) -> Result<Option<String>, &'static str> {
+/// Dollars as JSON text, times ten to the power `exponent`, as decimal text.
+fn amount(raw: Option<&RawValue>, exponent: i32) -> Result<Option<String>, &'static str> {
+    Ok(nanos(raw, exponent)?.map(|nanos| nanos.to_string()))
+}
+
+fn nanos(raw: Option<&RawValue>, exponent: i32) -> Result<Option<NanoUsd>, &'static str> {
     let Some(text) = raw.map(RawValue::get).filter(|text| *text != "null") else { return Ok(None) };
-    let nanos = scaled_decimal(text, 15).ok_or("no number")?;
-    Ok(Some(NanoUsd(nanos).to_string()))
+    scaled_decimal(text, exponent).map(|nanos| Some(NanoUsd(nanos))).ok_or("no number")
 }
 
 fn whole(raw: Option<&RawValue>) -> Option<u64> {
@@ -128,5 +167,35 @@ mod tests {
         assert_eq!(price.context_window, Some(272_000));
         assert_eq!(imported.skipped.values().sum::<usize>(), 3);
         assert!(import_litellm("[]").is_err());
+    }
+
+    #[test]
+    fn long_prompts_searches_and_what_is_not_read() {
+        let text = r#"{"gpt-made-up": {"litellm_provider": "openai", "mode": "chat",
+            "input_cost_per_token": 3e-06, "input_cost_per_token_above_272k_tokens": 6e-06,
+            "input_cost_per_token_above_272k_tokens_priority": 1.2e-05, "input_cost_per_token_batches": 1.5e-06,
+            "output_cost_per_token": 9e-06, "output_cost_per_token_above_272k_tokens": 1.3e-05,
+            "output_cost_per_token_batches": 4.5e-06, "cache_read_input_token_cost": 3e-07,
+            "cache_read_input_token_cost_above_272k_tokens": 7e-07, "cache_read_input_token_cost_batches": 2e-07,
+            "cache_creation_input_token_cost": 4e-06, "cache_creation_input_token_cost_above_272k_tokens": 9e-06,
+            "cache_creation_input_token_cost_above_1hr": 5e-06, "input_cost_per_audio_token": 0,
+            "cache_creation_input_token_cost_above_1hr_above_128k_tokens": 1.1e-05,
+            "search_context_cost_per_query": {"search_context_size_high": 0.03, "search_context_size_low": 0.01},
+            "input_cost_per_request": 0.004, "google_maps_grounding_cost_per_query": 0.02}}"#;
+        let imported = import_litellm(text).unwrap();
+        let price = imported.lines[0].price().unwrap();
+        let (tier, usd) = (&price.context_tiers[0], |hundredths: i64| NanoUsd(hundredths * 10_000_000));
+        // Two lengths: the shorter one counts.
+        assert_eq!(tier.above_prompt_tokens, 128_000);
+        let rates = &tier.rates;
+        assert_eq!((rates.input, rates.output, rates.cache_read), (usd(600), usd(1_300), usd(70)));
+        assert_eq!((rates.cache_write_5m, rates.cache_write_1h), (usd(900), usd(1_100)));
+        let batch = price.batch.unwrap();
+        assert_eq!((batch.cache_read, batch.cache_write_5m), (usd(20), usd(200)));
+        assert_eq!((price.tool_use, price.request), (usd(3), NanoUsd(4_000_000)));
+        let unread: Vec<_> = imported.unread.into_iter().collect();
+        let names =
+            ["google_maps_grounding_cost_per_query", "input_cost_per_token_above_272k_tokens_priority"];
+        assert_eq!(unread, names.map(|name| (name.to_owned(), 1)));
     }
 }

@@ -15,19 +15,16 @@ use nunchi_gateway::PriceCatalog;
 /// The catalog that ships with this version.
 const SHIPPED: &str = include_str!("../../assets/prices.json");
 
-/// The shipped catalog with the lines of the owner's source over it, and the owner's own lines over both.
+/// The shipped catalog with the lines of the owner's source over it, and the owner's own lines over both; what a line
+/// leaves out is what the one under it says.
 pub(crate) fn layered(source: &PriceFile, own: &PriceFile) -> Result<PriceCatalog, String> {
-    let shipped = PriceFile::parse(SHIPPED)?;
-    let mut version = shipped.version.clone();
-    let mut prices = shipped.prices()?;
+    let mut all = PriceFile::parse(SHIPPED)?;
+    let mut version = all.version.clone();
     for file in [source, own].into_iter().filter(|file| !file.models.is_empty()) {
         version = format!("{version}+{}", file.version);
-        for line in file.prices()? {
-            prices.retain(|price| (&price.provider, &price.model) != (&line.provider, &line.model));
-            prices.push(line);
-        }
+        file.models.iter().cloned().for_each(|line| all.lay(line));
     }
-    Ok(PriceCatalog { version, prices })
+    Ok(PriceCatalog { version, prices: all.prices()? })
 }
 
 #[cfg(test)]
@@ -51,5 +48,41 @@ mod tests {
                 price.model
             );
         }
+    }
+
+    /// The price in force of a model, with these lines of the owner.
+    fn in_force(model: &str, own: &[&str]) -> nunchi_core::ModelPrice {
+        let lines: Vec<_> = own.iter().map(|line| format!("{{\"provider\": \"openai\", {line}}}")).collect();
+        let mut file = PriceFile::default();
+        for line in lines {
+            let text = format!("{{\"version\": \"own\", \"models\": [{line}]}}");
+            PriceFile::parse(&text).unwrap().models.into_iter().for_each(|line| file.lay(line));
+        }
+        let catalog = layered(&PriceFile::default(), &file).unwrap();
+        catalog.prices.into_iter().find(|price| price.model == model).unwrap()
+    }
+
+    #[test]
+    fn a_line_lies_over_the_one_under_it() {
+        let shipped = in_force("gpt-5.5", &[]);
+        let (tier, usd) = (&shipped.context_tiers[0], NanoUsd::from_usd);
+        assert!(tier.above_prompt_tokens > 0 && shipped.tool_use > NanoUsd::ZERO && shipped.batch.is_some());
+        let plain = r#""model": "gpt-5.5", "input": "5", "output": "30""#;
+        assert_eq!(in_force("gpt-5.5", &[plain]), shipped, "nothing else was said");
+        // Twice as dear: long prompts, batches and the cache as well; what is charged by the piece is not.
+        let twice = in_force("gpt-5.5", &[r#""model": "gpt-5.5", "input": "10", "output": "60""#]);
+        assert_eq!(twice.context_tiers[0].rates.input, usd(20));
+        assert_eq!(twice.context_tiers[0].rates.output, usd(90));
+        assert_eq!(twice.rates.cache_read, usd(1));
+        assert_eq!(twice.batch.unwrap().input, usd(5));
+        assert_eq!((twice.tool_use, twice.context_window), (shipped.tool_use, shipped.context_window));
+        // Cheaper: nothing that was not said becomes cheaper.
+        let cheap = in_force("gpt-5.5", &[r#""model": "gpt-5.5", "input": "1", "output": "2""#]);
+        assert_eq!(cheap.context_tiers, shipped.context_tiers);
+        // A fee that the owner told before stays, and so does what lies under a dated release.
+        let fee = r#""model": "gpt-5.5", "input": "5", "output": "30", "tool_use": "0.5""#;
+        assert_eq!(in_force("gpt-5.5", &[fee, plain]).tool_use, NanoUsd(500_000_000));
+        let dated = in_force("gpt-5.5-2031-01-01", &[&plain.replace("gpt-5.5", "gpt-5.5-2031-01-01")]);
+        assert_eq!((dated.context_tiers, dated.tool_use), (shipped.context_tiers, shipped.tool_use));
     }
 }

@@ -46,9 +46,12 @@ impl PriceRefresh {
     /// Reads once and puts the prices in force; tells how many lines there are.
     async fn once(&self, gateway: &Gateway) -> Result<usize, String> {
         let text = if self.is_remote() { fetch(&self.source).await? } else { self.read_file().await? };
-        let lines = read_any(&text)?.lines;
+        let Imported { lines, unread, .. } = read_any(&text)?;
         if lines.is_empty() {
             return Err("it holds no price".into());
+        }
+        if !unread.is_empty() {
+            tracing::info!(source = self.source, ?unread, "some prices have no place in ours");
         }
         let count = lines.len();
         let file = PriceFile { version: format!("source {}", jiff::Zoned::now().date()), models: lines };

@@ -59,6 +59,46 @@ fn the_owners_price_wins_and_stays() {
 }
 
 #[test]
+fn what_a_price_leaves_out_stays_as_it_was() {
+    let home = Home::new();
+    let show = || home.json(&["prices", "show", "openai/gpt-5.5"])[0].clone();
+    let shipped = show();
+    assert!(shipped["tool_use"].as_i64().unwrap() > 0 && !shipped["context_tiers"][0].is_null(), "{shipped}");
+    home.json(&["prices", "set", "openai/gpt-5.5", "--input", "5", "--output", "30"]);
+    assert_eq!(show(), shipped, "only what was known was said");
+    home.write(
+        "litellm.json",
+        r#"{"gpt-5.5": {"litellm_provider": "openai", "mode": "chat", "input_cost_per_token": 6e-06,
+            "output_cost_per_token": 3e-05, "input_cost_per_token_above_200k_tokens": 1.3e-05,
+            "search_context_cost_per_query": {"search_context_size_low": 0.02, "search_context_size_high": 0.04},
+            "input_cost_per_token_priority": 1.2e-05}}"#,
+    );
+    let file = home.path("litellm.json");
+    let told = home.json(&["prices", "import", file.to_str().unwrap()]);
+    assert_eq!(told["not_read"], json!({ "input_cost_per_token_priority": 1 }), "{told}");
+    let taken = show();
+    let tier = &taken["context_tiers"][0];
+    assert_eq!(
+        (&tier["above_prompt_tokens"], &tier["rates"]["input"]),
+        (&json!(200_000), &json!(13_000_000_000_i64))
+    );
+    assert_eq!(tier["rates"]["output"], shipped["context_tiers"][0]["rates"]["output"]);
+    assert_eq!(taken["tool_use"], 40_000_000);
+    let flags = ["--input=6", "--output=30", "--above=1000", "--above-input=7", "--above-output=31"];
+    let fees = ["--tool-use", "0.05", "--request", "0.001"];
+    home.json(&[&["prices", "set", "openai/gpt-5.5"], &flags[..], &fees[..]].concat());
+    let own = show();
+    assert_eq!((&own["tool_use"], &own["request"]), (&json!(50_000_000), &json!(1_000_000)));
+    assert_eq!(own["context_tiers"][0]["above_prompt_tokens"], 1_000);
+    let shown = home.run(["prices", "show", "openai/gpt-5.5"]).out;
+    assert!(
+        shown.contains("above 1,000 tokens: input 7.00, output 31.00") && shown.contains("$0.05"),
+        "{shown}"
+    );
+    assert_eq!(home.run(["prices", "set", "a/b", "--input=1", "--output=1", "--above=9"]).code, 2);
+}
+
+#[test]
 fn nonsense_changes_nothing() {
     let home = Home::new();
     home.write("wrong.json", "[1, 2]");

@@ -203,6 +203,54 @@ async fn a_conversation_in_the_terminal() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_conversation_in_json_lines() {
+    let upstream = Upstream::start(Dialect::OpenAi).await;
+    upstream.script([
+        Turn::text("first"),
+        Turn::status(400).message("no"),
+        Turn::text("second"),
+        Turn::text("third"),
+    ]);
+    let home = Home::with_config(&one_provider(&upstream.base_url()));
+    let mut chat = home.command(["chat", "--model", "up/gpt-5-mini", "--json"]);
+    let mut chat = chat.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let typed = concat!(
+        r#"{"text": "one"}"#,
+        "\n\n",
+        r#"{"text": "broken"}"#,
+        "\nnot JSON\n",
+        r#"{"text": "two"}"#,
+        "\n",
+        r#"{"text": "three", "model": "up/gpt-5-nano", "new": true}"#,
+        "\n",
+    );
+    chat.stdin.take().unwrap().write_all(typed.as_bytes()).unwrap();
+    let said = String::from_utf8(chat.wait_with_output().unwrap().stdout).unwrap();
+    let said: Vec<Value> = said.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
+    assert_eq!(said.len(), 5, "{said:?}");
+    for (at, text) in [(0, "first"), (3, "second"), (4, "third")] {
+        assert_eq!(said[at]["text"], text, "{said:?}");
+        assert!(said[at]["cost"].as_i64().unwrap() > 0 && said[at]["cache"] == "miss", "{}", said[at]);
+        assert!(
+            said[at]["model"].as_str().unwrap().starts_with("up/gpt-5-") && said[at]["reason"].is_string()
+        );
+    }
+    assert!(said[1]["error"]["message"].is_string(), "{}", said[1]);
+    assert_eq!(said[2]["error"]["code"], "chat.line");
+    let bodies: Vec<Value> = upstream.requests().iter().map(|request| request.body.clone()).collect();
+    let contents = |at: usize| -> Vec<&str> {
+        bodies[at]["messages"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|one| one["content"].as_str().unwrap())
+            .collect()
+    };
+    assert_eq!(contents(2), ["one", "first", "two"], "what failed is not repeated");
+    assert_eq!((contents(3), &bodies[3]["model"]), (vec!["three"], &json!("gpt-5-nano")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn replicas_share_answers_in_redis_and_work_without_it() {
     let upstream = Upstream::start(Dialect::OpenAi).await;
     let mut redis = RedisServer::start();

@@ -44,6 +44,21 @@ fn the_system_language_counts() {
 }
 
 #[test]
+fn help_speaks_the_language_too() {
+    let home = Home::new().variable("LC_ALL", "ko_KR.UTF-8");
+    let help = home.run(["budget", "set", "--help"]);
+    assert!(help.code == 0 && help.out.contains("사용법: nunchi budget set"), "{}", help.out);
+    assert!(home.run(["budget", "--help", "--lang", "en"]).out.contains("Usage: nunchi budget"));
+    let refused = home.run(["stats", "--by", "colour"]);
+    assert!(refused.code == 2 && refused.err.starts_with("오류: `colour`"), "{}", refused.err);
+    let nothing = home.run::<&str>([]);
+    assert!(nothing.code == 2 && nothing.err.contains("사용법: nunchi"), "{}", nothing.err);
+    let home = Home::with_config("[server]\nlang = \"ko\"\n");
+    assert!(home.run(["--help"]).out.contains("사용법: nunchi"), "by the setting");
+    assert!(home.run(["keys", "revoke", "nobody"]).err.starts_with("오류: "), "failures as well");
+}
+
+#[test]
 fn an_empty_question_is_refused() {
     let ran = Home::new().run(["ask", "-", "--offline", "--json"]);
     assert_eq!(ran.code, 1);
