@@ -135,7 +135,11 @@ async fn a_grant_is_remembered() {
     let (_, process) = run(&world, world.order("Mail kim"), again.clone()).await;
     let question = world.open_questions().await.remove(0);
     let ApprovalSubject::Calls(asked) = &question.subject else { panic!() };
-    process.agent.answer(question.id, Answer::ApproveAndGrant(asked[0].grant.clone().unwrap()), "cli").await.unwrap();
+    process
+        .agent
+        .answer(question.id, Answer::ApproveAndGrant(asked[0].grant.clone().unwrap()), "cli")
+        .await
+        .unwrap();
     process.spawn.finish().await;
     let (record, _process) = run(&world, world.order("Mail kim again"), again).await;
     assert_eq!(record.status, RunStatus::Done);

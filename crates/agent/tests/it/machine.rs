@@ -6,8 +6,8 @@ use nunchi_agent::{
     request_for, step,
 };
 use nunchi_core::{
-    Answer, Approval, ApprovalSubject, EffectClass, Expect, Lang, LimitKind, Mode, ModelPrice, NanoUsd, Part, Preview, Rates,
-    RunId, RunStatus, StopReason, ToolChoice, ToolOutput, ToolSpec, Usage,
+    Answer, Approval, ApprovalSubject, EffectClass, Expect, Lang, LimitKind, Mode, ModelPrice, NanoUsd, Part,
+    Preview, Rates, RunId, RunStatus, StopReason, ToolChoice, ToolOutput, ToolSpec, Usage,
 };
 use serde_json::{Value, json};
 use uuid::Uuid;

@@ -50,10 +50,9 @@ async fn answer(desk: &Desk, id: &str, answer: &Value) -> Result<(), Failure> {
         before["steps"].as_array().and_then(|steps| steps.last()).and_then(|step| step["step"].as_u64());
     let answered = send(desk, &id, answer).await?;
     if let Some(rule) = rule.filter(|_| !desk.json) {
-        super::super::print_line(&desk.lang.pick(
-            format!("Allowed from now on: {rule}"),
-            format!("이제부터 허용합니다: {rule}"),
-        ))?;
+        super::super::print_line(
+            &desk.lang.pick(format!("Allowed from now on: {rule}"), format!("이제부터 허용합니다: {rule}")),
+        )?;
     }
     if desk.json && desk.client.is_remote() {
         return super::super::print_json(&answered);
