@@ -1,15 +1,14 @@
 //! Tool calls of one turn: gate, preview, approval, run, receipt, in an order in which writes never overlap.
 
 use crate::effect::{EffectId, Work};
-use crate::guards::{Circle, Turned, check_schema};
+use crate::guards::{Turned, check_schema};
 use crate::machine::Machine;
 use crate::offers::{APPROVE, ASK_USER, DELEGATE, offered};
-use crate::prompts::{self, fill};
 use crate::recall::RECALL;
 use crate::record::{Draft, cut};
 use nunchi_core::{
     ApprovalSubject, CallToApprove, ContentHash, EffectClass, Expect, Label, Message, Part,
-    PermissionDecision, Preview, Receipt, Role, StepKind, StepStatus, Tier, ToolCall, ToolError, ToolFate,
+    PermissionDecision, Preview, Receipt, Role, StepKind, StepStatus, ToolCall, ToolError, ToolFate,
     ToolOutput, ToolSpec, Verdict, call_hash, canonical_json, decide_permission, offer_grant,
 };
 use serde::{Deserialize, Serialize};
@@ -226,6 +225,9 @@ impl Machine {
         let spec = self.spec_of(&self.state.calls[at].tool);
         self.expect_as_seen(at, &spec);
         self.state.calls[at].diff = Some(preview.diff.clone()).filter(|diff| !diff.is_empty());
+        if spec.target.is_none() && spec.effect > EffectClass::ReadOnly {
+            self.state.calls[at].expect = preview.current.clone().map(Expect::Version);
+        }
         match (&self.state.calls[at].expect, &preview.current) {
             (Some(Expect::Absent), Some(_)) => Err(ToolError::new(
                 "tool.unread",
@@ -425,7 +427,8 @@ impl Machine {
             diff: call.diff.clone(),
             effect: spec.effect,
             decision: call.decision.clone().unwrap_or_else(decide),
-            grant: offer_grant(&spec, &call.arguments),
+            // A consent is given to what has come of a run so far: no rule says that beforehand.
+            grant: offer_grant(&spec, &call.arguments).filter(|_| call.tool != APPROVE),
         }
     }
 
@@ -461,34 +464,6 @@ impl Machine {
                 self.call_model();
             }
         }
-    }
-
-    /// First a word, then another model, then a person.
-    fn leave_circle(&mut self, circle: Circle) {
-        let draft = Draft::new(StepKind::Guard, "loop").input(circle.words());
-        self.record(draft.status(StepStatus::Refused, circle.code()));
-        let stronger = format!("auto:{}", Tier::Complex);
-        let stage = self.state.window.stage;
-        let can_switch = self.state.model.starts_with("auto") && self.state.model != stronger;
-        self.state.window.stage = stage + 1;
-        match stage {
-            0 => {}
-            1 if can_switch => self.state.model = stronger,
-            _ if self.state.order.is_sub_agent() => {
-                return self.fail(circle.code(), format!("It went round in circles: {}.", circle.words()));
-            }
-            _ => {
-                let lang = self.state.order.lang;
-                let question = lang.pick(
-                    format!("I am going round in circles: {}. What shall I do?", circle.words()),
-                    format!("같은 자리를 맴돌고 있습니다({}). 어떻게 할까요?", circle.code()),
-                );
-                self.ask(ApprovalSubject::Question(question), circle.code());
-                return;
-            }
-        }
-        self.say_to_model(fill(prompts::NUDGE, &[("what", circle.words())]));
-        self.call_model();
     }
 }
 

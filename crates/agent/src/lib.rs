@@ -3,6 +3,7 @@
 //! It is handed a `core::Model` and nothing else that can spend.
 
 mod calls;
+mod circles;
 mod desk;
 mod driver;
 mod effect;

@@ -122,7 +122,8 @@ impl Machine {
         self.close_question(effect);
         let draft = Draft::new(StepKind::Answered, "nobody answered in time");
         self.record(draft.status(StepStatus::Refused, "approval.expired"));
-        let nobody = "nobody answered in time".to_owned();
+        let lang = self.state.order.lang;
+        let nobody = lang.pick("nobody answered in time", "제때 답한 사람이 없습니다").to_owned();
         match approval.subject {
             ApprovalSubject::Calls(_) => {
                 self.end_asked(
@@ -209,7 +210,11 @@ impl Machine {
                 self.call_model();
             }
             (_, None) => {
-                self.fail("loop.unresolved", "it went round in circles and nobody said how to go on".into())
+                let words = self.state.order.lang.pick(
+                    "it went round in circles and nobody said how to go on",
+                    "같은 자리를 맴돌았고, 어떻게 할지 말해 준 사람이 없습니다",
+                );
+                self.fail("loop.unresolved", words.to_owned());
             }
         }
     }

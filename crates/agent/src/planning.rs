@@ -168,7 +168,11 @@ impl Machine {
                 self.say_to_model(reason);
                 self.ask_for_plan();
             }
-            Answer::Deny(None) => self.fail("plan.denied", "the plan was not wanted".into()),
+            Answer::Deny(None) => {
+                let lang = self.state.order.lang;
+                let denied = lang.pick("the plan was not wanted", "계획이 거부되었습니다");
+                self.fail("plan.denied", denied.to_owned());
+            }
             _ => self.carry_out(),
         }
     }

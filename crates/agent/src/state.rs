@@ -233,15 +233,23 @@ impl RunState {
 
     /// What of a limit is used, in words for people.
     pub(crate) fn used(&self, limit: LimitKind) -> String {
-        let (totals, limits) = (&self.totals, &self.limits);
+        let (totals, limits, lang) = (&self.totals, &self.limits, self.order.lang);
+        let of = |used: u32, most: u32, en: &str, ko: &str| {
+            lang.pick(format!("{used} of {most} {en}"), format!("{ko} {most}번 중 {used}번"))
+        };
         match limit {
             LimitKind::Money | LimitKind::Budget => {
-                let limit = limits.money.map_or_else(String::new, |limit| format!(" of ${limit}"));
-                format!("${} spent{limit}", totals.cost)
+                let spent = totals.cost;
+                let en = || limits.money.map_or_else(String::new, |limit| format!(" of ${limit}"));
+                let ko = || limits.money.map_or_else(String::new, |limit| format!("${limit} 중 "));
+                lang.pick(format!("${spent} spent{}", en()), format!("{}${spent} 사용", ko()))
             }
-            LimitKind::Turns => format!("{} of {} model turns", totals.turns, limits.turns),
-            LimitKind::ToolCalls => format!("{} of {} tool calls", totals.tool_calls, limits.tool_calls),
-            LimitKind::Time => format!("{} seconds at work", limits.seconds),
+            LimitKind::Turns => of(totals.turns, limits.turns, "model turns", "모델 호출"),
+            LimitKind::ToolCalls => of(totals.tool_calls, limits.tool_calls, "tool calls", "도구 호출"),
+            LimitKind::Time => {
+                let seconds = limits.seconds;
+                lang.pick(format!("{seconds} seconds at work"), format!("작업 시간 {seconds}초"))
+            }
         }
     }
 

@@ -177,8 +177,9 @@ impl Machine {
         match self.state.phase {
             Phase::Plan => self.plan_replied(&text),
             Phase::Verify => self.verify_replied(&text),
-            Phase::Merge => self.finish_done(text),
-            Phase::New | Phase::Consent | Phase::Act | Phase::Waves => self.acted(&message, reply.stop, text),
+            Phase::New | Phase::Consent | Phase::Act | Phase::Waves | Phase::Merge => {
+                self.acted(&message, reply.stop, text);
+            }
         }
     }
 

@@ -8,7 +8,7 @@ use crate::record::Draft;
 use crate::state::RunState;
 use futures_util::FutureExt;
 use nunchi_core::{
-    BoxFuture, EffectClass, RunFilter, RunId, RunStatus, RunStore, StepKind, StepRecord, StepStatus,
+    BoxFuture, EffectClass, Lang, RunFilter, RunId, RunStatus, RunStore, StepKind, StepRecord, StepStatus,
     StorageError, ToolError, UndoCall, UndoOrder, UndoRefused, UndoReport, UndoRuns, UndoStatus, Undone,
     UndoneStep,
 };
@@ -28,6 +28,8 @@ struct Deed {
     step: StepRecord,
     /// What takes it back, or takes its undo back; `None` when nothing does.
     record: Option<Value>,
+    /// The language of its run.
+    lang: Lang,
     undone: bool,
     /// Undos so far.
     turns: usize,
@@ -44,8 +46,8 @@ impl Agent {
         let mut deeds = Vec::new();
         let runs = if order.step.is_some() { vec![order.run] } else { self.family(order.run).await? };
         for run in runs {
-            self.stands_still(run).await?;
-            deeds.extend(self.deeds(run).await?);
+            let lang = self.stands_still(run).await?;
+            deeds.extend(self.deeds(run, lang).await?);
         }
         deeds.retain(|deed| order.step.is_none_or(|number| deed.step.number == number));
         if let (Some(number), true) = (order.step, deeds.is_empty()) {
@@ -84,22 +86,23 @@ impl Agent {
         Ok(family)
     }
 
-    async fn stands_still(&self, run: RunId) -> Result<(), AgentError> {
-        let Some((record, _)) = self.parts().runs.load(run).await? else {
+    /// The language of a run that is not at work.
+    async fn stands_still(&self, run: RunId) -> Result<Lang, AgentError> {
+        let Some((record, state)) = self.stored(run).await? else {
             return Err(StorageError::NotFound(format!("run {run}")).into());
         };
-        if record.status == RunStatus::Running { Err(AgentError::AtWork(run)) } else { Ok(()) }
+        if record.status == RunStatus::Running { Err(AgentError::AtWork(run)) } else { Ok(state.order.lang) }
     }
 
     /// What a run did in the world, in order.
-    async fn deeds(&self, run: RunId) -> Result<Vec<Deed>, AgentError> {
+    async fn deeds(&self, run: RunId, lang: Lang) -> Result<Vec<Deed>, AgentError> {
         let steps = all_steps(&*self.parts().runs, run).await?;
         let mut deeds: Vec<Deed> = Vec::new();
         for step in steps {
             match step.kind {
                 StepKind::Tool if self.changed_something(&step) => {
                     let record = step.undo.clone();
-                    deeds.push(Deed { step, record, undone: false, turns: 0 });
+                    deeds.push(Deed { step, record, lang, undone: false, turns: 0 });
                 }
                 StepKind::Undo => {
                     let number = serde_json::from_str::<Value>(&step.input).ok();
@@ -152,8 +155,10 @@ impl Agent {
         }
         let Some(record) = deed.record else {
             let why = match deed.step.status {
-                StepStatus::Uncertain => "nobody knows whether it happened",
-                _ => "its tool cannot take it back",
+                StepStatus::Uncertain => {
+                    deed.lang.pick("nobody knows whether it happened", "실제로 일어났는지 알 수 없습니다")
+                }
+                _ => deed.lang.pick("its tool cannot take it back", "도구가 이 작업을 되돌릴 수 없습니다"),
             };
             return Ok(told(UndoStatus::Impossible, "", vec![why.to_owned()]));
         };

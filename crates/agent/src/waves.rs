@@ -135,9 +135,12 @@ impl Machine {
             }
         }
         if done == 0 {
-            return self.fail("goals.unmet", "no part of the work succeeded".into());
+            let lang = self.state.order.lang;
+            let none = lang.pick("no part of the work succeeded", "어느 부분도 성공하지 못했습니다");
+            return self.fail("goals.unmet", none.to_owned());
         }
         self.state.phase = Phase::Merge;
+        self.state.chances.corrections = 1;
         self.say_to_model(fill(prompts::MERGE, &[("results", &results.join("\n\n"))]));
         self.call_model();
     }

@@ -26,6 +26,8 @@ struct ModelWork {
     request: ModelRequest,
     context: CallContext,
     price: Option<ModelPrice>,
+    /// The language in which people are told what went wrong.
+    lang: Lang,
     /// Whether its text is passed on as it comes.
     shown: bool,
     /// The gateway has time limits of its own; this one makes sure that no wait is endless.
@@ -48,6 +50,7 @@ impl Agent {
                     request: request_for(state, &ask),
                     context: self.context(state, &ask),
                     price: state.order().price.clone(),
+                    lang: state.order().lang,
                     shown: matches!(ask.phase, Phase::Act | Phase::Merge),
                     limit: Duration::from_secs(u64::from(state.order().limits.seconds.max(1))),
                 };
@@ -97,7 +100,7 @@ impl Agent {
     }
 
     async fn call_model(&self, id: EffectId, work: ModelWork) -> Event {
-        let ModelWork { run, request, context, price, shown, limit } = work;
+        let ModelWork { run, request, context, price, lang, shown, limit } = work;
         let began = self.parts.clock.monotonic();
         let answer = async {
             match self.parts.model.call(request, context).await {
@@ -117,12 +120,12 @@ impl Agent {
                 Event::ModelReplied(id, Box::new(ModelReply { latency_us: micros(took), ..reply }))
             }
             Err((error, begun)) => match &error.kind {
-                ModelErrorKind::BudgetRefused(_) => Event::BudgetBreached(id, error.message(Lang::En)),
+                ModelErrorKind::BudgetRefused(_) => Event::BudgetBreached(id, error.message(lang)),
                 _ => Event::ModelFailed(
                     id,
                     ModelFailure {
                         code: error.code().to_owned(),
-                        message: error.message(Lang::En),
+                        message: error.message(lang),
                         charged: begun || error.may_be_charged(),
                     },
                 ),

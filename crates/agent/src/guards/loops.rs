@@ -1,6 +1,6 @@
 //! Sees a run that goes round in circles.
 
-use nunchi_core::ContentHash;
+use nunchi_core::{ContentHash, Lang};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeSet, VecDeque};
 
@@ -57,12 +57,21 @@ impl Circle {
         }
     }
 
-    pub(crate) const fn words(self) -> &'static str {
+    pub(crate) fn words(self, lang: Lang) -> &'static str {
         match self {
-            Self::SameCall => "the same call gave the same result three times",
-            Self::Pattern => "the last three calls repeat the three before",
-            Self::Errors => "the same errors keep coming",
-            Self::NoProgress => "nothing new has come up for eight calls",
+            Self::SameCall => lang.pick(
+                "the same call gave the same result three times",
+                "같은 호출이 세 번 같은 결과를 냈습니다",
+            ),
+            Self::Pattern => lang.pick(
+                "the last three calls repeat the three before",
+                "마지막 세 호출이 그 앞의 세 호출과 같습니다",
+            ),
+            Self::Errors => lang.pick("the same errors keep coming", "같은 오류가 되풀이됩니다"),
+            Self::NoProgress => lang.pick(
+                "nothing new has come up for eight calls",
+                "여덟 번 호출하는 동안 새로운 것이 나오지 않았습니다",
+            ),
         }
     }
 }

@@ -328,7 +328,7 @@ mod tests {
                 ground: nunchi_core::Ground::Grave,
                 labels: BTreeMap::new(),
             },
-            grant: rule,
+            grant: Some(rule),
         };
         Approval {
             id: ApprovalId(Uuid::nil()),

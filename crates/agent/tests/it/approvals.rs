@@ -135,7 +135,11 @@ async fn a_grant_is_remembered() {
     let (_, process) = run(&world, world.order("Mail kim"), again.clone()).await;
     let question = world.open_questions().await.remove(0);
     let ApprovalSubject::Calls(asked) = &question.subject else { panic!() };
-    process.agent.answer(question.id, Answer::ApproveAndGrant(asked[0].grant.clone()), "cli").await.unwrap();
+    process
+        .agent
+        .answer(question.id, Answer::ApproveAndGrant(asked[0].grant.clone().unwrap()), "cli")
+        .await
+        .unwrap();
     process.spawn.finish().await;
     let (record, _process) = run(&world, world.order("Mail kim again"), again).await;
     assert_eq!(record.status, RunStatus::Done);
@@ -149,7 +153,7 @@ async fn a_grant_that_is_taken_back_counts_no_more_for_any_run() {
     let model = Arc::new(GatedModel { inner: TurnModel::new(turns, Vec::new()), gate: Semaphore::new(1) });
     let process = world.process(Arc::clone(&model) as Arc<dyn Model>);
     let spec = world.tools.find("send_mail").expect("a tool").spec();
-    let grant = nunchi_core::offer_grant(&spec, &mail("kim@example.com").1);
+    let grant = nunchi_core::offer_grant(&spec, &mail("kim@example.com").1).unwrap();
     process.agent.grant(grant.clone(), "test").await.unwrap();
     // At work: the first call is made, the model thinks about the second, and the rule is taken back.
     let run = process.agent.start(world.order("Mail kim twice")).await.unwrap();

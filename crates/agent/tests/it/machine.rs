@@ -6,8 +6,8 @@ use nunchi_agent::{
     request_for, step,
 };
 use nunchi_core::{
-    Answer, Approval, ApprovalSubject, EffectClass, LimitKind, Mode, ModelPrice, NanoUsd, Part, Rates, RunId,
-    RunStatus, ToolChoice, ToolOutput, ToolSpec, Usage,
+    Answer, Approval, ApprovalSubject, EffectClass, Expect, Lang, LimitKind, Mode, ModelPrice, NanoUsd, Part,
+    Preview, Rates, RunId, RunStatus, StopReason, ToolChoice, ToolOutput, ToolSpec, Usage,
 };
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -221,6 +221,55 @@ fn waves_keep_their_order_and_their_width() {
     assert_eq!(outcome.unmet, ["c: c (ok c)", "e: e (c is missing)"]);
 }
 
+/// A run in which one part has succeeded, before its merge.
+fn merging() -> Bench {
+    let mut bench = Bench::start(order(Mode::Ultrawork));
+    bench.replies(plan(&json!([{"id": "a", "goal": "a"}])));
+    let (id, _) = bench.only();
+    bench.feed(Event::ChildEnded(
+        id,
+        Box::new(ChildResult { ok: true, text: "a".into(), ..ChildResult::default() }),
+    ));
+    bench
+}
+
+#[test]
+fn a_merge_is_checked_like_every_answer() {
+    for (bad, told) in [
+        (text(" "), "it was empty"),
+        (ModelReply { stop: Some(StopReason::MaxTokens), ..text("Half of") }, "cut at the output cap"),
+        (text("I sent the mail to kim@example.com."), "I sent the mail"),
+    ] {
+        let mut bench = merging();
+        bench.replies(bad);
+        assert!(bench.last_words().contains(told), "{}", bench.last_words());
+        bench.replies(text("Merged."));
+        assert_eq!(bench.state.outcome().unwrap().text, "Merged.");
+    }
+    let mut bench = merging();
+    bench.replies(ModelReply { stop: Some(StopReason::Refusal), ..text("No.") });
+    assert_eq!(bench.state.outcome().unwrap().code.as_deref(), Some("model.refused"));
+}
+
+#[test]
+fn what_a_person_was_shown_is_what_a_call_may_find() {
+    let mut change = tool("change", EffectClass::Compensable);
+    change.previews = true;
+    let mut order = order(Mode::Reflexive);
+    order.tools = vec![change];
+    let mut bench = Bench::start(order);
+    bench.replies(call("change", &json!({})));
+    let (id, _) = bench.only();
+    let shown = Preview { current: Some("v1".into()), diff: "~ a row".into() };
+    bench.feed(Event::Previewed(id, Ok(shown)));
+    assert!(matches!(bench.asked().subject, ApprovalSubject::Calls(_)));
+    // Another process takes the answer.
+    bench.state = serde_json::from_slice(&serde_json::to_vec(&bench.state).unwrap()).unwrap();
+    bench.answers(Answer::Approve);
+    let (_, Work::RunTool(made)) = bench.only() else { panic!("{:?}", bench.state.pending()) };
+    assert_eq!(made.expect, Some(Expect::Version("v1".into())));
+}
+
 #[test]
 fn a_sub_agent_that_left_something_behind_is_not_sent_again() {
     let mut bench = Bench::start(order(Mode::Ultrawork));
@@ -289,6 +338,32 @@ fn a_limit_parks_and_asks_and_goes_on_where_it_stopped() {
     let (id, _) = bench.only();
     bench.feed(Event::ToolEnded(id, Ok(ToolOutput::text("1")), 1)).answers(Answer::Deny(None));
     assert_eq!(bench.state.outcome().unwrap().code.as_deref(), Some("limit.turns"));
+}
+
+#[test]
+fn a_korean_run_tells_limits_and_refusals_in_korean() {
+    let mut order = order(Mode::Reflexive);
+    (order.lang, order.limits.turns) = (Lang::Ko, 1);
+    let mut bench = Bench::start(order);
+    bench.replies(call("look", &json!({})));
+    let (id, _) = bench.only();
+    bench.feed(Event::ToolEnded(id, Ok(ToolOutput::text("1")), 1));
+    let ApprovalSubject::Limit { used, .. } = bench.asked().subject else { panic!() };
+    assert_eq!(used, "모델 호출 1번 중 1번");
+    bench.answers(Answer::Deny(None));
+    assert_eq!(bench.state.outcome().unwrap().text, "모델 호출 1번 중 1번");
+
+    let planned = plan(&json!([{"id": "a", "goal": "a", "tools": ["cancelable"]}]));
+    let mut order = self::order(Mode::Deliberate);
+    order.lang = Lang::Ko;
+    let mut bench = Bench::start(order.clone());
+    bench.replies(planned.clone()).answers(Answer::Deny(None));
+    assert_eq!(bench.state.outcome().unwrap().text, "계획이 거부되었습니다");
+    let mut late = Bench::start(order);
+    late.replies(planned);
+    late.now = late.asked().expires;
+    late.feed(Event::Tick);
+    assert_eq!(late.state.outcome().unwrap().text, "제때 답한 사람이 없습니다");
 }
 
 pub(crate) fn price() -> ModelPrice {

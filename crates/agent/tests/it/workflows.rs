@@ -103,6 +103,7 @@ async fn refused_consent_goes_the_other_way_and_the_run_goes_on_from_a_node() {
     let id = process.agent.start(order(&world, REVIEW, json!({"path": "a.md"}))).await.unwrap();
     process.agent.wait(id).await.unwrap();
     let question = world.open_questions().await.remove(0);
+    assert_eq!(question.subject.offered_grant(), None, "a consent is given each time");
     process.agent.answer(question.id, Answer::Deny(Some("not yet".into())), "owner").await.unwrap();
     let record = process.agent.wait(id).await.unwrap();
     assert_eq!(record.status, RunStatus::Done);

@@ -80,13 +80,12 @@ impl Said {
 
 /// The rule offered with a question, if there is just one.
 fn offered(approval: &Approval) -> Result<PermissionRule, (&'static str, String)> {
-    let ApprovalSubject::Calls(calls) = &approval.subject else {
+    if !matches!(approval.subject, ApprovalSubject::Calls(_)) {
         return Err(("grant", "only calls can be granted for good".into()));
-    };
-    match calls.as_slice() {
-        [first, rest @ ..] if rest.iter().all(|call| call.grant == first.grant) => Ok(first.grant.clone()),
-        _ => Err(("grant", "the calls differ: write the rule, or answer them one by one".into())),
     }
+    approval.subject.offered_grant().cloned().ok_or_else(|| {
+        ("grant", "no rule would allow just this for good: write one, or approve without it".into())
+    })
 }
 
 /// Whether an answer is somebody's to give. Who administers may give any. The holder of another key may say no, answer

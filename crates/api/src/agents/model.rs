@@ -2,6 +2,7 @@
 
 use super::AgentServices;
 use super::caller::{label_of, may_begin, may_see, status_of};
+use super::history::may_hold_stranger;
 use super::parked::{answered, base_url};
 use super::reply::{Telling, stream};
 use super::watch::RunWatch;
@@ -9,6 +10,7 @@ use crate::failure::Failure;
 use crate::problem::Problem;
 use crate::state::ApiState;
 use http::HeaderMap;
+use jiff::{SignedDuration, Timestamp};
 use nunchi_agent::{AgentError, RunRequest};
 use nunchi_core::{
     CacheVerdict, CallContext, Label, Lang, Message, Mode, ModelRequest, Note, Part, Principal, Reply,
@@ -24,6 +26,8 @@ pub(crate) const MODELS: [&str; 5] =
     [NAME, "nunchi:reflexive", "nunchi:deliberate", "nunchi:autonomous", "nunchi:ultrawork"];
 /// Most fields of a body that are named as left out.
 const MOST_NAMED: usize = 10;
+/// How long after its first try a request may be sent again: an SDK waits 10 minutes for an answer.
+const RETRIED_WITHIN: SignedDuration = SignedDuration::from_mins(10);
 /// Runs among which a repeated request is looked for.
 const MOST_SEARCHED: u32 = 50;
 
@@ -99,10 +103,11 @@ async fn begin(
         return Ok((found.run.id, after));
     }
     if is_repeated(headers)
-        && let Some(run) = begun_before(services, principal, session, &goal).await?
+        && let Some(run) = begun_before(services, principal, (session, &history, &goal), now).await?
     {
         return Ok((run, 0));
     }
+    let held = may_hold_stranger(services, principal, (session, &history)).await?;
     let mut request = RunRequest::new(goal);
     request.origin.door = RunDoor::Chat;
     request.mode = mode_of(&asked.model).unwrap_or_default();
@@ -113,6 +118,7 @@ async fn begin(
     request.output_schema = schema(&asked.format);
     let stranger = request.asked_by != Label::Owner;
     let mut order = services.desk.order(request).await?;
+    order.stranger |= held;
     if stranger {
         order.owner_texts.clear();
     }
@@ -132,22 +138,28 @@ fn is_repeated(headers: &HeaderMap) -> bool {
     count.and_then(|count| count.parse::<u32>().ok()).is_some_and(|count| count > 0)
 }
 
-/// The newest run of this key and conversation with this goal.
+/// The newest run of this key with this goal in this very conversation, if it was begun a short while ago.
 async fn begun_before(
     services: &AgentServices,
     principal: &Principal,
-    session: Option<&str>,
-    goal: &str,
+    (session, history, goal): (Option<&str>, &[Message], &str),
+    now: Timestamp,
 ) -> Result<Option<RunId>, AgentError> {
-    let filter =
-        RunFilter { session: session.map(str::to_owned), limit: Some(MOST_SEARCHED), ..RunFilter::default() };
+    let filter = RunFilter {
+        session: session.map(str::to_owned),
+        door: Some(RunDoor::Chat),
+        since: now.checked_sub(RETRIED_WITHIN).ok(),
+        top: true,
+        limit: Some(MOST_SEARCHED),
+        ..RunFilter::default()
+    };
     let masked = mask_secrets(goal);
     for run in services.runs.runs(filter).await? {
-        if run.parent.is_none()
-            && run.user_input == *masked
+        if run.user_input == *masked
             && run.session.as_deref() == session
             && let Some((_, state)) = services.agent.stored(run.id).await?
             && may_see(principal, &state)
+            && state.order().said_before() == history
         {
             return Ok(Some(run.id));
         }

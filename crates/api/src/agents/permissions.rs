@@ -132,8 +132,8 @@ pub(crate) struct Judged {
     decision: PermissionDecision,
     /// The decision as a sentence.
     explained: String,
-    /// The rule that would allow such calls.
-    grant: PermissionRule,
+    /// The rule that would allow just this call for good, where there is one.
+    grant: Option<PermissionRule>,
 }
 
 /// `POST /api/permissions/explain`

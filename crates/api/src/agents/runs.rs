@@ -101,13 +101,19 @@ pub(super) fn dollars(money: &Value) -> Result<NanoUsd, Wrong> {
 /// # Errors
 /// When it cannot be stored.
 pub(crate) async fn begin(services: &AgentServices, mut request: RunRequest) -> Result<RunId, AgentError> {
+    let mut earlier = None;
     if let (Some(session), Some(principal), true) =
         (request.session.clone(), request.principal.clone(), request.history.is_empty())
     {
-        request.history = of_session(services, &principal, &session).await?;
+        let mut found = of_session(services, &principal, &session).await?;
+        request.history = std::mem::take(&mut found.turns);
+        earlier = Some(found);
     }
     let stranger = request.asked_by != nunchi_core::Label::Owner;
     let mut order = services.desk.order(request).await?;
+    if let Some(earlier) = earlier {
+        earlier.label(&mut order);
+    }
     if stranger {
         // What another key's holder said before is no more the owner's than what they say now.
         order.owner_texts.clear();

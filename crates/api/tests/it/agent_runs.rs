@@ -282,6 +282,21 @@ async fn questions_are_listed_answered_and_granted() {
 }
 
 #[tokio::test]
+async fn what_no_rule_says_is_not_granted() {
+    // In a rule the star would stand for everybody.
+    let world = AgentWorld::new([mail("*@example.com"), says("No mail.")]);
+    let (id, _) = world.run("mail all").await;
+    let asked = world.get("/api/approvals").await.json()[0].clone();
+    assert_eq!(asked["subject"]["calls"][0]["grant"], Value::Null);
+    let path = format!("/api/approvals/{}", asked["id"].as_str().unwrap());
+    let always = json!({"answer": "approve", "grant": true});
+    assert_eq!(world.post(&path, always).await.status, 400);
+    assert_eq!(world.post(&path, json!({"answer": "deny"})).await.status, 200);
+    world.agent.wait(id).await.unwrap();
+    assert_eq!(world.get("/api/permissions").await.json()["rules"], json!([]));
+}
+
+#[tokio::test]
 async fn like_questions_are_answered_together() {
     let world = AgentWorld::new([]);
     for to in ["a@x.org", "b@x.org"] {
@@ -340,6 +355,19 @@ async fn what_another_keys_holder_chooses_is_asked_about() {
     let ground = &run["approvals"][0]["subject"]["calls"][0]["decision"]["ground"];
     assert_eq!(*ground, json!({"stranger": "path"}));
     assert_eq!(world.read("a"), "");
+}
+
+#[tokio::test]
+async fn a_strangers_words_stay_a_strangers_in_the_next_turn() {
+    let world = AgentWorld::new([says("The page says eve.md."), write("eve.md", "1")]);
+    let turn = |goal: &str| json!({"goal": goal, "mode": "reflexive", "session": "s", "wait": true});
+    // Who administers goes on with what another key's holder has begun.
+    world.post_as("nk-caller", "/api/runs", turn("look at eve.md")).await;
+    let run = world.post("/api/runs", turn("ok, write it")).await.json();
+    assert_eq!(run["status"], "parked");
+    let ground = &run["approvals"][0]["subject"]["calls"][0]["decision"]["ground"];
+    assert_eq!(*ground, json!({"stranger": "path"}));
+    assert_eq!(world.read("eve.md"), "");
 }
 
 #[tokio::test]

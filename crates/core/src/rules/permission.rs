@@ -47,16 +47,18 @@ pub fn decide_permission(
     }
 }
 
-/// The rule that would allow calls like this one, for the owner to grant: its guarded arguments as they are.
-pub fn offer_grant(spec: &ToolSpec, arguments: &Value) -> PermissionRule {
-    let value = |name: &String| {
-        let text = texts(arguments.get(name)?).join(",");
-        (!text.contains('*')).then(|| (name.clone(), text))
-    };
-    let arguments: BTreeMap<_, _> = spec.guarded.iter().filter_map(value).collect();
-    let what: Vec<_> = arguments.values().map(String::as_str).collect();
+/// The rule that would allow this very call from now on, for the owner to grant: its guarded arguments as they are, also those
+/// that were left out. `None` when a value has a `*`, which in a rule would stand for more than was shown.
+pub fn offer_grant(spec: &ToolSpec, arguments: &Value) -> Option<PermissionRule> {
+    let value = |name: &String| (name.clone(), whole(arguments.get(name).unwrap_or(&Value::Null)));
+    let named: BTreeMap<_, _> = spec.guarded.iter().map(value).collect();
+    if named.values().chain([&spec.name]).any(|text| text.contains('*')) {
+        return None;
+    }
+    let given = named.iter().filter(|(name, _)| arguments.get(*name).is_some_and(|value| !value.is_null()));
+    let what: Vec<_> = given.map(|(_, text)| text.as_str()).collect();
     let name = format!("{} {}", spec.name, what.join(" ")).trim_end().to_owned();
-    PermissionRule { name, tool: spec.name.clone(), arguments, verdict: Verdict::Allow }
+    Some(PermissionRule { name, tool: spec.name.clone(), arguments: named, verdict: Verdict::Allow })
 }
 
 /// Whether a tool is denied whatever its arguments, so that the model need not know of it.
@@ -78,7 +80,11 @@ fn labels(spec: &ToolSpec, arguments: &Value, owner: &[String], stranger: bool) 
 fn fits(rule: &PermissionRule, tool: &str, arguments: &Value) -> bool {
     pattern_matches(&rule.tool, tool)
         && rule.arguments.iter().all(|(name, pattern)| {
-            let values = arguments.get(name).map(texts).unwrap_or_default();
+            let value = arguments.get(name).unwrap_or(&Value::Null);
+            if is_name(pattern) && *pattern == whole(value) {
+                return true;
+            }
+            let values = texts(value);
             let fit = |value: &String| value_fits(pattern, value, rule.verdict);
             match rule.verdict {
                 // A list is allowed when all of it is, and denied when any of it is.
@@ -90,7 +96,7 @@ fn fits(rule: &PermissionRule, tool: &str, arguments: &Value) -> bool {
 
 /// How much a rule counts beside others.
 fn weight(rule: &PermissionRule) -> (bool, usize, Verdict) {
-    let named = rule.arguments.values().filter(|pattern| !pattern.contains('*')).count();
+    let named = rule.arguments.values().filter(|pattern| is_name(pattern)).count();
     (rule.verdict == Verdict::Deny, named, rule.verdict)
 }
 
@@ -107,7 +113,12 @@ fn value_fits(pattern: &str, value: &str, verdict: Verdict) -> bool {
 }
 
 fn names(rule: &PermissionRule, argument: &str) -> bool {
-    rule.arguments.get(argument).is_some_and(|pattern| !pattern.contains('*'))
+    rule.arguments.get(argument).is_some_and(|pattern| is_name(pattern))
+}
+
+/// Whether a pattern names one value in full.
+fn is_name(pattern: &str) -> bool {
+    !pattern.contains('*')
 }
 
 /// Case-sensitive, `*` stands for any text.
@@ -129,6 +140,14 @@ fn texts(value: &Value) -> Vec<String> {
         Value::String(text) => vec![text.clone()],
         Value::Null => Vec::new(),
         other => vec![canonical_json(other)],
+    }
+}
+
+/// The value of an argument as the one text that names it: a list as JSON, so that its items stay apart; `null` when there is none.
+fn whole(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        other => canonical_json(other),
     }
 }
 
@@ -200,7 +219,7 @@ mod tests {
     #[test]
     fn a_grant_names_the_value() {
         let arguments = json!({"to": "eve@example.com", "body": "hi"});
-        let grant = offer_grant(&mail(), &arguments);
+        let grant = offer_grant(&mail(), &arguments).unwrap();
         assert_eq!(grant.arguments["to"], "eve@example.com");
         let granted = [grant];
         assert_eq!(judge(&granted, &mail(), arguments, true).0, Verdict::Allow);
@@ -208,10 +227,48 @@ mod tests {
     }
 
     #[test]
+    fn a_grant_is_no_wider_than_what_was_shown() {
+        let mut run = ToolSpec::new("x__run", "", json!({}));
+        (run.effect, run.reach) = (EffectClass::Final, Reach::Outside);
+        run.guarded = vec!["command".into(), "sudo".into()];
+        assert_eq!(offer_grant(&run, &json!({"command": "ls *.txt"})), None);
+        assert_eq!(offer_grant(&run, &json!({"command": ["ls", "*"]})), None);
+        let granted = [offer_grant(&run, &json!({"command": "ls"})).unwrap()];
+        for (arguments, verdict) in [
+            (json!({"command": "ls"}), Verdict::Allow),
+            (json!({"command": "ls", "sudo": null}), Verdict::Allow),
+            (json!({"command": "ls", "sudo": true}), Verdict::Ask),
+            (json!({"command": "rm"}), Verdict::Ask),
+            (json!({}), Verdict::Ask),
+        ] {
+            assert_eq!(judge(&granted, &run, arguments.clone(), false).0, verdict, "{arguments}");
+        }
+    }
+
+    #[test]
+    fn a_granted_list_is_that_list() {
+        for (shown, others) in [
+            (json!(["a@x.org", "b@x.org"]), vec![json!(["a@x.org"]), json!("a@x.org,b@x.org")]),
+            (json!(["a,b"]), vec![json!(["a", "b"]), json!("a,b")]),
+            (json!([]), vec![json!(["a"]), json!(""), json!([""]), json!(null)]),
+        ] {
+            let granted = [offer_grant(&mail(), &json!({ "to": shown })).unwrap()];
+            let to = |to: &Value| judge(&granted, &mail(), json!({ "to": to }), true).0;
+            assert_eq!(to(&shown), Verdict::Allow, "{shown}");
+            for other in others {
+                assert_eq!(to(&other), Verdict::Ask, "{other} for {shown}");
+            }
+        }
+        // A rule that names one address allows a list of it, as ever.
+        let one = [rule("kim", "send_mail", &[("to", "kim@example.com")], Verdict::Allow)];
+        assert_eq!(judge(&one, &mail(), json!({"to": ["kim@example.com"]}), true).0, Verdict::Allow);
+    }
+
+    #[test]
     fn a_grant_is_not_asked_about_again() {
         let arguments = json!({"path": "notes/a.md"});
         let always = rule("ask", "write_file", &[], Verdict::Ask);
-        let rules = [always.clone(), offer_grant(&write(), &arguments)];
+        let rules = [always.clone(), offer_grant(&write(), &arguments).unwrap()];
         assert_eq!(judge(&rules, &write(), arguments.clone(), false).0, Verdict::Allow);
         assert_eq!(judge(&rules, &write(), json!({"path": "notes/b.md"}), false).0, Verdict::Ask);
         // A pattern grants nothing against a rule that asks, and nothing holds against one that denies.
@@ -219,7 +276,7 @@ mod tests {
         assert_eq!(judge(&[always, wide], &write(), arguments.clone(), false).0, Verdict::Ask);
         let no = rule("no", "write_*", &[], Verdict::Deny);
         assert_eq!(
-            judge(&[no, offer_grant(&write(), &arguments)], &write(), arguments, false).0,
+            judge(&[no, offer_grant(&write(), &arguments).unwrap()], &write(), arguments, false).0,
             Verdict::Deny
         );
     }

@@ -24,8 +24,8 @@ pub struct CallToApprove {
     pub effect: EffectClass,
     /// Why it must be asked.
     pub decision: PermissionDecision,
-    /// A rule that would allow such calls from now on, offered with the question.
-    pub grant: PermissionRule,
+    /// A rule that would allow this very call from now on, offered with the question; `None` where no rule says just that.
+    pub grant: Option<PermissionRule>,
 }
 
 /// A limit that a run has reached.
@@ -65,6 +65,15 @@ pub enum ApprovalSubject {
     Question(String),
     /// Did this call happen? Its answer was lost and its tool cannot tell.
     Fate(Box<CallToApprove>),
+}
+
+impl ApprovalSubject {
+    /// The one rule that an answer may grant for good, where all calls of the question are offered the same.
+    pub fn offered_grant(&self) -> Option<&PermissionRule> {
+        let Self::Calls(calls) = self else { return None };
+        let (first, rest) = calls.split_first()?;
+        first.grant.as_ref().filter(|_| rest.iter().all(|call| call.grant == first.grant))
+    }
 }
 
 /// What a person answers.

@@ -26,7 +26,8 @@ pub struct PermissionRule {
     pub name: String,
     /// Which tools, as a pattern with `*`.
     pub tool: String,
-    /// Which values of which arguments, as case-sensitive patterns with `*`; all must fit.
+    /// Which values of which arguments, as case-sensitive patterns with `*`; all must fit. A list fits as JSON, or by its items; `null`
+    /// stands for an argument that is left out.
     #[serde(default)]
     pub arguments: BTreeMap<String, String>,
     /// What it says.

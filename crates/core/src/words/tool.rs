@@ -155,7 +155,7 @@ pub struct ToolCall {
     pub tool: String,
     /// The arguments, checked against the schema.
     pub arguments: Value,
-    /// What a write expects to find; `None` for tools without a target.
+    /// What a write expects to find; without a target, what its preview has shown ([`Preview::current`]).
     pub expect: Option<Expect>,
 }
 
@@ -191,7 +191,8 @@ impl ToolOutput {
 /// What a call would do.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Preview {
-    /// The version of the target now; `None` when there is none.
+    /// The version now of the target, or of what else the change is made to; `None` when there is none. What was shown to a
+    /// person is kept with the call: a write finds it in [`ToolCall::expect`].
     pub current: Option<String>,
     /// The change, for a person: a diff, a list of rows, a mail.
     pub diff: String,

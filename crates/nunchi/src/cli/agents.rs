@@ -128,7 +128,7 @@ pub(crate) enum ApprovalsCommand {
     Approve {
         /// Its id, the end of it, or `last`.
         id: String,
-        /// And allow such calls from now on.
+        /// And allow just this call from now on; the rule is shown with the question.
         #[arg(long)]
         always: bool,
     },

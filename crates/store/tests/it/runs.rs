@@ -218,7 +218,7 @@ async fn a_grant_is_stored_with_the_answer_that_gave_it() {
             ground: nunchi_core::Ground::Grave,
             labels: BTreeMap::new(),
         },
-        grant: rule(),
+        grant: Some(rule()),
     };
     let question = Approval { subject: ApprovalSubject::Calls(vec![call]), ..question(1) };
     ledger.ask(question.clone()).await.unwrap();

@@ -1,15 +1,11 @@
-//! What the database tools share: the databases by name, calls under way, and what was shown of changes before they were made.
+//! What the database tools share: the databases by name, and calls under way.
 
 use super::rows::Cell;
 use super::settings::{DatabasePlace, DatabaseSettings, SqlCaps};
-use crate::arguments::{Attempts, lock};
-use nunchi_core::{ContentHash, RunId, ToolError};
+use crate::arguments::Attempts;
+use nunchi_core::ToolError;
 use serde_json::Value;
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
-
-/// Most changes that are remembered as shown.
-const MOST_SHOWN: usize = 1_000;
 
 pub(super) struct SqlDesk {
     pub(super) databases: Vec<Arc<DatabaseSettings>>,
@@ -17,7 +13,6 @@ pub(super) struct SqlDesk {
     pub(super) attempts: Attempts,
     /// One change at a time; held as well by whoever asks what became of one.
     pub(super) writing: Mutex<()>,
-    shown: Mutex<BTreeMap<(RunId, ContentHash), String>>,
 }
 
 impl SqlDesk {
@@ -27,7 +22,6 @@ impl SqlDesk {
             caps,
             attempts: Attempts::default(),
             writing: Mutex::default(),
-            shown: Mutex::default(),
         }
     }
 
@@ -43,20 +37,6 @@ impl SqlDesk {
             ToolError::new("sql.database", "There is no such database.")
                 .hint(format!("Name one of: {}.", names.join(", ")))
         })
-    }
-
-    /// Remembers the version of the rows that a preview has shown.
-    pub(super) fn show(&self, run: RunId, arguments: &Value, version: String) {
-        let mut shown = lock(&self.shown);
-        if shown.len() >= MOST_SHOWN {
-            shown.pop_first();
-        }
-        shown.insert((run, hash(arguments)), version);
-    }
-
-    /// The version of the rows that was shown of this very change, once.
-    pub(super) fn take_shown(&self, run: RunId, arguments: &Value) -> Option<String> {
-        lock(&self.shown).remove(&(run, hash(arguments)))
     }
 
     /// How the places of values are written.
@@ -75,10 +55,6 @@ impl SqlDesk {
         let names: Vec<_> = self.databases.iter().map(|database| database.name.as_str()).collect();
         (names.len() > 1).then(|| serde_json::json!({ "enum": names }))
     }
-}
-
-fn hash(arguments: &Value) -> ContentHash {
-    nunchi_core::call_hash("sql_modify", arguments)
 }
 
 /// Parameters as they are bound.

@@ -6,7 +6,7 @@ use super::settings::DatabasePlace;
 use super::{postgres, sqlite};
 use crate::arguments::{Attempt, arguments, blocking, lock};
 use nunchi_core::{
-    BoxFuture, Deed, EffectClass, Preview, Tool, ToolCall, ToolError, ToolFate, ToolOutput, ToolSpec,
+    BoxFuture, Deed, EffectClass, Expect, Preview, Tool, ToolCall, ToolError, ToolFate, ToolOutput, ToolSpec,
     UndoCall, Undone,
 };
 use serde::Deserialize;
@@ -44,7 +44,10 @@ async fn modify(
     let asked: Asked = arguments(call)?;
     let settings = Arc::clone(desk.database(asked.database.as_deref())?);
     let parameters = cells(&asked.parameters)?;
-    let shown = under.as_ref().and_then(|_| desk.take_shown(call.run, &call.arguments));
+    let shown = match &call.expect {
+        Some(Expect::Version(shown)) => Some(shown.clone()),
+        Some(Expect::Absent) | None => None,
+    };
     let outcome = |change: &SqlChange| serde_json::to_string(&told(change)).unwrap_or_default();
     match settings.place.clone() {
         DatabasePlace::Sqlite(path) => {
@@ -76,8 +79,7 @@ async fn modify(
 async fn preview(desk: Arc<SqlDesk>, call: ToolCall) -> Result<Preview, ToolError> {
     match modify(&desk, &call, None).await? {
         Modified::Now(change) => {
-            desk.show(call.run, &call.arguments, version(&change.rows));
-            Ok(Preview { current: None, diff: diff(&change.rows) })
+            Ok(Preview { current: Some(version(&change.rows)), diff: diff(&change.rows) })
         }
         Modified::Before(_) => Ok(Preview::default()),
     }

@@ -144,9 +144,11 @@ pub(super) fn diff(rows: &[RowChange]) -> String {
     lines.join("\n")
 }
 
-/// A version of what the rows were before.
+/// A version of what the rows were before. A new row has no key in it: the database may number it anew at each try.
 pub(super) fn version(rows: &[RowChange]) -> String {
-    let before: Vec<_> = rows.iter().map(|row| (&row.table, &row.key, &row.before)).collect();
+    let before =
+        |row: &RowChange| (row.table.clone(), row.before.clone().map(|before| (row.key.clone(), before)));
+    let before: Vec<_> = rows.iter().map(before).collect();
     ContentHash::of(serde_json::to_vec(&before).unwrap_or_default()).to_string()
 }
 

@@ -1,7 +1,7 @@
 //! The database tools over a real SQLite file.
 
 use super::{DatabasePlace, DatabaseSettings, SqlCaps, TableAccess, sql_tools};
-use nunchi_core::{Label, RunId, Tool, ToolCall, ToolError, ToolFate, ToolOutput, UndoCall, Undone};
+use nunchi_core::{Expect, Label, RunId, Tool, ToolCall, ToolError, ToolFate, ToolOutput, UndoCall, Undone};
 use proptest::prelude::*;
 use rusqlite::Connection;
 use serde_json::{Value, json};
@@ -83,6 +83,21 @@ impl World {
 
     async fn change(&mut self, arguments: Value) -> Result<ToolOutput, ToolError> {
         let order = self.order("sql_modify", arguments);
+        self.tool("sql_modify").run(order).await
+    }
+
+    /// The version of the rows that a person is shown.
+    async fn shown(&mut self, arguments: Value) -> Option<Expect> {
+        let order = self.order("sql_modify", arguments);
+        self.tool("sql_modify").preview(order).await.unwrap().current.map(Expect::Version)
+    }
+
+    async fn change_shown(
+        &mut self,
+        arguments: Value,
+        expect: Option<Expect>,
+    ) -> Result<ToolOutput, ToolError> {
+        let order = ToolCall { expect, ..self.order("sql_modify", arguments) };
         self.tool("sql_modify").run(order).await
     }
 
@@ -240,11 +255,13 @@ async fn changes_that_are_refused_change_nothing() {
 async fn rows_changed_since_stay() {
     let mut world = World::new();
     let raise = json!({"sql": "UPDATE products SET price = 9 WHERE id <= 2", "rows": 2});
-    world.preview(raise.clone()).await.unwrap();
+    let shown = world.shown(raise.clone()).await;
     world.sql("UPDATE products SET price = 5 WHERE id = 1");
-    assert_eq!(world.change(raise.clone()).await.unwrap_err().code, "tool.changed");
-    world.preview(raise.clone()).await.unwrap();
-    let changed = world.change(raise).await.unwrap();
+    // What was shown is held to over a restart as well.
+    world.start();
+    assert_eq!(world.change_shown(raise.clone(), shown).await.unwrap_err().code, "tool.changed");
+    let shown = world.shown(raise.clone()).await;
+    let changed = world.change_shown(raise, shown).await.unwrap();
     world.sql("UPDATE products SET name = 'theirs' WHERE id = 2");
     let undone = world.undo(changed.undo.as_ref().unwrap(), false).await;
     assert_eq!(undone.conflicts, ["products id=2 has changed since; it was left as it is"]);
@@ -252,6 +269,11 @@ async fn rows_changed_since_stay() {
         world.one("SELECT group_concat(name || price) FROM products WHERE id < 3"),
         "Text(\"사과5.0,theirs9.0\")"
     );
+    // A new row is new whatever number it gets.
+    let insert = json!({"sql": "INSERT INTO log VALUES ('mine')"});
+    let shown = world.shown(insert.clone()).await;
+    world.sql("INSERT INTO log VALUES ('theirs')");
+    world.change_shown(insert, shown).await.unwrap();
     let delete = json!({"sql": "DELETE FROM orders WHERE product = 2"});
     let deleted = world.change(delete).await.unwrap();
     world.sql("INSERT INTO orders (rowid, product, count) VALUES (3, 2, 1)");

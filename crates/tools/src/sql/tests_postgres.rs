@@ -1,7 +1,7 @@
 //! The database tools over a real PostgreSQL that the test starts.
 
 use super::{DatabasePlace, DatabaseSettings, SqlCaps, TableAccess, sql_tools};
-use nunchi_core::{Label, RunId, Tool, ToolCall, ToolError, ToolFate, ToolOutput, UndoCall, Undone};
+use nunchi_core::{Expect, Label, RunId, Tool, ToolCall, ToolError, ToolFate, ToolOutput, UndoCall, Undone};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -158,6 +158,12 @@ impl World {
         tool.run(call).await
     }
 
+    /// The version of the rows that a person is shown.
+    async fn shown(&mut self, sql: &str) -> Option<Expect> {
+        let (tool, call) = self.order(1, json!({ "sql": sql }));
+        tool.preview(call).await.unwrap().current.map(Expect::Version)
+    }
+
     async fn preview(&mut self, sql: &str) -> Result<String, ToolError> {
         let (tool, call) = self.order(1, json!({ "sql": sql }));
         tool.preview(call).await.map(|preview| preview.diff)
@@ -302,10 +308,15 @@ async fn others(world: &mut World) {
     assert_eq!((undone.conflicts.len(), undone.redo), (1, None));
     assert_eq!(world.server.sql("SELECT count(*) FROM orders WHERE id = 5"), "1");
     let sql = "UPDATE products SET price = 8 WHERE id = 1";
-    world.preview(sql).await.unwrap();
+    let shown = world.shown(sql).await;
     world.server.sql("UPDATE products SET price = 5 WHERE id = 1");
     let (tool, call) = world.order(1, json!({ "sql": sql }));
-    assert_eq!(tool.run(call).await.unwrap_err().code, "tool.changed");
+    assert_eq!(tool.run(ToolCall { expect: shown, ..call }).await.unwrap_err().code, "tool.changed");
+    // The database gives a new row another number at each try.
+    let sql = "INSERT INTO products (name, price) VALUES ('귤', 1)";
+    let shown = world.shown(sql).await;
+    let (tool, call) = world.order(1, json!({ "sql": sql }));
+    tool.run(ToolCall { expect: shown, ..call }).await.unwrap();
 }
 
 async fn fates(world: &mut World) {

@@ -151,13 +151,7 @@ fn goals(session: &Session, plan: &Plan) -> Markup {
 
 fn buttons(session: &Session, asked: &Approval) -> Markup {
     let words = session.taste.words();
-    let grant = match &asked.subject {
-        ApprovalSubject::Calls(calls) => match calls.as_slice() {
-            [first, rest @ ..] if rest.iter().all(|call| call.grant == first.grant) => Some(&first.grant),
-            _ => None,
-        },
-        _ => None,
-    };
+    let grant = asked.subject.offered_grant();
     let (yes, no) = match asked.subject {
         ApprovalSubject::Fate(_) => (words.it_happened, words.it_did_not),
         ApprovalSubject::Limit { .. } => (words.go_on, words.stop),

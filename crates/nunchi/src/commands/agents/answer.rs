@@ -38,6 +38,9 @@ impl Question {
                     }
                 }
                 text.truncate(text.trim_end().len());
+                if let Some(rule) = self.rule() {
+                    text.push_str(&lang.pick(format!("\n  always: {rule}"), format!("\n  항상: {rule}")));
+                }
                 text
             }
             ApprovalSubject::Plan(plan) => {
@@ -69,13 +72,11 @@ impl Question {
         matches!(self.approval.subject, ApprovalSubject::Question(_))
     }
 
-    fn may_be_granted(&self) -> bool {
-        match &self.approval.subject {
-            ApprovalSubject::Calls(calls) => {
-                calls.first().is_some_and(|first| calls.iter().all(|call| call.grant == first.grant))
-            }
-            _ => false,
-        }
+    /// The rule that an answer for good would write: the tool and its values.
+    pub(super) fn rule(&self) -> Option<String> {
+        let rule = self.approval.subject.offered_grant()?;
+        let value = |(name, value): (&String, &String)| format!(" {name}={}", line(value, 80));
+        Some(rule.arguments.iter().map(value).fold(rule.tool.clone(), |text, value| text + &value))
     }
 }
 
@@ -87,7 +88,7 @@ pub(super) async fn send(desk: &Desk, id: &str, answer: &Value) -> Result<Value,
 /// Asks at the terminal; tells whether there was an answer.
 pub(super) async fn ask_here(desk: &Desk, question: &Question) -> Result<bool, Failure> {
     let lang = desk.lang;
-    let prompt = match (question.wants_words(), question.may_be_granted()) {
+    let prompt = match (question.wants_words(), question.rule().is_some()) {
         (true, _) => "› ",
         (false, true) => {
             lang.pick("[y]es, [n]o, [a]lways, [l]ater › ", "[y] 승인, [n] 거부, [a] 항상, [l] 나중에 › ")
@@ -105,7 +106,7 @@ pub(super) async fn ask_here(desk: &Desk, question: &Question) -> Result<bool, F
             _ if question.wants_words() => json!({ "answer": "reply", "text": typed }),
             "y" | "yes" | "네" | "예" => json!({ "answer": "approve" }),
             "n" | "no" | "아니오" | "아니요" => json!({ "answer": "deny" }),
-            "a" | "always" | "항상" if question.may_be_granted() => {
+            "a" | "always" | "항상" if question.rule().is_some() => {
                 json!({ "answer": "approve", "grant": true })
             }
             "l" | "later" | "나중에" => return Ok(false),

@@ -41,12 +41,19 @@ pub(crate) async fn approvals(desk: &Desk, command: &ApprovalsCommand) -> Result
 async fn answer(desk: &Desk, id: &str, answer: &Value) -> Result<(), Failure> {
     let id = find(desk, "/api/approvals", "", id).await?;
     let question: Value = desk.client.get(&format!("/api/approvals/{id}")).await?;
+    let rule = Question::read(&question).and_then(|question| question.rule());
+    let rule = rule.filter(|_| answer["grant"] == true);
     let run = question["run"].as_str().unwrap_or_default().to_owned();
     let path = format!("/api/runs/{run}");
     let before: Value = desk.client.get(&path).await?;
     let last =
         before["steps"].as_array().and_then(|steps| steps.last()).and_then(|step| step["step"].as_u64());
     let answered = send(desk, &id, answer).await?;
+    if let Some(rule) = rule.filter(|_| !desk.json) {
+        super::super::print_line(
+            &desk.lang.pick(format!("Allowed from now on: {rule}"), format!("이제부터 허용합니다: {rule}")),
+        )?;
+    }
     if desk.json && desk.client.is_remote() {
         return super::super::print_json(&answered);
     }

@@ -86,7 +86,7 @@ pub(crate) async fn explain_permission(desk: &Desk, flags: &ExplainPermission) -
         for (argument, label) in judged["labels"].as_object().into_iter().flatten() {
             text.push_str(&format!("\n  {argument}: {}", label.as_str().unwrap_or_default()));
         }
-        if judged["verdict"] == "ask" {
+        if judged["verdict"] == "ask" && judged["grant"].is_object() {
             let grant = judged["grant"].to_string();
             text.push_str(&desk.lang.pick(
                 format!("\nA rule that would allow it: {grant}"),
