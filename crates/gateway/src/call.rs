@@ -15,6 +15,7 @@ use nunchi_core::{
     ReplyEvent, ReplyInfo, Saved, Served, Settlement, SpendScope, TaskName, Usage, exact_key, human_text,
     kinship, live_word, mask_secrets, prompt_token_bound,
 };
+use nunchi_saving::{Freshness, freshness};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -142,7 +143,10 @@ impl Gateway {
         if directive == CacheDirective::OnlyIfCached {
             return Err(ModelError::new(ModelErrorKind::NotCached, ""));
         }
-        let slot = Slot { asked, ..Slot::new(ask, Some(key), CacheVerdict::Miss, None) };
+        let checks =
+            asked.as_ref().and_then(|asked| asked.audit.as_ref()).is_some_and(|audit| audit.servable);
+        let verdict = if checks { CacheVerdict::Audit } else { CacheVerdict::Miss };
+        let slot = Slot { asked, ..Slot::new(ask, Some(key), verdict, None) };
         // What can wait never makes those wait who cannot.
         if self.is_patient(ask) { Ok(Recall::Miss(slot)) } else { self.join_or_lead(ask, slot).await }
     }
@@ -158,11 +162,18 @@ impl Gateway {
     /// Looks for a question that means the same.
     async fn recall_similar(&self, ask: &Ask, asked: Option<&mut Asked>) -> Option<Reply> {
         let semantic = self.cache.semantic.as_ref()?;
-        let shared = semantic.find(asked?).await?;
-        let stored = self.cache.peek(shared.key).await?;
-        if !may_use(&ask.context.principal, &Candidate::of_stored(&stored), &ask.request.model) {
+        let asked = asked?;
+        let shared = semantic.find(asked).await?;
+        let Some(stored) = self.cache.peek(shared.key).await else {
+            semantic.drop_question(asked.kin, shared.key);
+            return None;
+        };
+        // What holds for a day as the answer to that question may be too old for this one.
+        let young = freshness(&asked.text).holds(ask.started.duration_since(stored.created));
+        if !young || !may_use(&ask.context.principal, &Candidate::of_stored(&stored), &ask.request.model) {
             return None;
         }
+        semantic.note_hit();
         self.cache.touch(shared.key);
         Some(self.serve_stored(ask, (shared.key, &stored), Some(&shared)).await)
     }
@@ -176,12 +187,14 @@ impl Gateway {
             return Some("the caller said no-store".into());
         }
         let text = human_text(&ask.request)?;
-        live_word(&text).map(|word| format!("live question: {word}"))
+        // A live word alone may stand for hours: "the latest version of Rust".
+        let word = live_word(&text).filter(|_| freshness(&text) == Freshness::Never)?;
+        Some(format!("live question: {word}"))
     }
 
     /// Joins the same question under way, or becomes the one to join, unless the cache is passed by.
     async fn join_or_lead(&self, ask: &Ask, slot: Slot) -> Result<Recall, ModelError> {
-        let Some(key) = slot.key.filter(|_| slot.verdict == CacheVerdict::Miss) else {
+        let Some(key) = slot.key.filter(|_| slot.verdict != CacheVerdict::Bypass) else {
             return Ok(Recall::Miss(slot));
         };
         let Some(listener) = self.cache.join_or_lead(key, &slot.flight) else {

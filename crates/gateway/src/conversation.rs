@@ -5,12 +5,12 @@ use nunchi_core::Role;
 use nunchi_saving::conversation_of;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-/// The session the caller names, else its key and first question; with a name for people. `None` without either.
+/// The conversation of a request, with a name for people.
 pub(crate) fn identity(ask: &Ask) -> Option<(u64, String)> {
     conversation_of(&ask.request, &ask.context)
 }
 
-/// One conversation of a session: agents that work side by side share the session, but not how they began.
+/// The conversation, told apart by all that stands before its first answer: what is remembered of its texts must fit them exactly.
 pub(crate) fn conversation(ask: &Ask) -> Option<u64> {
     let (session, _) = identity(ask)?;
     let mut hasher = DefaultHasher::new();

@@ -8,7 +8,7 @@ use crate::plan::{Candidate, RoutePlan};
 use crate::quotas::typical_tokens;
 use jiff::{SignedDuration, Timestamp};
 use nunchi_core::{
-    BudgetAction, CallRecord, Dialect, Lang, Posture, Rates, Tier, Usage, human_text, in_tool_loop,
+    BudgetAction, CallRecord, Dialect, Lang, OWN_TASKS, Posture, Rates, Tier, Usage, human_text, in_tool_loop,
 };
 use nunchi_saving::{
     Outlook, Proposal, RouteJudgement, SessionChoice, SessionReason, SessionState, keep_or_switch,
@@ -41,7 +41,7 @@ struct Last {
     usage: Usage,
 }
 
-/// Who answered the conversations whose models are ours to choose.
+/// Who answered the conversations whose models are ours to choose, and those with tools.
 #[derive(Default)]
 pub(crate) struct Loyalty(Mutex<HashMap<u64, Last>>);
 
@@ -60,23 +60,22 @@ impl Gateway {
         posture: &Posture,
         judged: Option<&RouteJudgement>,
     ) -> RoutePlan {
-        if !self.chooses_tier(&ask.request) {
+        if !self.is_followed(ask) {
             return plan;
         }
         let known = identity(ask).and_then(|(id, _)| self.loyalty.known().get(&id).cloned());
-        let Some(last) = known.filter(|last| ask.started.duration_since(last.at) < SESSION_LIFE) else {
-            return plan;
-        };
+        let Some(last) = known else { return plan };
+        let ours = self.chooses_tier(&ask.request);
         let allowed = plan.candidates.contains(&last.candidate);
         let restricted = posture.action >= Some(BudgetAction::Downgrade);
         if in_tool_loop(&ask.request) {
-            return if restricted && !allowed {
-                plan
-            } else {
-                keep(plan, last, "stays with its model in a tool loop")
-            };
+            // A model or a tier that the caller names is his to change. However long people took to approve a call: it is one loop.
+            let same = ours || plan.tier == last.tier;
+            let stays = (allowed && same) || (ours && !restricted);
+            return if stays { keep(plan, last, "stays with its model in a tool loop") } else { plan };
         }
-        if restricted || !allowed {
+        let old = ask.started.duration_since(last.at) >= SESSION_LIFE;
+        if !ours || old || restricted || !allowed {
             return plan;
         }
         let Some(SessionChoice { switch, reason }) = self.weigh(ask, &plan, &last, judged) else {
@@ -147,9 +146,15 @@ impl Gateway {
         verdict.map_or(RULES_CONFIDENCE, |verdict| verdict.confidence())
     }
 
+    /// Whether it matters who answers: the model is ours to choose, or a tool loop may follow. Our own calls begin no conversation.
+    fn is_followed(&self, ask: &Ask) -> bool {
+        let own = ask.context.task.as_deref().is_some_and(|task| task.starts_with(OWN_TASKS));
+        !own && (!ask.request.tools.is_empty() || self.chooses_tier(&ask.request))
+    }
+
     /// Notes who answers a conversation, as soon as that is known.
     pub(crate) fn note_answering(&self, ask: &Ask, tier: Option<Tier>, candidate: &Candidate) {
-        if !self.chooses_tier(&ask.request) {
+        if !self.is_followed(ask) {
             return;
         }
         let Some((id, _)) = identity(ask) else { return };
@@ -167,7 +172,7 @@ impl Gateway {
 
     /// Notes what an answer used.
     pub(crate) fn note_answered(&self, ask: &Ask, record: &CallRecord) {
-        if !self.chooses_tier(&ask.request) {
+        if !self.is_followed(ask) {
             return;
         }
         let Some((id, _)) = identity(ask) else { return };
@@ -188,7 +193,7 @@ fn keep(mut plan: RoutePlan, last: Last, why: &str) -> RoutePlan {
         None => {}
     }
     plan.candidates.insert(0, last.candidate);
-    plan.tier = last.tier;
+    plan.tier = plan.tier.and(last.tier.or(plan.tier));
     plan.reason = format!("{}; {why}", plan.reason);
     plan
 }

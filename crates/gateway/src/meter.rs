@@ -12,7 +12,7 @@ use futures_util::StreamExt;
 use jiff::SignedDuration;
 use nunchi_core::{
     CallContext, CallRecord, Explain, Frame, ModelError, ModelErrorKind, ModelPrice, ModelRequest, NanoUsd,
-    OWN_TASKS, Outcome, ReplyEvent, StopReason, Usage, cost, human_text,
+    OWN_TASKS, Outcome, ReplyEvent, StopReason, TaskName, Usage, cost, human_text,
 };
 use nunchi_saving::{answer_life, definition_tokens, find_tools_definition};
 use std::sync::Arc;
@@ -187,8 +187,8 @@ impl Pursuit {
                 human_text(&self.ask.request).unwrap_or_default().chars().take(PREVIEW_CHARS).collect();
             self.gateway.cache.keep(key, stored, preview, self.asked.as_ref()).await;
         }
-        self.learn(&ending).await;
         self.land();
+        let audited = matches!(ending, Ending::Whole);
         match ending {
             Ending::Failed(error) => {
                 self.blame_upstream(upstream, &error);
@@ -199,19 +199,23 @@ impl Pursuit {
                 self.flight.finish(Ok(()));
             }
         }
+        if audited {
+            self.learn();
+        }
     }
 
-    /// Compares a whole answer with a stored one that might have been served instead.
-    async fn learn(&self, ending: &Ending) {
-        let (Some(asked), Some(semantic), Ending::Whole) =
-            (&self.asked, &self.gateway.cache.semantic, ending)
-        else {
-            return;
+    /// Compares a whole answer with a stored one that might have been served instead. Nobody waits for that: it is done behind the call.
+    fn learn(&mut self) {
+        let Some(asked) = self.asked.take().filter(|asked| asked.audit.is_some()) else { return };
+        let (gateway, flight) = (Arc::clone(&self.gateway), Arc::clone(&self.flight));
+        let context = self.ask.context.clone();
+        let comparing = async move {
+            let (Some(semantic), Some(audit)) = (&gateway.cache.semantic, &asked.audit) else { return };
+            if let Some(stored) = gateway.cache.peek(audit.key).await {
+                semantic.learn(&asked, &stored.frames, &flight.frames(), &context).await;
+            }
         };
-        let Some(audit) = &asked.audit else { return };
-        if let Some(stored) = self.gateway.cache.peek(audit.key).await {
-            semantic.learn(asked, &stored.frames, &self.flight.frames(), &self.ask.context).await;
-        }
+        self.gateway.parts.spawn.spawn(TaskName::Call, Box::pin(comparing));
     }
 
     /// The row of an answer that began.

@@ -2,13 +2,14 @@
 
 use crate::cache::Asked;
 use crate::call::Ask;
+use crate::encoder_error::no_encoder;
 use crate::gateway::Gateway;
 use crate::own_calls::OwnQuestion;
 use crate::plan::{Judgement, RoutePlan};
 use jiff::Timestamp;
 use nunchi_core::{
-    CallContext, Message, ModelError, ModelRequest, Principal, RequestId, Role, SpendScope, Tier, TierChoice,
-    human_text,
+    CallContext, Lang, Message, ModelError, ModelRequest, Principal, RequestId, Role, SpendScope, Tier,
+    TierChoice, human_text,
 };
 use nunchi_saving::{IntentSource, RouteJudgement, read_prompt, sure_tier};
 use serde::Serialize;
@@ -27,8 +28,10 @@ const NAME_THE_TIER: &str = "You sort requests by how capable a model they need.
 /// One stage of routing and what it said.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct RouteStage {
-    /// `your rules`, `classifier`, `built-in rules`, `intent`, `difficulty`.
+    /// `your rules`, `classifier`, `built-in rules`, `local model`, `intent`, `difficulty`: the same in every language.
     pub stage: &'static str,
+    /// The same for people.
+    pub title: &'static str,
     /// Its answer, if it had one.
     pub answer: Option<String>,
     /// How sure it is, 0 to 1.
@@ -125,8 +128,9 @@ impl Gateway {
             .unwrap_or_else(|| self.settings.rules.choose(human))
     }
 
-    /// How a text would be routed; nothing is called or spent, but for the model that names tiers where one is configured.
-    pub async fn explain_route_of(&self, text: &str) -> Result<RouteReport, ModelError> {
+    /// How a text would be routed, told in a language; nothing is called or spent, but for the model that names tiers where one is
+    /// configured.
+    pub async fn explain_route_of(&self, text: &str, lang: Lang) -> Result<RouteReport, ModelError> {
         let request = ModelRequest::new("auto", vec![Message::text(Role::User, text)]);
         let id = RequestId(self.parts.ids.new_id());
         let context = CallContext::new(id, Arc::new(Principal::owner()));
@@ -141,63 +145,84 @@ impl Gateway {
         let mut plan = self.plan(&ask.request, &ask.context, &posture, judgement)?;
         plan.cheap_first = self.cheap_first(&ask, &plan, &posture, judged.as_ref());
         let mut stages = vec![
-            rules_stage("your rules", self.settings.own_rules.matching(text)),
-            classifier_stage(judged.as_ref()),
-            rules_stage("built-in rules", self.settings.rules.matching(text)),
+            rules_stage(("your rules", "내 규칙"), self.settings.own_rules.matching(text), lang),
+            classifier_stage(judged.as_ref(), lang),
+            rules_stage(("built-in rules", "내장 규칙"), self.settings.rules.matching(text), lang),
         ];
-        stages.extend(opinion.map(|opinion| rules_stage("local model", Some(opinion))));
-        stages.extend(judged.as_ref().map(intent_stage));
-        stages.extend(judged.as_ref().and_then(difficulty_stage));
+        stages.extend(
+            opinion.as_ref().map(|opinion| opinion_stage(opinion, self.settings.tier_model.as_deref(), lang)),
+        );
+        stages.extend(judged.as_ref().map(|judged| intent_stage(judged, lang)));
+        stages.extend(judged.as_ref().and_then(|judged| difficulty_stage(judged, lang)));
         Ok(RouteReport { plan, stages, trained: self.learned.since() })
     }
 }
 
-fn rules_stage(stage: &'static str, choice: Option<TierChoice>) -> RouteStage {
+/// A stage that said nothing yet; `names` are its English and its Korean one.
+fn stage(names: (&'static str, &'static str), lang: Lang) -> RouteStage {
+    let title = lang.pick(names.0, names.1);
+    RouteStage { stage: names.0, title, answer: None, confidence: None, reason: String::new() }
+}
+
+fn rules_stage(names: (&'static str, &'static str), choice: Option<TierChoice>, lang: Lang) -> RouteStage {
+    let nothing = || lang.pick("no rule matched", "맞는 규칙이 없습니다").to_owned();
     RouteStage {
-        stage,
         answer: choice.as_ref().map(|choice| choice.tier.as_str().to_owned()),
-        confidence: None,
-        reason: choice.map_or_else(|| "no rule matched".to_owned(), |choice| choice.reason),
+        reason: choice.map_or_else(nothing, |choice| choice.reason),
+        ..stage(names, lang)
     }
 }
 
-fn classifier_stage(judged: Option<&RouteJudgement>) -> RouteStage {
+fn opinion_stage(opinion: &TierChoice, model: Option<&str>, lang: Lang) -> RouteStage {
+    let model = model.unwrap_or_default();
+    RouteStage {
+        answer: Some(opinion.tier.as_str().to_owned()),
+        reason: lang.pick(format!("{model} says so"), format!("{model}의 판단입니다")),
+        ..stage(("local model", "작은 모델"), lang)
+    }
+}
+
+fn classifier_stage(judged: Option<&RouteJudgement>, lang: Lang) -> RouteStage {
+    let said = stage(("classifier", "분류기"), lang);
     let Some(verdict) = judged.and_then(|judged| judged.tier) else {
-        let reason = "the embedded sentence encoder cannot be asked".to_owned();
-        return RouteStage { stage: "classifier", answer: None, confidence: None, reason };
+        return RouteStage { reason: no_encoder(lang), ..said };
     };
     let [trivial, standard, complex] = verdict.shares.map(|share| share * 100.0);
     let shares = format!("trivial {trivial:.0} %, standard {standard:.0} %, complex {complex:.0} %");
-    let unsure = if verdict.tier.is_none() { "unsure: " } else { "" };
+    let unsure = if verdict.tier.is_none() { lang.pick("unsure: ", "불확실: ") } else { "" };
     RouteStage {
-        stage: "classifier",
         answer: verdict.tier.map(|tier: Tier| tier.as_str().to_owned()),
         confidence: Some(verdict.confidence()),
         reason: format!("{unsure}{shares}"),
+        ..said
     }
 }
 
-fn intent_stage(judged: &RouteJudgement) -> RouteStage {
+fn intent_stage(judged: &RouteJudgement, lang: Lang) -> RouteStage {
     let reason = match judged.intent.source {
-        IntentSource::Pattern => "words of the text",
-        IntentSource::Classifier => "the classifier over the sentence vector",
-        IntentSource::Default => "nothing was sure",
+        IntentSource::Pattern => lang.pick("words of the text", "글에 나온 낱말"),
+        IntentSource::Classifier => {
+            lang.pick("the classifier over the sentence vector", "문장 벡터로 판단한 분류기")
+        }
+        IntentSource::Default => lang.pick("nothing was sure", "확실한 것이 없었습니다"),
     };
     RouteStage {
-        stage: "intent",
         answer: Some(judged.intent.intent.as_str().to_owned()),
         confidence: Some(judged.intent.confidence),
         reason: reason.to_owned(),
+        ..stage(("intent", "의도"), lang)
     }
 }
 
-fn difficulty_stage(judged: &RouteJudgement) -> Option<RouteStage> {
+fn difficulty_stage(judged: &RouteJudgement, lang: Lang) -> Option<RouteStage> {
     let found = judged.difficulty?;
     let (weak, strong) = (found.weak_right * 100.0, found.strong_right * 100.0);
     Some(RouteStage {
-        stage: "difficulty",
         answer: Some(format!("{:.0} %", found.rank * 100.0)),
-        confidence: None,
-        reason: format!("a weak model is right with {weak:.0} %, a strong one with {strong:.0} %"),
+        reason: lang.pick(
+            format!("a weak model is right with {weak:.0} %, a strong one with {strong:.0} %"),
+            format!("약한 모델은 {weak:.0} %, 강한 모델은 {strong:.0} % 확률로 맞힙니다"),
+        ),
+        ..stage(("difficulty", "난이도"), lang)
     })
 }

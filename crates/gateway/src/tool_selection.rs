@@ -63,7 +63,7 @@ impl Gateway {
             None => None,
         };
         let vector = vector.map(|vector| vector.unpack());
-        let id = whose(ask)?;
+        let (id, _) = identity(ask)?;
         let session = self.tools.known().sessions.get(&id).map(|(session, _)| session.clone());
         let mut used = used_tools(&ask.request);
         used.extend(ask.context.keep_tools.iter().map(String::as_str));
@@ -126,7 +126,7 @@ impl Gateway {
         let query = ToolQuery { text: &query, vector: vector.as_deref() };
         let (found, text) = find_tools_answer(&catalog, query, None, MOST_FOUND);
         let mut known = self.tools.known();
-        let mut session = whose(ask).and_then(|id| known.sessions.get_mut(&id));
+        let mut session = identity(ask).and_then(|(id, _)| known.sessions.get_mut(&id));
         for tool in found {
             if !chosen.kept.contains(&tool.index) {
                 chosen.kept.push(tool.index);
@@ -215,14 +215,6 @@ impl Chosen {
         }
         format!("{} of {all} tools sent, about {less} tokens less", self.kept.len())
     }
-}
-
-/// Whose tools stay the same: a run's own, as runs of one conversation need different ones; else the conversation's.
-fn whose(ask: &Ask) -> Option<u64> {
-    let Some(run) = ask.context.run else { return identity(ask).map(|(id, _)| id) };
-    let mut hasher = DefaultHasher::new();
-    run.hash(&mut hasher);
-    Some(hasher.finish())
 }
 
 fn digest(tools: &[ToolDefinition]) -> u64 {

@@ -287,7 +287,7 @@ async fn semantic(data: &Path) -> Outcome<()> {
     let mut routes = Vec::new();
     for text in questions.others.iter().rev().take(LOOKUPS) {
         let since = Instant::now();
-        let _plan = gateway.explain_route_of(text).await;
+        let _plan = gateway.explain_route_of(text, nunchi_core::Lang::En).await;
         routes.push(since.elapsed());
     }
     row("a routing decision, the text embedded", &Times::of(routes).shown(), "p99 <= 10 ms");

@@ -54,7 +54,7 @@ fn install() -> Option<PrometheusHandle> {
     metrics::describe_counter!("nunchi_semantic_hits_total", "Answers shared by meaning");
     metrics::describe_counter!(
         "nunchi_semantic_audits_total",
-        "Shared answers compared with a fresh one, by verdict: wrong ones are false hits"
+        "Answers that could have been shared and were compared with a fresh one instead, by verdict: wrong ones would have been false hits"
     );
     metrics::describe_counter!("nunchi_http_requests_total", "HTTP requests, by route and status");
     metrics::describe_histogram!("nunchi_call_duration_seconds", "Duration of calls, by cache verdict");

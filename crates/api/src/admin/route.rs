@@ -15,7 +15,7 @@ pub(crate) struct Text {
 
 /// `POST /api/route/explain`
 pub(crate) async fn explain(admin: Admin, Body(body): Body<Text>) -> Result<Json<RouteReport>, Refused> {
-    let report = admin.services.gateway.explain_route_of(&body.text).await;
+    let report = admin.services.gateway.explain_route_of(&body.text, admin.lang).await;
     report.map(Json).map_err(|error| admin.refused(&error))
 }
 

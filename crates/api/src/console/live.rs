@@ -153,7 +153,7 @@ const fn tier_kind(of: Tier) -> &'static str {
 const fn cache_kind(verdict: CacheVerdict) -> &'static str {
     match verdict {
         CacheVerdict::Exact | CacheVerdict::Semantic => "good",
-        CacheVerdict::Miss | CacheVerdict::Bypass => "plain",
+        CacheVerdict::Audit | CacheVerdict::Miss | CacheVerdict::Bypass => "plain",
     }
 }
 

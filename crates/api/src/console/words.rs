@@ -49,7 +49,7 @@ words! {
     at_most_together: "At most, together:", "모두 합쳐 최대:";
     at_percent: "At % of the limit", "한도 대비 %";
     audited: "Compared with a fresh answer", "새 답과 비교";
-    audited_note: "One in twenty shared answers is asked anew and compared; your ratings count as well.", "공유한 답 스무 개 가운데 하나는 새로 물어 비교합니다. 평가도 반영됩니다.";
+    audited_note: "One in twenty answers that could be shared is asked anew and compared; counted since the start.", "공유할 수 있는 답 스무 개 가운데 하나는 새로 물어 비교합니다. 시작한 뒤로 센 값입니다.";
     back: "Back", "뒤로";
     back_to_run: "Back to the run", "실행으로 돌아가기";
     baseline: "Without Nunchi", "Nunchi가 없었다면";
@@ -401,6 +401,7 @@ pub(crate) fn cache(lang: Lang, verdict: CacheVerdict) -> &'static str {
     match verdict {
         CacheVerdict::Exact => lang.pick("exact hit", "완전 일치"),
         CacheVerdict::Semantic => lang.pick("semantic hit", "의미 일치"),
+        CacheVerdict::Audit => lang.pick("checked", "검증"),
         CacheVerdict::Miss => lang.pick("miss", "없음"),
         CacheVerdict::Bypass => lang.pick("bypass", "우회"),
     }

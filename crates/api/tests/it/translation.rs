@@ -1,7 +1,7 @@
 //! Requests of every dialect in our words: whole requests as snapshots.
 
 use crate::support::{World, hello};
-use nunchi_core::{Dialect, MediaSource, ModelRequest, Part, Role};
+use nunchi_core::{Dialect, MediaSource, ModelRequest, Part, Role, in_tool_loop};
 use serde_json::{Value, json};
 
 const CHAT: &str = "/v1/chat/completions";
@@ -221,6 +221,32 @@ async fn the_dialects_agree() {
     let chat = format!("{:#?}", translated(CHAT, &chat).await);
     assert_eq!(chat, format!("{:#?}", translated(RESPONSES, &responses).await));
     assert_eq!(chat, format!("{:#?}", translated(MESSAGES, &messages).await));
+}
+
+#[tokio::test]
+async fn what_a_harness_adds_behind_a_result_does_not_end_the_tool_loop() {
+    let noise = "<system-reminder>mind the rules</system-reminder>";
+    for (said, open) in [(noise, true), ("no, stop", false)] {
+        let chat = json!({"model": "m", "messages": [
+            {"role": "user", "content": "look"},
+            {"role": "assistant", "tool_calls": [
+                {"id": "c1", "type": "function", "function": {"name": "look", "arguments": "{}"}},
+            ]},
+            {"role": "tool", "tool_call_id": "c1", "content": "a cat"},
+            {"role": "user", "content": said},
+        ]});
+        let messages = json!({"model": "m", "max_tokens": 10, "messages": [
+            {"role": "user", "content": "look"},
+            {"role": "assistant", "content": [{"type": "tool_use", "id": "c1", "name": "look", "input": {}}]},
+            {"role": "user", "content": [
+                {"type": "tool_result", "tool_use_id": "c1", "content": "a cat"},
+                {"type": "text", "text": said, "cache_control": {"type": "ephemeral"}},
+            ]},
+        ]});
+        for (path, body) in [(CHAT, chat), (MESSAGES, messages)] {
+            assert_eq!(in_tool_loop(&translated(path, &body).await), open, "{path}: {said}");
+        }
+    }
 }
 
 #[tokio::test]

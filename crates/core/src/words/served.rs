@@ -61,6 +61,8 @@ pub enum CacheVerdict {
     Exact,
     /// A request of the same meaning was answered before.
     Semantic,
+    /// An answer of the same meaning could have been served; a model was asked to check it.
+    Audit,
     /// Not there.
     #[default]
     Miss,
@@ -74,6 +76,7 @@ impl CacheVerdict {
         match self {
             Self::Exact => "exact",
             Self::Semantic => "semantic",
+            Self::Audit => "audit",
             Self::Miss => "miss",
             Self::Bypass => "bypass",
         }

@@ -155,11 +155,9 @@ impl Runner {
         }
     }
 
+    /// Tells who waits for a job. Whoever comes later cannot join it any more: nobody would be told twice.
     fn publish(&self, result: &JobResult) {
-        let waiting = {
-            let mut state = self.desk.state();
-            state.open.get_mut(&result.job).map(|job| std::mem::take(&mut job.waiting)).unwrap_or_default()
-        };
+        let waiting = self.desk.state().part(result.job);
         let cancelled = || ModelError::new(ModelErrorKind::ClientGone, "the job was cancelled");
         for flight in waiting {
             match &result.answer {
@@ -177,9 +175,6 @@ impl Runner {
             let mut state = self.desk.state();
             for id in ids {
                 let Some(job) = state.open.remove(id) else { continue };
-                if let Some(key) = job.key.filter(|key| state.by_key.get(key) == Some(id)) {
-                    state.by_key.remove(&key);
-                }
                 let Some(batch) = job.batch else { continue };
                 let left = state.remaining.entry(batch).or_default();
                 *left = left.saturating_sub(1);

@@ -140,7 +140,8 @@ impl Gateway {
         };
         let deadline = ask.context.deadline.unwrap_or_else(|| runner.longest(ask.started));
         let listener = slot.flight.listen();
-        if let Some(id) = slot.key.and_then(|key| runner.join(key, deadline, &slot.flight)) {
+        let theirs = slot.key.map(|key| (key, ask.context.principal.key));
+        if let Some(id) = theirs.and_then(|key| runner.join(key, deadline, &slot.flight)) {
             let info = self.waiting_info(ask, plan, candidate, (id, slot.verdict));
             slot.flight.begin(Ok(info.clone()));
             return Ok(Some(self.follow(ask, info, listener)));
@@ -349,16 +350,18 @@ impl Runner {
 
     /// The open job of the same question and the same owner.
     fn open_of_key(&self, key: CacheKey, owner: Option<KeyId>) -> Option<CallId> {
-        let state = self.desk.state();
-        let id = state.by_key.get(&key)?;
-        state.open.get(id).filter(|job| job.owner == owner && !job.cancelled).map(|_| *id)
+        self.desk.state().joinable(key, owner).map(|(id, _)| id)
     }
 
-    /// Joins the open job of the same question; it is needed when the more urgent of the two needs it.
-    fn join(&self, key: CacheKey, deadline: Timestamp, flight: &Arc<Flight>) -> Option<CallId> {
+    /// Joins the open job of the same question and the same owner; it is needed when the more urgent of the two needs it.
+    fn join(
+        &self,
+        (key, owner): (CacheKey, Option<KeyId>),
+        deadline: Timestamp,
+        flight: &Arc<Flight>,
+    ) -> Option<CallId> {
         let mut state = self.desk.state();
-        let id = state.by_key.get(&key).copied()?;
-        let job = state.open.get_mut(&id).filter(|job| !job.cancelled)?;
+        let (id, job) = state.joinable(key, owner)?;
         job.waiting.push(Arc::clone(flight));
         job.deadline = job.deadline.min(deadline);
         drop(state);

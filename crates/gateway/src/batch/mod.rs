@@ -59,7 +59,8 @@ struct OpenJob {
 #[derive(Default)]
 struct State {
     open: HashMap<CallId, OpenJob>,
-    by_key: HashMap<CacheKey, CallId>,
+    /// The job to join, by question and owner.
+    by_key: HashMap<(CacheKey, Option<KeyId>), CallId>,
     lanes: Vec<Lane>,
     /// Jobs to be answered by plain calls.
     plain: VecDeque<CallId>,
@@ -132,7 +133,7 @@ impl State {
     fn note(&mut self, head: &JobHead, lane: Option<usize>) {
         let batch = head.place.as_ref().map(|place| place.batch);
         if let Some(key) = head.key {
-            self.by_key.entry(key).or_insert(head.id);
+            self.by_key.entry((key, head.owner)).or_insert(head.id);
         }
         if let Some(batch) = batch {
             *self.remaining.entry(batch).or_default() += 1;
@@ -161,6 +162,23 @@ impl State {
             }
             None => self.plain.push_back(id),
         }
+    }
+
+    /// Parts a job from those who wait for it: they are to be told, and from now on it cannot be joined.
+    fn part(&mut self, id: CallId) -> Vec<Arc<Flight>> {
+        let Some(job) = self.open.get_mut(&id) else { return Vec::new() };
+        if let Some(key) = job.key.map(|key| (key, job.owner)).filter(|key| self.by_key.get(key) == Some(&id))
+        {
+            self.by_key.remove(&key);
+        }
+        std::mem::take(&mut job.waiting)
+    }
+
+    /// The open job of a question of an owner, unless it is cancelled.
+    fn joinable(&mut self, key: CacheKey, owner: Option<KeyId>) -> Option<(CallId, &mut OpenJob)> {
+        let id = *self.by_key.get(&(key, owner))?;
+        let job = self.open.get_mut(&id).filter(|job| !job.cancelled)?;
+        Some((id, job))
     }
 
     /// Takes jobs that only wait out of every queue; tells which they were.
@@ -380,4 +398,40 @@ impl Drop for Closing {
 fn settled(frames: &[Frame]) -> bool {
     let mut events = frames.iter().flat_map(|frame| &frame.events);
     events.any(|event| matches!(event, ReplyEvent::Settled(_)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nunchi_core::JobState;
+    use uuid::Uuid;
+
+    #[test]
+    fn a_job_is_joined_by_its_owner_until_those_who_wait_are_told() {
+        let (one, other) = (Some(KeyId(Uuid::from_u128(1))), Some(KeyId(Uuid::from_u128(2))));
+        let (key, at) = (CacheKey([7; 32]), Timestamp::UNIX_EPOCH);
+        let head = |id: u128, owner| JobHead {
+            id: CallId(Uuid::from_u128(id)),
+            place: None,
+            owner,
+            created: at,
+            deadline: at,
+            key: Some(key),
+            provider: None,
+            state: JobState::Queued,
+            bytes: 1,
+        };
+        let mut state = State::default();
+        let (first, second) = (head(10, one), head(20, other));
+        state.note(&first, None);
+        assert!(state.joinable(key, other).is_none(), "another's job");
+        state.note(&second, None);
+        let flight = Arc::new(Flight::default());
+        let (id, job) = state.joinable(key, one).unwrap();
+        job.waiting.push(Arc::clone(&flight));
+        assert_eq!(id, first.id);
+        assert_eq!(state.part(first.id).len(), 1);
+        assert!(state.joinable(key, one).is_none(), "whoever came now would never be told");
+        assert_eq!(state.joinable(key, other).map(|(id, _)| id), Some(second.id));
+    }
 }

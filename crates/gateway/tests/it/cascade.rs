@@ -2,7 +2,7 @@
 
 use crate::bench::{Answer, Bench, hear, request};
 use nunchi_core::{
-    CacheDirective, CallContext, FeedbackSource, FeedbackStore, JsonSchemaFormat, Model, ModelError,
+    CacheDirective, CallContext, FeedbackSource, FeedbackStore, JsonSchemaFormat, Lang, Model, ModelError,
     ModelErrorKind, NanoUsd, OWN_TASKS, Outcome, Rates, ResponseFormat, Tier, Usage,
 };
 use nunchi_gateway::{CascadeCheck, Settings};
@@ -150,7 +150,7 @@ async fn a_model_names_the_tier_nobody_is_sure_of() {
     let bench = Bench::with(MemoryLedger::new(), |settings| settings.tier_model = Some("home/m".into()));
     let tier_of = async |said: ScriptedReply, text: &str| {
         bench.home.script([said]);
-        let report = bench.gateway.explain_route_of(text).await.unwrap();
+        let report = bench.gateway.explain_route_of(text, Lang::En).await.unwrap();
         (report.plan.tier.unwrap(), report.plan.reason)
     };
     let text = "The thing with the other thing, you know";
@@ -167,6 +167,10 @@ async fn a_model_names_the_tier_nobody_is_sure_of() {
     let (tier, _) = tier_of(ScriptedReply::hang(), "One more matter").await;
     assert_eq!((tier, began.elapsed().as_secs()), (Tier::Standard, 10), "it is not waited for longer");
     let asked = bench.home.calls();
-    bench.gateway.explain_route_of("Prove that it holds").await.unwrap();
+    let report = bench.gateway.explain_route_of("Prove that it holds", Lang::Ko).await.unwrap();
     assert_eq!(bench.home.calls(), asked, "where a rule is sure nobody is asked");
+    let told: Vec<_> = report.stages.iter().map(|stage| (stage.stage, stage.title)).collect();
+    let korean = [("your rules", "내 규칙"), ("classifier", "분류기"), ("built-in rules", "내장 규칙")];
+    assert_eq!(told, korean, "programs read one language, people theirs");
+    assert_eq!(report.stages[0].reason, "맞는 규칙이 없습니다");
 }

@@ -67,42 +67,86 @@ async fn a_key_uses_only_its_models() {
     assert_eq!(error.kind, Kind::ModelNotAllowed);
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_tool_loop_stays_with_the_model_that_began_it() {
-    let bench = Bench::new();
-    let tool = ToolDefinition {
-        name: "read".into(),
+/// A request with a tool, after so many rounds of it.
+fn looping(model: &str, question: &str, rounds: usize) -> ModelRequest {
+    let mut request = request(model, question);
+    let name = String::from("read");
+    request.tools.push(ToolDefinition {
+        name: name.clone(),
         description: None,
         parameters: None,
         strict: None,
         builtin: None,
-    };
-    let ask = |turns: Vec<Message>| {
-        let mut request = request("auto", "write a letter to the landlord");
-        request.messages.extend(turns);
-        request.tools.push(tool.clone());
-        request
-    };
-    let used = || {
-        let part = |part: Part| vec![part];
-        let (id, name) = (String::from("c"), String::from("read"));
+    });
+    for round in 0..rounds {
+        let (id, name) = (format!("c{round}"), name.clone());
         let call = Part::ToolCall { id: id.clone(), name, arguments: "{}".into(), signature: None };
         let result = Part::ToolResult { call_id: id, content: Vec::new(), is_error: false };
-        let message = |role, part| Message { role, parts: part, name: None };
-        vec![message(Role::Assistant, part(call)), message(Role::Tool, part(result))]
+        let message = |role, part| Message { role, parts: vec![part], name: None };
+        request.messages.extend([message(Role::Assistant, call), message(Role::Tool, result)]);
+    }
+    request
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tool_loop_stays_with_the_model_that_began_it() {
+    let bench = Bench::new();
+    let ask = async |request: ModelRequest| {
+        hear(bench.gateway.call(request, owner_context()).await.unwrap()).await.unwrap()
     };
+    let letter = |rounds| looping("auto", "write a letter to the landlord", rounds);
     bench.cloud.script([ScriptedReply::error(ModelError::new(Kind::Unreachable, "away"))]);
-    let first = hear(bench.gateway.call(ask(Vec::new()), owner_context()).await.unwrap()).await.unwrap();
-    assert_eq!(first.reply_provider, "spare", "the first candidate was away");
+    assert_eq!(ask(letter(0)).await.reply_provider, "spare", "the first candidate was away");
     for rounds in 1..4 {
-        let turns = (0..rounds).flat_map(|_| used()).collect();
-        let next = hear(bench.gateway.call(ask(turns), owner_context()).await.unwrap()).await.unwrap();
+        let next = ask(letter(rounds)).await;
         assert_eq!(next.reply_provider, "spare", "the loop goes on where it began");
         assert!(next.reason.contains("tool loop"), "{}", next.reason);
     }
-    let turns = used().into_iter().chain([Message::text(Role::User, "and now another one")]).collect();
-    let after = hear(bench.gateway.call(ask(turns), owner_context()).await.unwrap()).await.unwrap();
-    assert_eq!(after.reply_provider, "spare", "the other model would save nothing");
+    tokio::time::advance(Duration::from_secs(3 * 3_600)).await;
+    assert_eq!(ask(letter(4)).await.reply_provider, "spare", "an approval may take hours");
+    let mut more = letter(4);
+    more.messages.push(Message::text(Role::User, "and now another one"));
+    assert_eq!(ask(more).await.reply_provider, "spare", "the other model would save nothing");
+}
+
+#[tokio::test(start_paused = true)]
+async fn loops_side_by_side_keep_their_own_models() {
+    let bench = Bench::new();
+    let session = CallContext { session: Some("s".into()), ..owner_context() };
+    let ask = async |question: &str, rounds: usize, context: &CallContext| {
+        let request = looping("auto", question, rounds);
+        hear(bench.gateway.call(request, context.clone()).await.unwrap()).await.unwrap().reply_provider
+    };
+    let (one, other) = ("write the first chapter", "write the second chapter");
+    assert_eq!(ask(one, 0, &session).await, "cloud");
+    bench.cloud.script([ScriptedReply::error(ModelError::new(Kind::Unreachable, "away"))]);
+    assert_eq!(ask(other, 0, &session).await, "spare");
+    for rounds in 1..4 {
+        assert_eq!(ask(one, rounds, &session).await, "cloud");
+        assert_eq!(ask(other, rounds, &session).await, "spare");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_loop_of_a_named_model_stays_as_well() {
+    let spent = || {
+        let quota = Quota { requests: Some(0), tokens: None, resets_in: Some(Duration::from_secs(20)) };
+        ScriptedReply::text("done").info(ReplyInfo { quota: Some(quota), ..ReplyInfo::default() })
+    };
+    for model in ["m", "auto:standard"] {
+        let bench = Bench::new();
+        let ask = async |model: &str, rounds: usize| {
+            let request = looping(model, "write a letter", rounds);
+            hear(bench.gateway.call(request, owner_context()).await.unwrap()).await.unwrap().reply_provider
+        };
+        bench.cloud.script([spent()]);
+        assert_eq!(ask(model, 0).await, "cloud");
+        assert_eq!(ask(model, 1).await, "cloud", "{model}: a loop is not moved for a limit that may be over");
+        assert_eq!(ask("spare/m", 2).await, "spare", "who names another one gets it");
+        tokio::time::advance(Duration::from_secs(21)).await;
+        assert_eq!(ask("auto:trivial", 3).await, "home");
+        assert_eq!(ask("auto:complex", 4).await, "cloud", "who names another tier gets it");
+    }
 }
 
 fn rule(pattern: &str, tier: Tier) -> TierRule {

@@ -319,8 +319,8 @@ fn stats(desk: &Desk, figures: &Figures) -> String {
         || "-".to_owned(),
         |s| {
             desk.lang.pick(
-                format!("{} wrong of {} compared", s.wrong, s.audited),
-                format!("비교 {}번 중 틀림 {}번", s.audited, s.wrong),
+                format!("{} of {} that could have been shared, and were compared", s.wrong, s.audited),
+                format!("공유할 수 있었으나 비교한 답 {}개 중 {}개", s.audited, s.wrong),
             )
         },
     );

@@ -32,6 +32,7 @@ struct Candidate {
 #[derive(Serialize, Deserialize)]
 struct Stage {
     stage: String,
+    title: String,
     answer: Option<String>,
     confidence: Option<f32>,
     reason: String,
@@ -205,7 +206,7 @@ fn explain(desk: &Desk, report: &Report) -> String {
     let headings = lang.pick(["stage", "answer", ">sure", "why"], ["단계", "답", ">확신", "이유"]);
     let rows = report.stages.iter().map(|stage| {
         vec![
-            stage.stage.clone(),
+            stage.title.clone(),
             stage.answer.clone().unwrap_or_else(|| "-".to_owned()),
             stage.confidence.map_or_else(|| "-".to_owned(), |sure| format!("{:.0} %", sure * 100.0)),
             stage.reason.clone(),

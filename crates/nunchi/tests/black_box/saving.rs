@@ -326,14 +326,19 @@ async fn questions_that_mean_the_same_share_an_answer() {
                 assert!(got.header("x-nunchi-reason").unwrap().contains("like"));
             }
             // One in twenty is asked anew, and compared.
-            other => assert_eq!(other, "miss"),
+            other => assert_eq!(other, "audit"),
         }
     }
     assert!(shared >= 2, "{shared}");
     assert_eq!(upstream.calls(), 2 * pairs.len() - shared);
     let figures = home.json(&["cache", "stats"]);
     assert_eq!(figures["semantic"]["hits"], shared, "{figures}");
-    assert_eq!(figures["semantic"]["audited"], pairs.len() - shared, "{figures}");
+    // They are compared behind their answers.
+    let audited = || home.json(&["cache", "stats"])["semantic"]["audited"] == pairs.len() - shared;
+    assert!((0..50).any(|_| audited() || {
+        std::thread::sleep(Duration::from_millis(100));
+        false
+    }));
     // They are still known after a restart, and gone with their answers.
     server.stop();
     let server = home.up();

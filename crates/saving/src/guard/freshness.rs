@@ -1,5 +1,6 @@
 //! How long an answer stays true, by the class of its question, in both languages.
 
+use jiff::SignedDuration;
 use nunchi_core::{live_word, own_words};
 use regex::Regex;
 use serde::{Deserialize, Serialize};
@@ -31,6 +32,11 @@ impl Freshness {
             Self::Default => None,
         }
     }
+
+    /// Whether an answer of this age still answers a question of this class.
+    pub fn holds(self, age: SignedDuration) -> bool {
+        self.longest().is_none_or(|longest| age.unsigned_abs() < longest)
+    }
 }
 
 /// How long the answer to a human text is kept when the caller does not say: shorter for questions whose answers change.
@@ -42,7 +48,7 @@ pub fn answer_life(human: &str, usual: Duration) -> Duration {
 const HOURS_DESPITE: &str = r"(?i)(?-u:\b)(?:latest|newest|current|most recent)\s+(?:stable\s+|lts\s+)?(?:versions?|releases?)(?-u:\b)|(?-u:\b)(?:latest|newest)\s+(?-u:[\w.+#-]+)\s+(?:version|release)|최신\s*(?:\S{1,12}\s*)?(?:버전|릴리[스즈]|판)|현재\s*버전|영업\s*시간|개장\s*시간";
 
 /// Changes within the hour.
-const MINUTES: &str = r"(?i)(?-u:\b)(?:in stock|sold out|availability|wait(?:ing)? time|queue|traffic|delivery status|order status|where is my (?:order|package|parcel)|track my|battery level|seats? left|price of|how much (?:is|are|does .{1,40} cost)|cheapest (?:flight|hotel|ticket)s?|flights? from|unread)(?-u:\b)|재고|품절|매진|대기\s*시간|교통\s*(?:상황|정보)|막히|배송\s*(?:조회|상태|현황)|택배.{0,8}어디|주문.{0,8}어디|남은\s*좌석|가격|얼마(?:야|예요|에요|인가|니|지|죠|\?|$)|최저가|항공권|안\s*읽은|읽지\s*않은";
+const MINUTES: &str = r"(?i)(?-u:\b)(?:in stock|sold out|availability|wait(?:ing)? time|queue|traffic|delivery status|order status|where is my (?:order|package|parcel)|track my|battery level|seats? left|price of|cost of an?|how much (?:is|are|(?:does|do|will|would) .{1,40} cost)|cheapest (?:flight|hotel|ticket)s?|flights? from|unread)(?-u:\b)|(?-u:\b)what (?:does|do|will|would) .{1,60} cost\s*(?:[?.!]|$)|재고|품절|매진|대기\s*시간|교통\s*(?:상황|정보)|막히|배송\s*(?:조회|상태|현황)|택배.{0,8}어디|주문.{0,8}어디|남은\s*좌석|가격|(?:기름|휘발유|경유|집|땅|금|은|쌀|밥|고기|커피|담배|배추|과일|채소|계란|달걀)\s?값|값이?\s*(?:얼마|비싸|비싼|싸|싼|올랐|내렸|어때)|얼마(?:야|예요|에요|인가|니|지|죠|\?|$)|최저가|항공권|안\s*읽은|읽지\s*않은";
 
 /// Changes within days.
 const HOURS: &str = r"(?i)(?-u:\b)(?:opening hours|business hours|open(?:ing)? (?:time|on)|close[sd]? (?:at|on)|what time does .{1,60} (?:open|close|start|leave|arrive)|timetable|who is the (?:ceo|president|prime minister|king|queen|mayor|chancellor|pope|chairman|owner|coach|captain)|(?:ceo|president|prime minister|mayor) of|top (?:ten|\d+)|rank(?:ing|ed)|standings|richest|best[- ]selling|box office|interest rate|minimum wage|how many (?:users|employees|subscribers|followers)|population of|schedule|deadline|agenda|appointments?|salary at|job openings?|new features?)(?-u:\b)|몇\s*시에\s*(?:열|닫|시작|출발|도착|문)|(?:여는|닫는)\s*시간|시간표|운영\s*시간|(?:대통령|총리|시장|사장|대표|CEO|감독|회장|왕)[이은는]?\s*(?:누구|이름)|순위|랭킹|1위|금리|최저\s*임금|인구|일정|스케[줄쥴]|마감일?|약속|채용|신기능|새로운\s*기능|가입자|사용자\s*수";
@@ -97,6 +103,12 @@ mod tests {
             ("Who is the CEO of Microsoft?", Hours),
             ("How much is a Big Mac?", Minutes),
             ("어린이 장화 가격 알려줘", Minutes),
+            ("What does a Big Mac cost?", Minutes),
+            ("What would two tickets to the zoo cost?", Minutes),
+            ("기름값 알려줘", Minutes),
+            ("배추 값 올랐어?", Minutes),
+            ("함수의 반환값은 뭐야?", Default),
+            ("What does this cost function do?", Default),
             ("Where is my order?", Minutes),
             ("택배가 어디까지 왔어?", Minutes),
             ("What is a monad?", Default),
@@ -114,5 +126,13 @@ mod tests {
         assert_eq!(freshness(&format!("{calm} 지금 어때?")), Freshness::Never);
         assert_eq!(Freshness::Never.longest(), Some(Duration::ZERO));
         assert_eq!(Freshness::Default.longest(), None);
+    }
+
+    #[test]
+    fn an_answer_is_too_old_for_a_question_of_a_shorter_life() {
+        let age = SignedDuration::from_mins(30);
+        assert!(Freshness::Default.holds(age) && Freshness::Hours.holds(age));
+        assert!(!Freshness::Minutes.holds(age) && !Freshness::Never.holds(SignedDuration::ZERO));
+        assert!(!Freshness::Hours.holds(SignedDuration::from_hours(6)));
     }
 }

@@ -29,7 +29,9 @@ const fn grid() -> [f64; 33] {
 pub enum SharingDecision {
     /// Serve the stored answer.
     Serve,
-    /// Ask the model; comparing its answer with the stored one gives an observation.
+    /// It could be served, but the model is asked: how its answer compares with the stored one tells how often shared answers are wrong.
+    Audit,
+    /// Not sure enough: ask the model; comparing its answer with the stored one gives an observation.
     Ask,
 }
 
@@ -81,16 +83,21 @@ impl SharingRecord {
     /// of the look-ups. `random_unit` is drawn anew for each look-up, evenly from 0 to 1.
     ///
     /// An entry serves where its own experience promises an error of at most `delta` per serve; and, until it is caught in
-    /// an error, from the score at which all entries together keep the promise.
+    /// an error there, from the score at which all entries together keep the promise.
     pub fn decide(&self, prior: &SharingPrior, score: f32, delta: f64, random_unit: f64) -> SharingDecision {
         // Scores are monotone: what was wrong at a higher score is not trusted at a lower one.
         let contradicted = self.seen.iter().any(|(at, right)| !right && *at >= score);
         // A comparison with a score that is no number is false, and then the model is asked.
         let sound = score > 0.0 && score <= 1.0;
-        let spotless = self.seen.iter().all(|(_, right)| *right);
-        let common = spotless && prior.floor(delta).is_some_and(|floor| score >= floor);
+        // That an unlikely answer was wrong is no error of the promise.
+        let spotless = |floor: f32| self.seen.iter().all(|(at, right)| *right || *at < floor);
+        let common = prior.floor(delta).is_some_and(|floor| score >= floor && spotless(floor));
         let trusted = sound && !contradicted && (common || self.chance_right(prior, score) >= 1.0 - delta);
-        if trusted && random_unit >= prior.audit { SharingDecision::Serve } else { SharingDecision::Ask }
+        match trusted {
+            false => SharingDecision::Ask,
+            true if random_unit < prior.audit => SharingDecision::Audit,
+            true => SharingDecision::Serve,
+        }
     }
 
     /// Adds a verified look-up.
@@ -176,7 +183,7 @@ mod tests {
                     serves += 1;
                     wrong += usize::from(!right);
                 }
-                SharingDecision::Ask => record.observe(score, right),
+                SharingDecision::Audit | SharingDecision::Ask => record.observe(score, right),
             }
         }
         (serves, wrong)
@@ -237,6 +244,25 @@ mod tests {
         record.observe(0.999, false);
         assert_eq!(record.decide(&prior, 0.99, 0.01, 0.5), SharingDecision::Ask);
         assert_eq!(record.decide(&prior, f32::NAN, 0.01, 0.5), SharingDecision::Ask);
-        assert_eq!(record.decide(&prior, 0.9999, 0.01, 0.0), SharingDecision::Ask, "an audit");
+        assert_eq!(record.decide(&prior, 0.9999, 0.01, 0.0), SharingDecision::Audit);
+        assert_eq!(
+            record.decide(&prior, 0.97, 0.01, 0.0),
+            SharingDecision::Ask,
+            "it would not have been served"
+        );
+    }
+
+    #[test]
+    fn only_a_wrong_answer_above_the_floor_breaks_its_promise() {
+        let prior = SharingPrior { floors: [Some((0.01, 0.9)), None, None, None], ..SharingPrior::default() };
+        let mut record = SharingRecord::default();
+        record.observe(0.05, false);
+        assert_eq!(
+            record.decide(&prior, 0.93, 0.01, 0.5),
+            SharingDecision::Serve,
+            "an unlikely one was wrong"
+        );
+        record.observe(0.91, false);
+        assert_eq!(record.decide(&prior, 0.93, 0.01, 0.5), SharingDecision::Ask);
     }
 }

@@ -2,14 +2,15 @@
 
 use super::texts::Meanings;
 use super::words::{ReplayCache, ReplayPolicy, ReplaySharing};
-use crate::guard::{Question, SharingDecision, SharingPrior, SharingRecord, answer_life};
+use crate::guard::{
+    Freshness, Question, SharingDecision, SharingPrior, SharingRecord, answer_life, freshness,
+};
 use crate::sharing::{
     NEIGHBOURS, QuestionIndex, StoredMeaning, best_share, meaning_text, shareable_question,
 };
 use jiff::{SignedDuration, Timestamp};
 use nunchi_core::{
     CacheDirective, CacheKey, CallContext, ModelRequest, PackedVector, exact_key, human_text, kinship,
-    live_word,
 };
 use std::collections::HashMap;
 
@@ -51,6 +52,8 @@ pub(super) struct Audit {
     key: CacheKey,
     pub(super) source: usize,
     probability: f32,
+    /// Whether it could have been served.
+    pub(super) servable: bool,
 }
 
 /// The cache.
@@ -71,7 +74,7 @@ impl AnswerBook {
         (request, context): (&ModelRequest, &CallContext),
         (now, draw): (Timestamp, f64),
     ) -> Found {
-        let live = || human_text(request).is_some_and(|text| live_word(&text).is_some());
+        let live = || human_text(request).is_some_and(|text| freshness(&text) == Freshness::Never);
         let Some(cache) = policy.cache.filter(|_| context.cache != CacheDirective::NoStore && !live()) else {
             return Found::Bypass;
         };
@@ -94,8 +97,9 @@ impl AnswerBook {
         let record = &self.questions[&near].record;
         match record.decide(&prior, probability, f64::from(sharing.error_rate), draw) {
             SharingDecision::Serve => Found::Semantic(source),
-            SharingDecision::Ask => {
-                let audit = Some(Audit { key: near, source, probability });
+            decision => {
+                let servable = decision == SharingDecision::Audit;
+                let audit = Some(Audit { key: near, source, probability, servable });
                 Found::Miss { key: Some(key), asked: Some(Box::new(asked)), audit }
             }
         }

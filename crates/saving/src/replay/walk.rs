@@ -108,7 +108,10 @@ impl Walk<'_> {
         let (key, question, audit, verdict) = match found {
             Found::Exact(source) => return Ok(self.hit(at, source, CacheVerdict::Exact, fresh)),
             Found::Semantic(source) => return Ok(self.hit(at, source, CacheVerdict::Semantic, fresh)),
-            Found::Miss { key, asked, audit } => (key, asked, audit, CacheVerdict::Miss),
+            Found::Miss { key, asked, audit } => {
+                let servable = audit.as_ref().is_some_and(|audit| audit.servable);
+                (key, asked, audit, if servable { CacheVerdict::Audit } else { CacheVerdict::Miss })
+            }
             Found::Bypass => (None, None, None, CacheVerdict::Bypass),
         };
         let chosen = self.router.choose(input.policy, input.meanings, asked, call.label.tier)?;
@@ -257,7 +260,7 @@ fn booked(policy: &ReplayPolicy, call: &ReplayCall, record: &CallRecord) -> Resu
     let served = match record.cache {
         CacheVerdict::Exact => policy.cache.is_some(),
         CacheVerdict::Semantic => sharing,
-        CacheVerdict::Miss | CacheVerdict::Bypass => false,
+        CacheVerdict::Audit | CacheVerdict::Miss | CacheVerdict::Bypass => false,
     };
     let hit = matches!(record.cache, CacheVerdict::Exact | CacheVerdict::Semantic);
     let came = record.usage.prompt_tokens();
@@ -292,12 +295,15 @@ fn add(report: &mut ReplayReport, call: &ReplayCall, outcome: &Outcome) {
     match outcome.verdict {
         CacheVerdict::Exact => savings.exact += left,
         CacheVerdict::Semantic => savings.semantic += left,
-        CacheVerdict::Miss | CacheVerdict::Bypass => savings.tier += left,
+        CacheVerdict::Audit | CacheVerdict::Miss | CacheVerdict::Bypass => savings.tier += left,
     }
     savings.other.prompt_cache += outcome.saved.prompt_cache;
     savings.other.tools += outcome.saved.tools;
     savings.other.compression += outcome.saved.compression;
     savings.other.batch += outcome.saved.batch;
+    if outcome.verdict == CacheVerdict::Audit {
+        savings.overhead += outcome.spent;
+    }
     *report.verdicts.entry(outcome.verdict.as_str()).or_default() += 1;
     *report.tiers.entry(outcome.tier.map_or("named", Tier::as_str)).or_default() += 1;
     if let Some(model) = &outcome.model {

@@ -5,8 +5,9 @@ use super::rows::Bound;
 use nunchi_core::{NanoUsd, Saved, Savings, StorageError};
 use rusqlite::{Connection, params_from_iter};
 
-/// Calls of these tasks are the gateway's own: made in order to save ([`nunchi_core::OWN_TASKS`]).
-const OVERHEAD: &str = "task LIKE 'nunchi/%'";
+/// Calls that were made in order to save: the gateway's own ([`nunchi_core::OWN_TASKS`]), and those that checked an answer which could
+/// have been served.
+const OVERHEAD: &str = "task LIKE 'nunchi/%' OR cache = 'audit'";
 
 /// Sums the rows that meet a condition.
 pub(super) fn savings(

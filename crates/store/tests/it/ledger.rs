@@ -154,6 +154,7 @@ async fn savings_add_up_by_cause() {
         (CacheVerdict::Exact, 0, 1_000, Saved::default(), None),
         (CacheVerdict::Semantic, 0, 700, Saved::default(), None),
         (CacheVerdict::Miss, 200, 1_000, Saved { prompt_cache: NanoUsd(300), ..Saved::default() }, None),
+        (CacheVerdict::Audit, 40, 100, Saved::default(), None),
         (CacheVerdict::Miss, 900, 1_000, Saved { prompt_cache: NanoUsd(-50), ..Saved::default() }, None),
         (
             CacheVerdict::Bypass,
@@ -169,11 +170,15 @@ async fn savings_add_up_by_cause() {
         ledger.settle(Settlement { record }).await.unwrap();
     }
     let saved = ledger.savings(CallFilter::default()).await.unwrap();
-    assert_eq!((saved.calls, saved.baseline, saved.spent), (5, NanoUsd(4_200), NanoUsd(1_110)));
+    assert_eq!((saved.calls, saved.baseline, saved.spent), (6, NanoUsd(4_300), NanoUsd(1_150)));
     assert_eq!((saved.exact, saved.semantic), (NanoUsd(1_000), NanoUsd(700)));
-    assert_eq!(saved.overhead, NanoUsd(10));
+    assert_eq!(
+        saved.overhead,
+        NanoUsd(10 + 40),
+        "our own call, and the check of an answer that could have been shared"
+    );
     assert_eq!(saved.exact + saved.semantic + saved.tier + saved.other.total(), saved.total());
-    assert_eq!(saved.tier, NanoUsd(1_000 - 200 - 300 + 1_000 - 900 + 50 + 500 - 10 - 55));
+    assert_eq!(saved.tier, NanoUsd(1_000 - 200 - 300 + 100 - 40 + 1_000 - 900 + 50 + 500 - 10 - 55));
     let nothing = CallFilter { provider: Some("nobody".into()), ..CallFilter::default() };
     assert_eq!(ledger.savings(nothing).await.unwrap(), Savings::default());
 }

@@ -44,7 +44,7 @@ pub struct SemanticFigures {
     pub hits: u64,
     /// Neighbours that the guard turned away.
     pub refused: u64,
-    /// Answers compared with a fresh one.
+    /// Answers that could have been shared, and were compared with a fresh one instead.
     pub audited: u64,
     /// Those among them that differed.
     pub wrong: u64,
@@ -80,6 +80,8 @@ impl Asked {
 pub(crate) struct Audit {
     pub(crate) key: CacheKey,
     pub(crate) probability: f32,
+    /// Whether it could have been served: what is found of these is the share of wrong answers among the served.
+    pub(crate) servable: bool,
 }
 
 /// A stored answer that may be served.
@@ -201,16 +203,25 @@ impl Semantic {
         let record = read_record(&best.evidence);
         let (delta, draw) = (f64::from(self.settings.error_rate), self.draw());
         match record.decide(&self.prior(), probability, delta, draw) {
-            SharingDecision::Serve => {
-                self.counters.hits.fetch_add(1, Ordering::Relaxed);
-                metrics::counter!("nunchi_semantic_hits_total").increment(1);
-                Some(Shared { key: best.key, text: best.text, probability })
-            }
-            SharingDecision::Ask => {
-                asked.audit = Some(Audit { key: best.key, probability });
+            SharingDecision::Serve => Some(Shared { key: best.key, text: best.text, probability }),
+            decision => {
+                let servable = decision == SharingDecision::Audit;
+                asked.audit = Some(Audit { key: best.key, probability, servable });
                 None
             }
         }
+    }
+
+    /// Counts an answer that was shared.
+    pub(crate) fn note_hit(&self) {
+        self.counters.hits.fetch_add(1, Ordering::Relaxed);
+        metrics::counter!("nunchi_semantic_hits_total").increment(1);
+    }
+
+    /// The answer of a question is gone: it stands in no other's way.
+    pub(crate) fn drop_question(&self, kin: CacheKey, key: CacheKey) {
+        self.forget(key);
+        self.write().remove(kin, key);
     }
 
     /// The questions of these entries, from memory or from the store.
@@ -252,15 +263,17 @@ impl Semantic {
             return;
         };
         let right = same_answer((&stored, &a), (&fresh, &b));
+        if audit.servable {
+            self.counters.audited.fetch_add(1, Ordering::Relaxed);
+            self.counters.wrong.fetch_add(u64::from(!right), Ordering::Relaxed);
+            let verdict = if right { "right" } else { "wrong" };
+            metrics::counter!("nunchi_semantic_audits_total", "verdict" => verdict).increment(1);
+        }
         self.observe(audit.key, audit.probability, right).await;
     }
 
     /// Notes whether the answer of an entry was right for a question that was that likely to share it.
     pub(crate) async fn observe(&self, key: CacheKey, probability: f32, right: bool) {
-        self.counters.audited.fetch_add(1, Ordering::Relaxed);
-        self.counters.wrong.fetch_add(u64::from(!right), Ordering::Relaxed);
-        let verdict = if right { "right" } else { "wrong" };
-        metrics::counter!("nunchi_semantic_audits_total", "verdict" => verdict).increment(1);
         let known = self.questions(&[key]).await.unwrap_or_default();
         let Some(mut question) = known.into_iter().next() else { return };
         let mut record = read_record(&question.evidence);
