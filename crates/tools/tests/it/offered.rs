@@ -1,36 +1,17 @@
 //! Which tools there are, what their definitions cost, and what they declare.
 
 use nunchi_core::{
-    BoxFuture, EffectClass, Label, Notifier, OwnerMessage, Reach, RunId, StorageError, Tool, ToolCall,
-    ToolFate, ToolOutput, Verdict,
+    EffectClass, Label, MessageStore, Reach, RunId, Tool, ToolCall, ToolFate, ToolOutput, UndoCall, Verdict,
 };
-use nunchi_testkit::ManualClock;
+use nunchi_testkit::{ManualClock, MemoryMessages};
 use nunchi_tools::{
     BuiltinPorts, BuiltinSettings, DatabasePlace, DatabaseSettings, FileCaps, FileRoot, SearchEndpoint,
     SqlCaps, TableAccess, WebSettings, builtin_rules, builtin_tools,
 };
 use serde_json::json;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
-#[derive(Default)]
-struct Told(Mutex<Vec<OwnerMessage>>);
-
-impl Notifier for Told {
-    fn notify(&self, message: OwnerMessage) -> BoxFuture<'_, Result<(), StorageError>> {
-        let mut told = self.0.lock().unwrap();
-        if !told.iter().any(|earlier| earlier.key == message.key) {
-            told.push(message);
-        }
-        Box::pin(std::future::ready(Ok(())))
-    }
-
-    fn was_told<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<bool, StorageError>> {
-        let told = self.0.lock().unwrap().iter().any(|message| message.key == key);
-        Box::pin(std::future::ready(Ok(told)))
-    }
-}
-
-fn all(folder: &std::path::Path, told: &Arc<Told>) -> Vec<Arc<dyn Tool>> {
+fn all(folder: &std::path::Path, told: &Arc<MemoryMessages>) -> Vec<Arc<dyn Tool>> {
     let work = folder.join("work");
     std::fs::create_dir_all(&work).unwrap();
     let settings = BuiltinSettings {
@@ -53,7 +34,7 @@ fn all(folder: &std::path::Path, told: &Arc<Told>) -> Vec<Arc<dyn Tool>> {
         zone: jiff::tz::TimeZone::UTC,
     };
     let clock = Arc::new(ManualClock::at("2026-11-21T00:00:00Z"));
-    let notifier = Arc::clone(told);
+    let notifier: Arc<MemoryMessages> = Arc::clone(told);
     builtin_tools(settings, BuiltinPorts { clock, notifier: Some(notifier) }).unwrap()
 }
 
@@ -92,7 +73,7 @@ fn what_they_declare() {
 
 #[tokio::test]
 async fn the_owner_is_told_once() {
-    let (folder, told) = (tempfile::tempdir().unwrap(), Arc::<Told>::default());
+    let (folder, told) = (tempfile::tempdir().unwrap(), Arc::<MemoryMessages>::default());
     let tools = all(folder.path(), &told);
     let notify = tools.iter().find(|tool| tool.spec().name == "notify").unwrap();
     let call = ToolCall {
@@ -105,6 +86,40 @@ async fn the_owner_is_told_once() {
     assert_eq!(notify.fate(call.clone()).await, ToolFate::DidNot);
     notify.run(call.clone()).await.unwrap();
     notify.run(call.clone()).await.unwrap();
-    assert_eq!(told.0.lock().unwrap().len(), 1);
+    assert_eq!(told.messages(false, 10).await.unwrap().len(), 1);
     assert_eq!(notify.fate(call).await, ToolFate::Happened(ToolOutput::text("The owner is told.")));
+}
+
+#[tokio::test]
+async fn a_reminder_is_set_once_and_taken_off() {
+    let (folder, told) = (tempfile::tempdir().unwrap(), Arc::<MemoryMessages>::default());
+    let tools = all(folder.path(), &told);
+    let remind = tools.iter().find(|tool| tool.spec().name == "remind").unwrap();
+    let run = RunId(uuid::Uuid::nil());
+    let call = |arguments| {
+        let (key, tool) = ("run.1".to_owned(), "remind".to_owned());
+        ToolCall { run, key, tool, arguments, expect: None }
+    };
+    for (when, code) in [
+        (json!({"text": "x"}), "remind.when"),
+        (json!({"text": "x", "at": "2026-11-20T09:00"}), "remind.past"),
+        (json!({"text": "x", "after": "soon"}), "remind.span"),
+        (json!({"text": "x", "at": "9 o'clock", "after": ""}), "time.moment"),
+    ] {
+        assert_eq!(remind.run(call(when)).await.unwrap_err().code, code);
+    }
+    let asked = call(json!({"text": "회의", "after": "1 hour 30 minutes"}));
+    let done = remind.run(asked.clone()).await.unwrap();
+    remind.run(asked.clone()).await.unwrap();
+    assert!(done.text.contains("2026-11-21T01:30"), "{}", done.text);
+    assert_eq!(told.reminders().await.unwrap().len(), 1);
+    let undo = |record, dry_run| {
+        remind.undo(UndoCall { run, key: "u".into(), record, dry_run, taken_back: Vec::new() })
+    };
+    assert!(undo(done.undo.clone().unwrap(), true).await.unwrap().redo.is_none());
+    let redo = undo(done.undo.clone().unwrap(), false).await.unwrap().redo.unwrap();
+    assert_eq!(told.reminders().await.unwrap(), []);
+    assert_eq!(undo(done.undo.unwrap(), false).await.unwrap().conflicts.len(), 1);
+    undo(redo, false).await.unwrap();
+    assert_eq!(told.reminders().await.unwrap()[0].text, "회의");
 }
