@@ -33,7 +33,7 @@ pub use rules::{
     call_hash, canonical_json, cost, dearest, decide_permission, exact_key, fact_lines, fact_topic, faded,
     fill_budget, holds_secret, holds_terms, human_text, in_tool_loop, judge_fact, kinship, label_of,
     live_word, mask_secrets, mask_with, never_allowed, offer_grant, original_key, own_words, pattern_matches,
-    plain_cost, prompt_token_bound, rank_facts, read_toml, read_yaml, reads_as_order, retention,
+    plain_cost, prompt_token_bound, rank_facts, read_toml, read_yaml, reads_as_order, result_key, retention,
     rough_tokens, same_meaning, seal_step, search_terms, term_weight, upper_bound, verify_steps, window_end,
     window_start, worth_keeping,
 };

@@ -10,6 +10,7 @@ mod crew;
 mod discovery;
 mod failure;
 mod home;
+mod learning;
 mod local_currency;
 mod local_models;
 mod logging;
