@@ -3,13 +3,14 @@
 use crate::effect::{EffectId, Work};
 use crate::guards::{Turned, check_schema};
 use crate::machine::Machine;
-use crate::offers::{APPROVE, ASK_USER, DELEGATE, offered};
+use crate::offers::{APPROVE, ASK_USER, DELEGATE, narrow, offered, taken_away};
 use crate::recall::RECALL;
 use crate::record::{Draft, cut};
+use crate::results::shown;
 use nunchi_core::{
-    ApprovalSubject, CallToApprove, ContentHash, EffectClass, Expect, Label, Message, Part,
-    PermissionDecision, Preview, Receipt, Role, StepKind, StepStatus, ToolCall, ToolError, ToolFate,
-    ToolOutput, ToolSpec, Verdict, call_hash, canonical_json, decide_permission, offer_grant,
+    ApprovalSubject, ContentHash, EffectClass, Expect, Label, Message, Part, PermissionDecision, Preview,
+    Receipt, Role, StepKind, StepStatus, ToolCall, ToolError, ToolFate, ToolOutput, ToolSpec, Verdict,
+    call_hash, canonical_json, decide_permission,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -189,6 +190,12 @@ impl Machine {
         let Some(spec) = offered(&self.state, &call.tool) else {
             return Err(ToolError::new("tool.unknown", format!("There is no tool `{}`.", call.tool)));
         };
+        if let Some(left) = taken_away(&self.state, &call.tool) {
+            let left = left.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+            let message = format!("The skill in use goes with these tools alone: {left}.");
+            let error = ToolError::new("tool.narrowed", message);
+            return Err(error.hint("Go on with these, and say in your answer what they cannot do."));
+        }
         if let Err(complaint) = check_schema(&spec.parameters, &call.arguments) {
             let error = ToolError::new(
                 "tool.arguments",
@@ -378,8 +385,14 @@ impl Machine {
         }
         let label = output.label.map_or(spec.output, |label| label.max(spec.output));
         self.state.stranger |= label == Label::Stranger;
+        if let Some(names) = &output.narrows {
+            narrow(&mut self.state, names);
+        }
+        self.state.recallable |= output.kept.is_some();
         let text = self.state.masks.hide(&output.text);
-        let text = cut(&text, spec.max_output_bytes);
+        // Names may be longer than what they stand for; nothing is cut for that.
+        let most = if output.text.len() > spec.max_output_bytes { spec.max_output_bytes } else { text.len() };
+        let text = shown(&text, most, output.kept.as_deref());
         let text = if text.is_empty() { "ok".to_owned() } else { text };
         self.state.calls[at].stage = Stage::Ended(text, None);
     }
@@ -402,7 +415,7 @@ impl Machine {
     }
 
     /// The specification of a tool, also of one that a rule has come to deny while it ran.
-    fn spec_of(&self, tool: &str) -> ToolSpec {
+    pub(crate) fn spec_of(&self, tool: &str) -> ToolSpec {
         let known = self.state.order.tools.iter().find(|spec| spec.name == tool).cloned();
         known
             .or_else(|| offered(&self.state, tool))
@@ -413,23 +426,6 @@ impl Machine {
     pub(crate) fn leaves_traces(&self, tool: &str) -> bool {
         let effect = |spec: &&ToolSpec| spec.name == tool;
         self.state.order.tools.iter().find(effect).is_some_and(|spec| spec.effect > EffectClass::ReadOnly)
-    }
-
-    pub(crate) fn to_approve(&self, at: usize) -> CallToApprove {
-        let call = &self.state.calls[at];
-        let spec = self.spec_of(&call.tool);
-        let owner = (&self.state.owner_texts, self.state.stranger);
-        let decide = || decide_permission(&self.state.order.rules, &spec, &call.arguments, owner.0, owner.1);
-        CallToApprove {
-            hash: call.hash,
-            tool: call.tool.clone(),
-            arguments: canonical_json(&call.arguments),
-            diff: call.diff.clone(),
-            effect: spec.effect,
-            decision: call.decision.clone().unwrap_or_else(decide),
-            // A consent is given to what has come of a run so far: no rule says that beforehand.
-            grant: offer_grant(&spec, &call.arguments).filter(|_| call.tool != APPROVE),
-        }
     }
 
     /// Gives the model the results of its calls, unless it goes round in circles or a limit is reached.

@@ -4,7 +4,8 @@ use crate::order::RunOrder;
 use crate::workflow::WorkflowOrder;
 use nunchi_core::{
     ContextQuery, ContextSource, Ids, Label, Lang, Message, Mode, ModelPrice, NanoUsd, Part, Principal, Role,
-    RunDoor, RunId, RunLimits, RunOrigin, ShortenHistory, ShortenedHistory, StorageError, ToolBox, ToolSpec,
+    RunDoor, RunId, RunLimits, RunOrigin, ShortenHistory, ShortenedHistory, StorageError, Tier, ToolBox,
+    ToolSpec,
 };
 use serde_json::Value;
 use std::sync::Arc;
@@ -67,8 +68,19 @@ impl RunRequest {
 /// The dearest price that a model name may lead to; `None` when it has none.
 pub type PriceOf = Arc<dyn Fn(&str) -> Option<ModelPrice> + Send + Sync>;
 
-/// The tools that a run with this goal is offered.
-pub type OfferedTools = Arc<dyn Fn(&str) -> Vec<ToolSpec> + Send + Sync>;
+/// What a run with this goal is offered.
+pub type OfferFor = Arc<dyn Fn(&str) -> Offer + Send + Sync>;
+
+/// What a goal is offered. Nothing in it is a right.
+#[derive(Clone, Debug, Default)]
+pub struct Offer {
+    /// The tools that the run may call.
+    pub tools: Vec<ToolSpec>,
+    /// Names of those that speak for the goal: the model is shown these and finds the others. Empty where nothing speaks for any.
+    pub chosen: Vec<String>,
+    /// The tier to ask for where the model is left open.
+    pub tier: Option<Tier>,
+}
 
 /// How much of a conversation's earlier turns a run is told.
 #[derive(Clone)]
@@ -84,7 +96,7 @@ pub struct DeskParts {
     /// The tools there are.
     pub tools: Arc<dyn ToolBox>,
     /// Those of them that a goal needs.
-    pub offered: OfferedTools,
+    pub offered: OfferFor,
     /// What runs are told besides their goal, in this order.
     pub context: Vec<Arc<dyn ContextSource>>,
     /// How much of a conversation's earlier turns runs are told; `None`: all of it.
@@ -175,20 +187,24 @@ impl OrderDesk {
         order.asked_by = request.asked_by;
         order.scheduled = request.scheduled;
         order.lang = request.lang.unwrap_or(order.lang);
+        let offer = match request.tools {
+            None => (parts.offered)(&order.goal),
+            Some(wanted) => {
+                let mut tools = parts.tools.specs();
+                tools.retain(|spec| wanted.contains(&spec.name));
+                Offer { tools, ..Offer::default() }
+            }
+        };
+        (order.tools, order.chosen_tools) = (offer.tools, offer.chosen);
         order.model = request.model.unwrap_or_else(|| parts.model.clone());
+        if let Some(tier) = offer.tier.filter(|_| order.model == "auto") {
+            order.model = format!("auto:{tier}");
+        }
         order.price = (parts.price_of)(&order.model);
         order.max_output_tokens = parts.max_output_tokens;
         order.limits = parts.limits;
         order.limits.money = request.money.or(parts.limits.money);
         order.limits.turns = request.turns.unwrap_or(parts.limits.turns);
-        order.tools = match request.tools {
-            None => (parts.offered)(&order.goal),
-            Some(wanted) => {
-                let mut named = parts.tools.specs();
-                named.retain(|spec| wanted.contains(&spec.name));
-                named
-            }
-        };
         order.output_schema = request.output_schema;
         Ok(order)
     }

@@ -22,6 +22,7 @@ mod prompts;
 mod recall;
 mod record;
 mod remote;
+mod results;
 mod state;
 mod thinking;
 mod undo;
@@ -29,7 +30,7 @@ mod verifying;
 mod waves;
 mod workflow;
 
-pub use desk::{DeskParts, OfferedTools, OrderDesk, PriceOf, RunRequest, SessionBudget};
+pub use desk::{DeskParts, Offer, OfferFor, OrderDesk, PriceOf, RunRequest, SessionBudget};
 pub use driver::{Agent, AgentError, AgentParts, RunEvent};
 pub use effect::{ChildResult, Effect, EffectId, Event, ModelAsk, ModelFailure, ModelReply, Notice, Work};
 pub use judge::{Judge, JudgeCase, JudgeError, JudgeParts, JudgeSource, JudgeWish, RunFacts, rule_scores};

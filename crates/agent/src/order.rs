@@ -69,6 +69,9 @@ pub struct RunOrder {
     pub limits: RunLimits,
     /// The tools it may call.
     pub tools: Vec<ToolSpec>,
+    /// Names of those that speak for the goal; the model finds the others.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub chosen_tools: Vec<String>,
     /// The owner's rules.
     pub rules: Vec<PermissionRule>,
     /// JSON Schema of the answer.
@@ -120,6 +123,7 @@ impl RunOrder {
             max_output_tokens: 4_096,
             limits: RunLimits::default(),
             tools: Vec::new(),
+            chosen_tools: Vec::new(),
             rules: Vec::new(),
             output_schema: None,
             workflow: None,

@@ -3,12 +3,14 @@
 use crate::calls::Stage;
 use crate::effect::{Effect, EffectId, Work};
 use crate::machine::Machine;
+use crate::offers::APPROVE;
 use crate::record::Draft;
 use crate::state::Phase;
 use jiff::{SignedDuration, Timestamp};
 use nunchi_core::{
-    Answer, AnswerError, Approval, ApprovalId, ApprovalState, ApprovalSubject, ContentHash, LimitKind,
-    NanoUsd, StepKind, StepStatus, ToolError, ToolOutput, answer_approval,
+    Answer, AnswerError, Approval, ApprovalId, ApprovalState, ApprovalSubject, CallToApprove, ContentHash,
+    LimitKind, NanoUsd, StepKind, StepStatus, ToolError, ToolOutput, answer_approval, canonical_json,
+    decide_permission, offer_grant,
 };
 use serde_json::Value;
 
@@ -46,6 +48,24 @@ impl Machine {
         let id = self.ask(ApprovalSubject::Calls(calls), &batch);
         for at in waiting {
             self.state.calls[at].stage = Stage::Asking(id);
+        }
+    }
+
+    /// A call as people see it.
+    pub(crate) fn to_approve(&self, at: usize) -> CallToApprove {
+        let call = &self.state.calls[at];
+        let spec = self.spec_of(&call.tool);
+        let owner = (&self.state.owner_texts, self.state.stranger);
+        let decide = || decide_permission(&self.state.order.rules, &spec, &call.arguments, owner.0, owner.1);
+        CallToApprove {
+            hash: call.hash,
+            tool: call.tool.clone(),
+            arguments: canonical_json(&call.arguments),
+            diff: call.diff.clone(),
+            effect: spec.effect,
+            decision: call.decision.clone().unwrap_or_else(decide),
+            // A consent is given to what has come of a run so far: no rule says that beforehand.
+            grant: offer_grant(&spec, &call.arguments).filter(|_| call.tool != APPROVE),
         }
     }
 

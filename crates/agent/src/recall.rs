@@ -40,40 +40,50 @@ impl Machine {
 
 /// The turns that share the rarest words with a query and what stands around them, in their order, one a line.
 fn found_turns(turns: &[Message], query: &str) -> String {
-    let wanted: HashSet<String> = search_terms(query).into_iter().collect();
     let texts: Vec<String> = turns.iter().map(Message::plain_text).collect();
-    let words: Vec<HashSet<String>> =
-        texts.iter().map(|text| search_terms(text).into_iter().collect()).collect();
-    let holders = |term: &String| words.iter().filter(|words| words.contains(term)).count() as u64;
-    let total = turns.len() as u64;
-    let weights: HashMap<&String, f32> =
-        wanted.iter().map(|term| (term, term_weight(holders(term), total))).collect();
-    let weigh = |words: &HashSet<String>| -> f32 {
-        let mut shared: Vec<_> = wanted.iter().filter(|term| words.contains(*term)).collect();
+    let shown = fitting_places(&texts, query, MOST_TOKENS);
+    let line = |at: usize| {
+        let who = if turns[at].role == Role::User { "user" } else { "assistant" };
+        format!("[{}] {who}: {}", at + 1, texts[at])
+    };
+    (0..turns.len()).filter(|at| shown[*at]).map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// Which texts share the rarest words with a query, and what stands around those: as many as so many tokens hold, the best first.
+pub(crate) fn fitting_places(texts: &[impl AsRef<str>], query: &str, most_tokens: u64) -> Vec<bool> {
+    let wanted: HashSet<String> = search_terms(query).into_iter().collect();
+    let shared = |text: &str| -> Vec<String> {
+        let terms: HashSet<String> = search_terms(text).into_iter().collect();
+        let mut shared: Vec<String> = terms.into_iter().filter(|term| wanted.contains(term)).collect();
         // Sums of floats depend on their order, and a set has none.
         shared.sort_unstable();
-        shared.iter().map(|term| weights[term]).sum()
+        shared
+    };
+    let words: Vec<Vec<String>> = texts.iter().map(|text| shared(text.as_ref())).collect();
+    let mut holders: HashMap<&String, u64> = HashMap::new();
+    for term in words.iter().flatten() {
+        *holders.entry(term).or_default() += 1;
+    }
+    let total = texts.len() as u64;
+    let weigh = |words: &Vec<String>| -> f32 {
+        words.iter().map(|term| term_weight(holders.get(term).copied().unwrap_or_default(), total)).sum()
     };
     let mut best: Vec<(f32, usize)> =
         words.iter().map(weigh).enumerate().map(|(at, worth)| (worth, at)).collect();
     best.retain(|(worth, _)| *worth > 0.0);
     best.sort_by(|a, b| b.0.total_cmp(&a.0).then(b.1.cmp(&a.1)));
-    let mut shown = vec![false; turns.len()];
-    let mut left = MOST_TOKENS;
+    let mut shown = vec![false; texts.len()];
+    let mut left = most_tokens;
     for (_, at) in best {
-        for near in at.saturating_sub(AROUND)..=(at + AROUND).min(turns.len() - 1) {
-            let cost = rough_tokens(&texts[near]);
+        for near in at.saturating_sub(AROUND)..=(at + AROUND).min(texts.len() - 1) {
+            let cost = rough_tokens(texts[near].as_ref());
             if !shown[near] && cost <= left {
                 shown[near] = true;
                 left -= cost;
             }
         }
     }
-    let line = |at: usize| {
-        let who = if turns[at].role == Role::User { "user" } else { "assistant" };
-        format!("[{}] {who}: {}", at + 1, texts[at])
-    };
-    (0..turns.len()).filter(|at| shown[*at]).map(line).collect::<Vec<_>>().join("\n")
+    shown
 }
 
 #[cfg(test)]

@@ -105,6 +105,12 @@ pub struct RunState {
     /// Whether the model cannot call tools, so that it is shown none.
     #[serde(default)]
     pub(crate) toolless: bool,
+    /// The only tools that may be called while the skills in use last, which is until the run ends; `None`: all of the order.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) narrowed: Option<BTreeSet<String>>,
+    /// Whether results were kept whole that the model was shown shortened.
+    #[serde(default)]
+    pub(crate) recallable: bool,
     /// What the model sees under another name.
     #[serde(default)]
     pub(crate) masks: Masks,
@@ -153,6 +159,8 @@ impl RunState {
             receipts: Vec::new(),
             owner_texts,
             toolless: false,
+            narrowed: None,
+            recallable: false,
             masks: Masks::default(),
             stranger: order.stranger || order.asked_by == Label::Stranger,
             refused: BTreeSet::new(),

@@ -3,7 +3,7 @@
 use crate::calls::Stage;
 use crate::effect::{ChildResult, EffectId, Work};
 use crate::machine::Machine;
-use crate::offers::{DELEGATE, allowed_tools};
+use crate::offers::{DELEGATE, allowed_tools, taken_away};
 use crate::order::{Brief, RunOrder};
 use crate::prompts::{self, fill};
 use crate::record::{Draft, cut};
@@ -11,10 +11,10 @@ use crate::state::Phase;
 use crate::workflow::ChildEnd;
 use nunchi_core::{
     ContentHash, EffectClass, Label, Mode, NanoUsd, PlanNode, Receipt, RunId, RunLimits, StepKind,
-    StepStatus, ToolError, ToolSpec,
+    StepStatus, Tier, ToolError, ToolSpec,
 };
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Number, Value};
 
 /// Longest result of one sub-agent that others are told, in bytes.
 const MOST_RESULT: usize = 8 * 1024;
@@ -51,7 +51,17 @@ struct Delegation {
     #[serde(default)]
     data: String,
     tools: Option<Vec<String>>,
+    tier: Option<Tier>,
+    turns: Option<u32>,
+    max_usd: Option<Number>,
     output_schema: Option<Value>,
+}
+
+impl Delegation {
+    /// The money it asks for; a number beyond all money is no wish.
+    fn money(&self) -> Option<NanoUsd> {
+        self.max_usd.as_ref()?.to_string().parse().ok()
+    }
 }
 
 impl Machine {
@@ -154,7 +164,12 @@ impl Machine {
         };
         let chosen = |spec: &&ToolSpec| wish.tools.as_ref().is_none_or(|tools| tools.contains(&spec.name));
         let tools = allowed_tools(&self.state).filter(chosen).cloned().collect();
-        let mut order = self.child(wish.goal, tools, self.share(2));
+        // Wishes only lower what a sub-agent gets anyway.
+        let money = self.share(2).into_iter().chain(wish.money()).min();
+        let mut order = self.child(wish.goal, tools, money);
+        order.limits.turns =
+            wish.turns.map_or(order.limits.turns, |turns| turns.clamp(1, order.limits.turns));
+        order.model = child_model(&order.model, wish.tier);
         let masks = &self.state.masks;
         order.brief = Some(Brief { done: masks.show(&wish.done), data: masks.show(&wish.data) });
         order.output_schema = wish.output_schema;
@@ -177,7 +192,8 @@ impl Machine {
     }
 
     /// A sub-agent's order: the least it needs, and never more rights than its parent has.
-    pub(crate) fn child(&self, goal: String, tools: Vec<ToolSpec>, money: Option<NanoUsd>) -> RunOrder {
+    pub(crate) fn child(&self, goal: String, mut tools: Vec<ToolSpec>, money: Option<NanoUsd>) -> RunOrder {
+        tools.retain(|spec| taken_away(&self.state, &spec.name).is_none());
         let own = &self.state.order;
         let id = RunId(self.derived_id(&format!("child {}", self.state.next_effect)));
         let limits = RunLimits {
@@ -283,6 +299,20 @@ impl Machine {
 impl Branch {
     fn is_open(&self) -> bool {
         matches!(self.stage, BranchStage::Waiting | BranchStage::Running(_))
+    }
+}
+
+/// A tier up to the parent's own. A model that the owner named stays the one; any tier may lead to the dearest price of `auto`, so that
+/// the price of the parent is an upper bound.
+fn child_model(own: &str, tier: Option<Tier>) -> String {
+    let most = match own.split_once(':') {
+        None if own == "auto" => Some(Tier::Complex),
+        Some(("auto", most)) => most.parse().ok(),
+        _ => None,
+    };
+    match most.zip(tier) {
+        Some((most, tier)) => format!("auto:{}", tier.min(most)),
+        None => own.to_owned(),
     }
 }
 

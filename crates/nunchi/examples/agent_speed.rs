@@ -158,6 +158,7 @@ impl Bench {
             tools: Arc::new(OneTool(Arc::new(Look { takes }))),
             runs: Arc::clone(&runs) as Arc<dyn RunStore>,
             approvals: Arc::new(store.clone()) as Arc<dyn ApprovalStore>,
+            originals: None,
             clock: Arc::new(TokioClock::start()) as Arc<dyn Clock>,
             ids: Arc::new(Uuids),
             spawn: Arc::new(TokioSpawn::new()),

@@ -3,21 +3,16 @@
 use crate::config::{AgentConfig, Config};
 use crate::storage::Storage;
 use crate::toolbox::Toolbox;
-use nunchi_agent::{
-    Agent, AgentParts, Conversation, DeskParts, MemoryKeeper, Notice, OrderDesk, RunEvent, RunState,
-    SaidTurn, SessionBudget,
-};
+use nunchi_agent::{Agent, AgentParts, DeskParts, OrderDesk, SessionBudget};
 use nunchi_core::{
     Answer, AnswerError, Approval, ApprovalId, ApprovalStore, BoxFuture, Clock, ContextSource, GrantedRule,
-    Ids, Label, Model, PermissionRule, Principal, Role, RunDoor, RunId, RunRecord, RunStatus, Spawn,
-    StorageError, pattern_matches,
+    Ids, PermissionRule, Principal, RunId, Spawn, StorageError, pattern_matches,
 };
 use nunchi_gateway::Gateway;
 use nunchi_saving::SessionShortener;
 use nunchi_tools::builtin_rules;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::broadcast::error::RecvError;
 
 /// How often the agent looks whether a question has expired.
 const TICK: Duration = Duration::from_secs(5);
@@ -50,6 +45,7 @@ impl Agents {
             tools: tools.all(),
             runs: storage.runs.clone(),
             approvals: Arc::clone(&approvals),
+            originals: Some(storage.originals.clone()),
             clock,
             ids: Arc::clone(&ids),
             spawn,
@@ -82,49 +78,6 @@ pub(crate) async fn tell_time(agent: Arc<Agent>) {
             tracing::warn!(%error, "runs that wait could not be told the time");
         }
     }
-}
-
-/// Learns from the owner's runs as they end, until the process ends. Without a model only what the owner asked to be remembered is
-/// learned, and that costs nothing.
-pub(crate) async fn learn(
-    agent: Arc<Agent>,
-    memory: Arc<MemoryKeeper>,
-    by_model: Option<(Arc<dyn Model>, String)>,
-) {
-    let mut feed = agent.watch();
-    loop {
-        let ended = match feed.recv().await {
-            Ok((run, RunEvent::Notice(notice))) if matches!(*notice, Notice::Finished { .. }) => run,
-            Ok(_) | Err(RecvError::Lagged(_)) => continue,
-            Err(RecvError::Closed) => return,
-        };
-        let Ok(Some((record, state))) = agent.stored(ended).await else { continue };
-        // A call of somebody else's agent is no conversation.
-        if record.origin.door == RunDoor::Mcp || record.parent.is_some() || record.status != RunStatus::Done {
-            continue;
-        }
-        let model = by_model.as_ref().map(|(model, name)| (&**model, name.as_str()));
-        if let Err(error) = memory.learn(&conversation(&record, &state), model).await {
-            tracing::warn!(run = %ended, %error, "nothing was learned from a run");
-        }
-    }
-}
-
-/// What was said around a run: the turns before it, what was asked for, the answer.
-fn conversation(record: &RunRecord, state: &RunState) -> Conversation {
-    let order = state.order();
-    let turn = |who: &str, text: String, label| SaidTurn { who: who.to_owned(), text, label };
-    let before = order.said_before().iter().filter_map(|message| match message.role {
-        Role::User => Some(turn("owner", message.plain_text(), order.asked_by)),
-        Role::Assistant => Some(turn("assistant", message.plain_text(), Label::Tool)),
-        _ => None,
-    });
-    let answer = record.outcome.as_ref().map(|outcome| outcome.text.clone()).unwrap_or_default();
-    // An answer that was given with a stranger's text in sight may be the stranger's word.
-    let label = if state.has_stranger() { Label::Stranger } else { Label::Tool };
-    let said = [turn("owner", order.goal.clone(), order.asked_by), turn("assistant", answer, label)];
-    let turns = before.chain(said).filter(|turn| !turn.text.is_empty()).collect();
-    Conversation { session: record.session.clone(), run: Some(record.id), turns }
 }
 
 /// The owner's rules, and the built-in ones for tools that the owner has none for.

@@ -1,9 +1,10 @@
 //! Those who work for the owner: the agent with its tools and memory, and what is offered to the agents of others.
 
-use crate::agents::{Agents, Outfit, learn};
+use crate::agents::{Agents, Outfit};
 use crate::config::{Config, Learning};
 use crate::failure::Failure;
 use crate::home::Home;
+use crate::learning::Learner;
 use crate::local_models::LocalModels;
 use crate::mcp::{OfferParts, mcp_hub, mcp_offers};
 use crate::memory::memory_keeper;
@@ -80,8 +81,15 @@ impl Crew {
             Learning::Asked | Learning::Off => None,
         };
         if enabled && config.agent.memory.learn != Learning::Off {
-            let learning = learn(Arc::clone(&agents.agent), Arc::clone(&memory), by_model);
-            tasks.spawn(TaskName::MemoryKeeper, Box::pin(learning));
+            let learner = Learner {
+                agent: Arc::clone(&agents.agent),
+                runs: storage.runs.clone(),
+                memory: Arc::clone(&memory),
+                clock: clock(),
+                by_model,
+                file: home.file("learned.json"),
+            };
+            tasks.spawn(TaskName::MemoryKeeper, Box::pin(learner.learn()));
         }
         Ok(Self { mcp_offers: mcp_offers(offered), agents, mcp, memory })
     }

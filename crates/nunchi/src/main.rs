@@ -11,6 +11,7 @@ mod discovery;
 mod failure;
 mod home;
 mod language;
+mod learning;
 mod local_currency;
 mod local_models;
 mod logging;

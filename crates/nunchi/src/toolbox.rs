@@ -3,16 +3,18 @@
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::home::Home;
-use nunchi_core::{Clock, Label, Memory, Notifier, Tool, ToolBox, ToolSpec};
+use nunchi_agent::Offer;
+use nunchi_core::{Clock, Label, Memory, Notifier, Tier, Tool, ToolBox};
+use nunchi_saving::{Intent, spoken_intents};
 use nunchi_tools::{
-    BuiltinPorts, BuiltinSettings, DatabasePlace, DatabaseSettings, FileCaps, FileRoot, McpHub, SkillOrigin,
-    SkillPlace, SkillRegistry, SkillTools, SqlCaps, ToolChest, ToolSource, builtin_tools, choose_tools,
-    groups_of, memory_tools,
+    BuiltinPorts, BuiltinSettings, DatabasePlace, DatabaseSettings, FileCaps, FileRoot, McpHub, SkillCost,
+    SkillOrigin, SkillPlace, SkillRegistry, SkillTools, SqlCaps, ToolChest, ToolSource, builtin_tools,
+    choose_tools, groups_of, memory_tools,
 };
 use std::path::Path;
 use std::sync::Arc;
 
-/// Sent whatever the goal is.
+/// Sent whatever a skill group holds.
 const ALWAYS: [&str; 5] = ["calculator", "time", "search_memory", "use_skill", "read_skill_file"];
 
 /// Offered only where there are skills.
@@ -70,19 +72,19 @@ impl Toolbox {
         self.with(Arc::new(self.hub.needed(goal, intents)))
     }
 
-    /// What is offered to a run with this goal: the tools of the skill groups that its words speak for, or all where none do.
-    pub(crate) fn offered(&self, goal: &str) -> Vec<ToolSpec> {
-        let mut specs = self.needed(goal, &[]).specs();
+    /// What is offered to a run with this goal. The tools of the skill groups that its words speak for are shown first; the others
+    /// stay its own. A group that costs much asks for the highest tier.
+    pub(crate) fn offered(&self, goal: &str) -> Offer {
+        let intents: Vec<&str> = spoken_intents(goal).into_iter().map(Intent::as_str).collect();
+        let mut tools = self.needed(goal, &intents).specs();
         let skills = self.skills.usable();
         if skills.is_empty() {
-            specs.retain(|spec| !OF_SKILLS.contains(&spec.name.as_str()));
+            tools.retain(|spec| !OF_SKILLS.contains(&spec.name.as_str()));
         }
-        let groups = groups_of(&skills);
-        if !groups.is_empty() {
-            let chosen = choose_tools(goal, None, &groups, &specs, &ALWAYS);
-            specs.retain(|spec| chosen.tools.contains(&spec.name));
-        }
-        specs
+        let choice = choose_tools(goal, &intents, &groups_of(&skills), &tools, &ALWAYS);
+        let dear = choice.groups.iter().any(|group| group.cost == SkillCost::High);
+        let chosen = if choice.tools.len() < tools.len() { choice.tools } else { Vec::new() };
+        Offer { tools, chosen, tier: dear.then_some(Tier::Complex) }
     }
 
     fn with(&self, mcp: Arc<dyn ToolSource>) -> Arc<dyn ToolBox> {
@@ -91,9 +93,13 @@ impl Toolbox {
     }
 }
 
-/// The skills of the home folder, and of the project that the command is called in.
+/// The skills of the home folder and of the packs in it, and of the project that the command is called in.
 pub(crate) fn skill_registry(home: &Home) -> SkillRegistry {
     let mut places = vec![SkillPlace { folder: home.file("skills"), origin: SkillOrigin::Home }];
+    let packs = std::fs::read_dir(home.file("packs")).into_iter().flatten().filter_map(Result::ok);
+    let mut packs: Vec<_> = packs.map(|pack| pack.path().join("skills")).collect();
+    packs.sort();
+    places.extend(packs.into_iter().map(|folder| SkillPlace { folder, origin: SkillOrigin::Pack }));
     if let Ok(project) = std::env::current_dir() {
         for folder in [".nunchi/skills", ".claude/skills", ".agents/skills"] {
             let folder = project.join(folder);

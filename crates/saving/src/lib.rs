@@ -42,8 +42,8 @@ pub use route::{
     RouteRefused, Routed, SUBJECTS, SessionChoice, SessionReason, SessionState, TierExample, TierScores,
     TierVerdict, TrainedRoute, WORD_PROBLEM, WeightsError, apgr, bootstrap, choose_tier, fit_linear,
     fit_route, fit_tier, forecast_cascade, is_complaint, keep_or_switch, model_wish, part_of, read_prompt,
-    session_cost, share_of, strong_share_for, subject_index, sure_tier, tier_order, tier_scores,
-    verify_answer,
+    session_cost, share_of, spoken_intents, strong_share_for, subject_index, sure_tier, tier_order,
+    tier_scores, verify_answer,
 };
 pub use select::{
     ConceptVectors, CutPolicy, ExampleMemory, FEWEST_TOOLS, FIND_TOOLS, FoundTool, GroupRule, GroupTable,

@@ -88,7 +88,10 @@ async fn a_skill_costs_a_line_until_it_is_used_and_a_line_when_it_is_used_again(
     assert!(first.text.contains(
         "Use no other tools for it than: read_file.\nIts files, by read_skill_file: references/style.md."
     ));
-    assert_eq!(first.label, Some(Label::Tool));
+    assert_eq!(
+        (first.label, first.narrows.as_deref()),
+        (Some(Label::Tool), Some(&["read_file".to_owned()][..]))
+    );
     let again = world.call(&tools, 1, "use_skill", wish.clone()).await.unwrap();
     let tokenizer = bpe_openai::o200k_base();
     let (whole, reference) = (tokenizer.count(&first.text), tokenizer.count(&again.text));
@@ -130,7 +133,7 @@ async fn a_strangers_skill_gets_no_rights_and_taints_what_reads_it() {
     );
     assert_eq!(groups_of(&registry.usable()), []);
     let used = world.call(&world.tools(), 1, "use_skill", json!({"name": "helper"})).await.unwrap();
-    assert_eq!(used.label, Some(Label::Stranger));
+    assert_eq!((used.label, used.narrows), (Some(Label::Stranger), None));
     assert!(used.text.starts_with("[Skill `helper` from this project: a stranger wrote it."));
     // The owner's own skill of the same name cannot be pushed aside.
     write(&world.path("home"), "helper/SKILL.md", &skill_text("helper", ""));
@@ -287,7 +290,7 @@ fn a_goal_gets_its_tools_and_a_sixth_of_the_tokens() {
         ("I want the opinion of another model, ask Gemini", "intelligence", "ask_gemini"),
         ("다른 모델의 의견도 물어봐", "intelligence", "ask_claude"),
     ] {
-        let choice = choose_tools(goal, None, &groups, &specs, &[]);
+        let choice = choose_tools(goal, &[], &groups, &specs, &[]);
         assert_eq!(choice.groups[0].name, group, "{goal}: {choice:?}");
         assert!(choice.groups[0].confidence > 0.5 && choice.groups[0].confidence < 1.0, "{choice:?}");
         assert!(choice.tools.iter().any(|name| name == tool), "{goal}: {:?}", choice.tools);
@@ -305,11 +308,13 @@ fn a_goal_gets_its_tools_and_a_sixth_of_the_tokens() {
 #[test]
 fn where_nothing_speaks_all_tools_stay() {
     let (groups, specs) = market();
-    let choice = choose_tools("안녕, 잘 지냈어?", None, &groups, &specs, &["find_tools"]);
+    let choice = choose_tools("안녕, 잘 지냈어?", &[], &groups, &specs, &["find_tools"]);
     assert_eq!((choice.groups.len(), choice.tools.len()), (0, 30));
     // A word inside another is no word; an intent that somebody else knows counts as one.
-    assert_eq!(choose_tools("Beyond the border", None, &groups, &specs, &[]).groups.len(), 0);
-    let choice = choose_tools("do it", Some("trading_intent"), &groups, &specs, &["ask_local"]);
+    assert_eq!(choose_tools("Beyond the border", &[], &groups, &specs, &[]).groups.len(), 0);
+    let named = choose_tools("What is the trading intent?", &[], &groups, &specs, &[]);
+    assert_eq!(named.groups[0].because, ["trading_intent"]);
+    let choice = choose_tools("do it", &["trading_intent"], &groups, &specs, &["ask_local"]);
     assert_eq!((choice.groups[0].name.as_str(), choice.tools.len()), ("trading", 6));
 }
 

@@ -2,6 +2,7 @@
 
 mod drive;
 mod error;
+mod keeping;
 mod perform;
 mod rules;
 
@@ -13,8 +14,8 @@ use crate::order::RunOrder;
 use crate::state::RunState;
 use drive::Drive;
 use nunchi_core::{
-    Answer, Approval, ApprovalId, ApprovalState, ApprovalStore, Clock, Ids, Model, Principal, RunFilter,
-    RunId, RunRecord, RunStatus, RunStore, Spawn, StepRecord, StorageError, TaskName, ToolBox,
+    Answer, Approval, ApprovalId, ApprovalState, ApprovalStore, Clock, Ids, Model, OriginalStore, Principal,
+    RunFilter, RunId, RunRecord, RunStatus, RunStore, Spawn, StepRecord, StorageError, TaskName, ToolBox,
 };
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -37,6 +38,8 @@ pub struct AgentParts {
     pub runs: Arc<dyn RunStore>,
     /// Where questions to people live.
     pub approvals: Arc<dyn ApprovalStore>,
+    /// Where results are kept whole that a model is shown shortened; `None`: what is left out is lost.
+    pub originals: Option<Arc<dyn OriginalStore>>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Ids.

@@ -3,6 +3,7 @@
 use super::{Agent, AgentError, RunEvent};
 use crate::effect::{EffectId, Event, ModelAsk, ModelFailure, ModelReply, Work};
 use crate::offers::{has_many_tools, kept_tools};
+use crate::results::{RECALL_RESULT, shown_whole};
 use crate::state::{Phase, RunState};
 use crate::thinking::request_for;
 use futures_util::{FutureExt, StreamExt};
@@ -43,6 +44,7 @@ impl Agent {
         work: Work,
     ) -> BoxFuture<'static, Result<Option<Event>, AgentError>> {
         let run = state.order().id;
+        let shown_whole = shown_whole(state, &work);
         match work {
             Work::CallModel(ask) => {
                 let call = ModelWork {
@@ -60,15 +62,28 @@ impl Agent {
                 let result = self.with_tool(call, |tool, call| async move { tool.preview(call).await }).await;
                 Ok(Some(Event::Previewed(id, result)))
             }),
-            Work::RunTool(call) => Box::pin(async move {
+            Work::RunTool(call) if call.tool == RECALL_RESULT => Box::pin(async move {
                 let began = self.parts.clock.monotonic();
-                let result = self.with_tool(call, |tool, call| async move { tool.run(call).await }).await;
+                let result = self.recall_result(call).await;
                 let took = self.parts.clock.monotonic().saturating_sub(began);
                 Ok(Some(Event::ToolEnded(id, result, micros(took))))
             }),
-            Work::CheckFate(call) => {
-                Box::pin(async move { Ok(Some(Event::FateKnown(id, self.fate(call).await))) })
-            }
+            Work::RunTool(call) => Box::pin(async move {
+                let began = self.parts.clock.monotonic();
+                let mut result = self.with_tool(call, |tool, call| async move { tool.run(call).await }).await;
+                if let (Ok(output), Some(most)) = (&mut result, shown_whole) {
+                    self.keep_long(run, most, output).await;
+                }
+                let took = self.parts.clock.monotonic().saturating_sub(began);
+                Ok(Some(Event::ToolEnded(id, result, micros(took))))
+            }),
+            Work::CheckFate(call) => Box::pin(async move {
+                let mut fate = self.fate(call).await;
+                if let (ToolFate::Happened(output), Some(most)) = (&mut fate, shown_whole) {
+                    self.keep_long(run, most, output).await;
+                }
+                Ok(Some(Event::FateKnown(id, fate)))
+            }),
             Work::Ask(approval) => Box::pin(async move {
                 let answered = self.answers(vec![(id, (*approval).clone())]).await?.pop();
                 // Told once it is stored, so that whoever hears of it can answer it.

@@ -187,6 +187,31 @@ fn autonomous_parks_and_never_offers_a_question() {
 }
 
 #[test]
+fn a_delegation_gets_at_most_what_its_parent_may_give() {
+    let asked = |model: &str, wish: Value| {
+        let mut order = order(Mode::Autonomous);
+        (order.model, order.limits.money) = (model.into(), Some(NanoUsd::from_usd(2)));
+        let mut bench = Bench::start(order);
+        bench.replies(plan(&json!([{"id": "a", "goal": "g"}])));
+        bench.replies(call("delegate", &wish));
+        match bench.only() {
+            (_, Work::Delegate(child)) => *child,
+            (_, work) => panic!("{work:?}"),
+        }
+    };
+    let usual = asked("auto", json!({"goal": "g"}));
+    assert_eq!((usual.model.as_str(), usual.limits.turns), ("auto", 5));
+    let wish = json!({"goal": "g", "tier": "trivial", "turns": 2, "max_usd": 0.25, "tools": ["look"]});
+    let small = asked("auto", wish);
+    assert_eq!((small.model.as_str(), small.limits.turns, small.tools.len()), ("auto:trivial", 2, 1));
+    assert_eq!(small.limits.money, "0.25".parse().ok());
+    let greedy = || json!({"goal": "g", "tier": "complex", "max_usd": 100});
+    let capped = asked("auto:standard", greedy());
+    assert_eq!((capped.model.as_str(), capped.limits.money), ("auto:standard", usual.limits.money));
+    assert_eq!(asked("up/small", greedy()).model, "up/small", "the owner's own choice stays");
+}
+
+#[test]
 fn waves_keep_their_order_and_their_width() {
     let mut order = order(Mode::Ultrawork);
     order.limits.parallel = 2;

@@ -4,12 +4,13 @@
 use nunchi_agent::{Agent, AgentParts, RunOrder};
 use nunchi_core::{
     Approval, ApprovalStore, BoxFuture, CallContext, Clock, ContentHash, Deed, EffectClass, Expect, Ids,
-    Label, Model, ModelError, ModelRequest, Preview, Principal, Reach, Reply, ReplyEvent, Role, RunChange,
-    RunFilter, RunId, RunRecord, RunStore, StepRecord, StopReason, StorageError, Tool, ToolBox, ToolCall,
-    ToolError, ToolFate, ToolOutput, ToolSpec, Touched, UndoCall, Undone, Usage,
+    Label, Model, ModelError, ModelRequest, OriginalStore, Preview, Principal, Reach, Reply, ReplyEvent,
+    Role, RunChange, RunFilter, RunId, RunRecord, RunStore, StepRecord, StopReason, StorageError, Tool,
+    ToolBox, ToolCall, ToolError, ToolFate, ToolOutput, ToolSpec, Touched, UndoCall, Undone, Usage,
 };
 use nunchi_testkit::{
-    ManualClock, MemoryApprovals, MemoryRuns, ScriptedModel, ScriptedReply, SequentialIds, TokioSpawn,
+    ManualClock, MemoryApprovals, MemoryOriginals, MemoryRuns, ScriptedModel, ScriptedReply, SequentialIds,
+    TokioSpawn,
 };
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -189,7 +190,7 @@ fn read_file(folder: &Path) -> FolderTool {
             .map_err(|_| ToolError::new("file.not_found", format!("{path} does not exist.")))?;
         let touched = vec![Touched { target: path.to_owned(), version: version(&folder.join(path)) }];
         let label = path.starts_with("web").then_some(Label::Stranger);
-        Ok(ToolOutput { text, label, touched, undo: None })
+        Ok(ToolOutput { label, touched, ..ToolOutput::text(text) })
     });
     FolderTool { spec, folder: folder.to_owned(), act, look: None, known: true, hangs: false }
 }
@@ -214,12 +215,11 @@ fn write_file(folder: &Path) -> FolderTool {
         let touched =
             vec![Touched { target: text_argument(call, "path").to_owned(), version: version(&path) }];
         Ok(ToolOutput {
-            text: "written".into(),
-            label: None,
             touched,
             undo: Some(json!({
                 "path": text_argument(call, "path"), "before": before, "after": text_argument(call, "text"),
             })),
+            ..ToolOutput::text("written")
         })
     });
     let look: Look = Box::new(|folder, call| {
@@ -299,6 +299,9 @@ pub(crate) struct World {
     pub(crate) folder: TempDir,
     pub(crate) runs: Arc<MemoryRuns>,
     pub(crate) approvals: Arc<MemoryApprovals>,
+    pub(crate) originals: Arc<MemoryOriginals>,
+    /// The tools of its processes, where they have others than the world's own.
+    pub(crate) extra: Option<Arc<dyn ToolBox>>,
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) ids: Arc<SequentialIds>,
     pub(crate) tools: Arc<Tools>,
@@ -324,6 +327,8 @@ impl World {
             folder,
             runs: Arc::new(MemoryRuns::new()),
             approvals: Arc::new(MemoryApprovals::new(rules)),
+            originals: Arc::new(MemoryOriginals::new()),
+            extra: None,
             clock: Arc::new(ManualClock::new()),
             ids: Arc::new(SequentialIds::new()),
             tools,
@@ -361,9 +366,10 @@ impl World {
         let spawn = Arc::new(TokioSpawn::new());
         let agent = Agent::new(AgentParts {
             model,
-            tools: Arc::clone(&self.tools) as Arc<dyn ToolBox>,
+            tools: self.extra.clone().unwrap_or_else(|| Arc::clone(&self.tools) as Arc<dyn ToolBox>),
             runs,
             approvals: Arc::clone(&self.approvals) as Arc<dyn ApprovalStore>,
+            originals: Some(Arc::clone(&self.originals) as Arc<dyn OriginalStore>),
             clock: Arc::clone(&self.clock) as Arc<dyn Clock>,
             ids: Arc::clone(&self.ids) as Arc<dyn Ids>,
             spawn: Arc::clone(&spawn) as Arc<dyn nunchi_core::Spawn>,

@@ -5,7 +5,7 @@ use axum::Router;
 use axum::body::Body;
 use http::Request;
 use http_body_util::BodyExt;
-use nunchi_agent::{Agent, AgentParts, DeskParts, Judge, JudgeParts, OrderDesk};
+use nunchi_agent::{Agent, AgentParts, DeskParts, Judge, JudgeParts, Offer, OrderDesk};
 use nunchi_api::{
     AgentServices, ApiParts, ApiSettings, ApiState, ConsoleParts, Currency, router, with_console,
 };
@@ -329,6 +329,7 @@ impl AgentWorld {
             tools: Arc::clone(&tools) as Arc<dyn ToolBox>,
             runs: Arc::clone(&runs) as Arc<dyn RunStore>,
             approvals: Arc::clone(&approvals) as Arc<dyn ApprovalStore>,
+            originals: None,
             clock: clock.clone(),
             ids: ids.clone(),
             spawn: spawn.clone(),
@@ -338,7 +339,7 @@ impl AgentWorld {
             tools: Arc::clone(&tools) as Arc<dyn ToolBox>,
             offered: {
                 let tools = Arc::clone(&tools);
-                Arc::new(move |_| tools.specs())
+                Arc::new(move |_| Offer { tools: tools.specs(), ..Offer::default() })
             },
             context: Vec::new(),
             session: None,

@@ -37,7 +37,7 @@ pub use memory::{
     term_weight, worth_keeping,
 };
 pub use model_pattern::pattern_matches;
-pub use original_key::original_key;
+pub use original_key::{original_key, result_key};
 pub use own_words::own_words;
 pub use permission::{decide_permission, never_allowed, offer_grant};
 pub use pricing::{cost, dearest, most_tool_uses, plain_cost, upper_bound};

@@ -179,6 +179,13 @@ pub struct ToolOutput {
     pub touched: Vec<Touched>,
     /// What takes it back: the tool's own record, kept with the step.
     pub undo: Option<Value>,
+    /// The tools that the run may call from now on, with those that earlier answers named; `None`: nothing changes. It takes tools
+    /// away and never gives one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub narrows: Option<Vec<String>>,
+    /// The id under which the run can recall the whole text, where it is longer than the model is shown. Set by who calls the tool.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept: Option<String>,
 }
 
 impl ToolOutput {

@@ -1,7 +1,9 @@
 //! What is remembered, from the command line and over HTTP, with a server and without one.
 
-use crate::support::{Home, Ran};
+use crate::support::{Home, Ran, one_provider};
+use nunchi_testkit::{Dialect, Turn, Upstream};
 use serde_json::{Value, json};
+use std::time::{Duration, Instant};
 
 const NO_MODELS: &str = "[local]\nenabled = false\n";
 
@@ -102,5 +104,52 @@ fn meaning_finds_what_words_do_not() {
         .map(|_| server.get("/api/memory/search?q=somebody%20took%20my%20bike", &key).json())
         .find(|found| found[0]["likeness"].as_f64().is_some_and(|likeness| likeness > 0.3));
     assert_eq!(found.expect("a meaning")[0]["fact"]["text"], "My bicycle was stolen last spring");
+    server.stop();
+}
+
+/// What a server tells once it is so.
+fn until<T>(look: impl Fn() -> Option<T>) -> T {
+    let begun = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(20), "it never came");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_whose_end_nobody_heard_is_learned_from_at_the_next_start() {
+    let upstream = Upstream::start(Dialect::OpenAi).await;
+    upstream.always(Turn::text("I will."));
+    let config = |learn: &str| {
+        format!("{}\n[memory]\nlearn = \"{learn}\"\n{NO_MODELS}", one_provider(&upstream.base_url()))
+    };
+    let home = Home::with_config(&config("off")).variable("UP_KEY", "sk-test");
+    let server = home.up();
+    let key = server.first_key();
+    let order = json!({"goal": "Remember that my locker has the number 4711.", "mode": "reflexive",
+        "model": "up/gpt-5-mini"});
+    let made = server.post("/api/runs", &key, &order);
+    let run = made.json()["run_id"].as_str().expect("an id").to_owned();
+    let path = format!("/api/runs/{run}");
+    let ended = until(|| Some(server.get(&path, &key).json()).filter(|run| run["status"] != "running"));
+    assert_eq!(ended["status"], "done", "{ended:#}");
+    server.stop();
+    assert_eq!(home.json(&["memory", "list"]), json!([]));
+
+    // As a process leaves it that was killed before it heard of the end.
+    home.write("learned.json", "{\"until\": \"2000-01-01T00:00:00Z\", \"lately\": []}");
+    home.write("nunchi.toml", &config("asked"));
+    let server = home.up();
+    let fact = until(|| {
+        let facts = server.get("/api/memory", &key).json();
+        let texts = facts.to_string();
+        texts.contains("4711").then_some(texts)
+    });
+    assert!(fact.contains(&run), "it names its run: {fact}");
+    let mark = || std::fs::read_to_string(home.path("learned.json")).expect("a mark");
+    until(|| mark().contains(&run).then_some(()));
     server.stop();
 }

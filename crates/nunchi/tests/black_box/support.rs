@@ -251,10 +251,13 @@ impl Server {
         assert!(sent.expect("kill runs").success());
     }
 
-    /// Kills it as `kill -9` does; tells whether it was alive until then.
-    pub(crate) fn killed_at_work(mut self) -> bool {
+    /// Kills it as `kill -9` does; tells whether it was alive until then, and what it had logged.
+    pub(crate) fn killed_at_work(mut self) -> (bool, String) {
         self.child.kill().expect("a signal");
-        self.child.wait().expect("its end").signal() == Some(9)
+        let was_alive = self.child.wait().expect("its end").signal() == Some(9);
+        let mut log = Vec::new();
+        self.child.stderr.take().expect("its log").read_to_end(&mut log).expect("its log");
+        (was_alive, String::from_utf8_lossy(&log).into_owned())
     }
 
     /// Lets files grow to so many bytes, or `unlimited`.
@@ -279,11 +282,12 @@ impl Server {
         Ran { code: status.code().unwrap_or(-1), out, err }
     }
 
-    /// Stops it and expects a clean end.
-    pub(crate) fn stop(self) {
+    /// Stops it and expects a clean end; tells what it had logged.
+    pub(crate) fn stop(self) -> String {
         self.signal("TERM");
         let ran = self.wait();
         assert_eq!(ran.code, 0, "{}", ran.err);
+        ran.err
     }
 }
 

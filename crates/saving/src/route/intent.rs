@@ -162,6 +162,14 @@ pub(super) fn hits(text: &str) -> [f32; 13] {
     hits
 }
 
+/// The intents for which a text has words, the one with the most first.
+pub fn spoken_intents(text: &str) -> Vec<Intent> {
+    let hits = hits(text);
+    let mut spoken: Vec<Intent> = INTENTS.into_iter().filter(|intent| hits[intent.index()] > 0.0).collect();
+    spoken.sort_by(|one, other| hits[other.index()].total_cmp(&hits[one.index()]));
+    spoken
+}
+
 /// The intent whose patterns match, and how clearly: 0 several intents alike, 1 one leads, 2 one alone.
 pub(super) fn by_pattern(hits: &[f32; 13]) -> Option<(Intent, usize)> {
     let best = (0..13).rev().max_by(|a, b| hits[*a].total_cmp(&hits[*b]))?;
@@ -202,6 +210,13 @@ mod tests {
             assert_eq!(by_pattern(&hits(text)).map(|(i, _)| i), Some(intent), "{text}");
         }
         assert_eq!(by_pattern(&hits("Why is the sky blue?")), None);
+    }
+
+    #[test]
+    fn a_text_may_speak_of_several_things() {
+        assert_eq!(spoken_intents("삼성전자 뉴스를 요약해줘"), [Intent::NewsAnalysis, Intent::Summarise]);
+        assert_eq!(spoken_intents("Which headlines are in the news?"), [Intent::NewsAnalysis]);
+        assert_eq!(spoken_intents("zebra"), []);
     }
 
     #[test]

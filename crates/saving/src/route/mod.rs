@@ -27,7 +27,7 @@ pub use choice::{ModelWish, choose_tier, fit_tier, model_wish, sure_tier, tier_o
 pub use complaint::is_complaint;
 pub use difficulty::{Difficulty, OutcomeExample};
 pub use features::{ROUTE_VECTOR, RouteFeatures};
-pub use intent::{INTENTS, Intent};
+pub use intent::{INTENTS, Intent, spoken_intents};
 pub use learn::{FeatureScaler, FitLoss, FitOptions, LinearInputs, LinearModel, fit_linear};
 pub use measure::{Estimate, Routed, TierScores, apgr, bootstrap, share_of, strong_share_for, tier_scores};
 pub use model::{RouteJudgement, RouteModel};

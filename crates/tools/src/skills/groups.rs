@@ -46,9 +46,9 @@ pub struct ChosenGroup {
 /// What is sent for a goal.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ToolChoice {
-    /// The groups, the surest first; none when nothing speaks for any, and then all tools are sent.
+    /// The groups, the surest first; none when nothing speaks for any.
     pub groups: Vec<ChosenGroup>,
-    /// The tools, in the order of their specifications.
+    /// The tools, in the order of their specifications: all of them where no chosen group names one that there is.
     pub tools: Vec<String>,
     /// How many there are to choose from.
     pub total_tools: usize,
@@ -58,17 +58,17 @@ pub struct ToolChoice {
     pub estimated_tokens_of_all: u64,
 }
 
-/// Chooses the tools of a goal. `always` are sent whatever the goal is. `intent`, where somebody knows it, speaks for its groups
-/// as a keyword does.
+/// Chooses the tools of a goal. `always` are sent whatever the goal is. An intent speaks for its groups as a keyword does, where it is
+/// among `intents` or its name stands in the goal.
 pub fn choose_tools(
     goal: &str,
-    intent: Option<&str>,
+    intents: &[&str],
     groups: &[SkillGroup],
     specs: &[ToolSpec],
     always: &[&str],
 ) -> ToolChoice {
     let goal = goal.to_lowercase();
-    let evidence: Vec<_> = groups.iter().map(|group| evidence(&goal, intent, group, groups)).collect();
+    let evidence: Vec<_> = groups.iter().map(|group| evidence(&goal, intents, group, groups)).collect();
     let mut chosen: Vec<_> = groups
         .iter()
         .zip(&evidence)
@@ -90,7 +90,7 @@ pub fn choose_tools(
     chosen.retain(|group| group.confidence >= first * LEAST_SHARE);
     let wanted = wanted(&goal, &chosen, groups, specs);
     let sent = |spec: &&ToolSpec| {
-        chosen.is_empty() || wanted.contains(spec.name.as_str()) || always.contains(&spec.name.as_str())
+        wanted.is_empty() || wanted.contains(spec.name.as_str()) || always.contains(&spec.name.as_str())
     };
     let sent: Vec<_> = specs.iter().filter(sent).collect();
     ToolChoice {
@@ -103,12 +103,7 @@ pub fn choose_tools(
 }
 
 /// How much speaks for a group, and which words. A word of several groups speaks for each of them the less.
-fn evidence(
-    goal: &str,
-    intent: Option<&str>,
-    group: &SkillGroup,
-    groups: &[SkillGroup],
-) -> (f32, Vec<String>) {
+fn evidence(goal: &str, intents: &[&str], group: &SkillGroup, groups: &[SkillGroup]) -> (f32, Vec<String>) {
     let mut because = Vec::new();
     let mut sum = 0.0;
     for keyword in group.keywords.iter().collect::<BTreeSet<_>>() {
@@ -118,11 +113,19 @@ fn evidence(
             because.push(keyword.clone());
         }
     }
-    if let Some(intent) = intent.filter(|intent| group.intents.iter().any(|own| own == intent)) {
+    let named = |intent: &&String| {
+        intents.contains(&intent.as_str()) || speaks(goal, &intent_words(intent).to_lowercase())
+    };
+    if let Some(intent) = group.intents.iter().find(named).filter(|intent| !because.contains(*intent)) {
         sum += 1.0;
-        because.push(intent.to_owned());
+        because.push(intent.clone());
     }
     (sum, because)
+}
+
+/// An intent's name as it stands in a sentence.
+pub(crate) fn intent_words(intent: &str) -> String {
+    intent.replace(['_', '-'], " ")
 }
 
 /// Whether a keyword stands in a goal: an English one as a word with at most a short ending, a Korean one anywhere, as particles

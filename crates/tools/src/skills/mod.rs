@@ -14,6 +14,7 @@ pub use adding::{AddedSkill, SkillError, add_skill, new_skill};
 pub use catalog::{SkillCatalog, catalog_line};
 pub use distill::{DistilledSkill, distill_skill};
 pub use format::{Skill, SkillCost, SkillParam, read_skill};
+pub(crate) use groups::intent_words;
 pub use groups::{ChosenGroup, SkillGroup, ToolChoice, choose_tools, groups_of};
 pub use problem::SkillProblem;
 pub use registry::{FoundSkill, SkillOrigin, SkillPlace, SkillRegistry};

@@ -20,7 +20,7 @@ pub enum SkillOrigin {
     Home,
     /// A project: whoever wrote it may be a stranger.
     Project,
-    /// A pack that comes with the product.
+    /// A pack that the owner put into the home folder.
     Pack,
 }
 

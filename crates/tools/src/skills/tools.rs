@@ -97,7 +97,9 @@ impl Tool for UseSkill {
             } else {
                 whole(&found, &skill, &params, &files)
             };
-            Ok(ToolOutput { text, label: Some(found.label), ..ToolOutput::default() })
+            // A stranger decides nothing, not even what is left out.
+            let narrows = skill.allowed_tools.filter(|_| found.label != Label::Stranger);
+            Ok(ToolOutput { text, label: Some(found.label), narrows, ..ToolOutput::default() })
         })
     }
 }

@@ -65,6 +65,7 @@ fn no_secret_reaches_a_prompt_the_log_or_a_step() {
         _ => says("The app listens on port 8080."),
     };
     Scenario::new("Which port does the app listen on? See app.env.", "reflexive", script)
+        .config("[log]\nlevel = \"info,nunchi=debug\"")
         .file("app.env", format!("PORT=8080\nOPENAI_API_KEY={SECRET}\n"))
         .check(|ended| {
             assert_eq!(ended.status(), "done", "{}", ended.run);
@@ -72,6 +73,7 @@ fn no_secret_reaches_a_prompt_the_log_or_a_step() {
                 assert!(!seen.body.to_string().contains(SECRET), "the provider was sent the secret");
             }
             assert!(!ended.run.to_string().contains(SECRET));
+            assert!(ended.log.contains("stopped") && !ended.log.contains(SECRET), "{}", ended.log);
             assert!(!serde_json::to_string(&ended.steps).expect("JSON").contains(SECRET));
         })
         .plays();

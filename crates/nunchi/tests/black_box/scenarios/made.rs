@@ -36,6 +36,41 @@ fn a_skill_is_read_on_use_with_its_parameter() {
         .plays();
 }
 
+const GROUPED: &str = "---
+name: sales-figures
+description: Works sales figures out.
+allowed-tools: calculator
+metadata:
+  nunchi-group: sales
+  nunchi-keywords: sales, 매출
+---
+Add them up.
+";
+
+#[test]
+fn a_group_of_skills_shows_its_tools_first_and_takes_none_away() {
+    let script = |talk: &Talk| match talk.turn() {
+        0 => call("write_file", json!({"path": "sales.md", "text": "42\n"})),
+        _ => says("The sales are written to sales.md."),
+    };
+    Scenario::new("Write 42 as our sales to sales.md.", "reflexive", script)
+        .prepare(|home| {
+            std::fs::create_dir_all(home.path("packs/office/skills/sales-figures")).expect("a folder");
+            home.write("packs/office/skills/sales-figures/SKILL.md", GROUPED);
+        })
+        .check(|ended| {
+            assert_eq!((ended.status(), ended.done("write_file")), ("done", 1), "{:#}", ended.run);
+            let first = &ended.upstream.requests()[0].body["tools"];
+            let names: Vec<_> =
+                first.as_array().expect("tools").iter().map(|tool| &tool["function"]["name"]).collect();
+            assert!(
+                names.contains(&&json!("calculator")) && names.contains(&&json!("find_tools")),
+                "{names:?}"
+            );
+        })
+        .plays();
+}
+
 const FLOW: &str = "name = \"publish\"
 [nodes.draft]
 tool = \"write_file\"

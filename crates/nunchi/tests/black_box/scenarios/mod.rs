@@ -13,4 +13,5 @@ mod many_tools;
 mod people;
 mod plans;
 mod remembering;
+mod servers;
 mod strangers;

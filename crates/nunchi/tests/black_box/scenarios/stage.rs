@@ -200,7 +200,7 @@ impl Scenario {
             std::fs::write(path, text).expect("a file");
         }
         (self.prepare)(&home);
-        let mut stage = Stage { server: Some(home.up()), home, key: String::new() };
+        let mut stage = Stage { server: Some(home.up()), home, key: String::new(), log: String::new() };
         stage.key = stage.server().first_key();
         let made = stage.server().post(self.path, &stage.key, &self.order);
         assert_eq!(made.status, 201, "{}", made.body);
@@ -245,6 +245,8 @@ pub(crate) struct Stage {
     server: Option<Server>,
     pub(crate) home: Home,
     key: String,
+    /// What servers that were killed had logged.
+    log: String,
 }
 
 impl Stage {
@@ -313,7 +315,8 @@ impl Stage {
     }
 
     fn kill_and_restart(&mut self, kills: &mut Kills) {
-        let was_alive = self.server.take().expect("a server").killed_at_work();
+        let (was_alive, log) = self.server.take().expect("a server").killed_at_work();
+        self.log.push_str(&log);
         kills.count(was_alive, &self.home);
         self.server = Some(self.home.up());
     }
@@ -321,7 +324,7 @@ impl Stage {
     /// Ends the server and reads what it left.
     async fn close(mut self, run: Value, id: &str, upstream: Upstream) -> Ended {
         let questions = self.questions();
-        self.server.take().expect("a server").stop();
+        self.log.push_str(&self.server.take().expect("a server").stop());
         let options = LedgerOptions {
             time_zone: jiff::tz::TimeZone::UTC,
             clock: Arc::new(TokioClock::start()),
@@ -332,7 +335,7 @@ impl Stage {
         let id = RunId(id.parse().expect("an id"));
         let steps = ledger.steps(id, 0, u32::MAX).await.expect("steps");
         ledger.close().await;
-        Ended { run, steps, questions, home: self.home, upstream, was_killed: false }
+        Ended { run, steps, questions, home: self.home, upstream, log: self.log, was_killed: false }
     }
 }
 
@@ -345,6 +348,8 @@ pub(crate) struct Ended {
     pub(crate) questions: Vec<Value>,
     pub(crate) home: Home,
     pub(crate) upstream: Upstream,
+    /// All that its servers have logged.
+    pub(crate) log: String,
     /// Whether the process was killed in between: it then asks some things again.
     pub(crate) was_killed: bool,
 }

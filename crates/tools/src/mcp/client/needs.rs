@@ -1,13 +1,16 @@
-//! Which servers a goal needs: those whose intents it has, those of whose words it uses one, and those that name neither.
+//! Which servers a goal needs: those whose intents it has or names, those of whose words it uses one, and those that have neither.
 
 use super::config::McpServerConfig;
+use crate::skills::intent_words;
 
 /// Whether a goal with these intents needs a server.
 pub(crate) fn is_needed(config: &McpServerConfig, goal: &str, intents: &[&str]) -> bool {
     let unconditional = config.intents.is_empty() && config.keywords.is_empty();
     let goal = goal.to_lowercase();
     unconditional
-        || config.intents.iter().any(|intent| intents.contains(&intent.as_str()))
+        || config.intents.iter().any(|intent| {
+            intents.contains(&intent.as_str()) || says(&goal, &intent_words(intent).to_lowercase())
+        })
         || config.keywords.iter().any(|word| says(&goal, &word.to_lowercase()))
 }
 
@@ -44,6 +47,8 @@ mod tests {
             ("오늘뉴스를 요약해", &[], true),
             ("the Headline, please", &[], true),
             ("headlines of today", &[], false),
+            ("what are the News on Samsung?", &[], true),
+            ("newsletters", &[], false),
             ("what is the stock price of X", &[], true),
         ] {
             assert_eq!(is_needed(&server, goal, intents), needed, "{goal}");

@@ -28,6 +28,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 const LIST_AGE: Duration = Duration::from_secs(60);
 /// How often a server may send its user to sign in again within one call.
 const MOST_CONSENTS: usize = 2;
+/// Longest text that is taken of an answer, in bytes.
+const LONGEST_ANSWER: usize = 4 << 20;
 
 /// What all servers share.
 pub(crate) struct Shared {
@@ -244,12 +246,13 @@ impl RemoteServer {
             return match answer {
                 Err(_) => Err(self.timed_out()),
                 Ok(Ok(result)) => {
-                    let text = answer_text(&result, self.config.max_output_bytes);
                     if result.is_error == Some(true) {
+                        let text = answer_text(&result, self.config.max_output_bytes);
                         Err(ToolError::new("mcp.tool_failed", text))
                     } else {
                         let undo = record_of(&self.config, tool, &arguments, &result);
-                        Ok(ToolOutput { undo, ..ToolOutput::text(text) })
+                        // What the model is shown of it is the caller's to cut, who can keep the whole.
+                        Ok(ToolOutput { undo, ..ToolOutput::text(answer_text(&result, LONGEST_ANSWER)) })
                     }
                 }
                 Ok(Err(error)) => match missing_scope(&error) {
