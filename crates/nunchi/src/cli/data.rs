@@ -206,7 +206,7 @@ pub(crate) enum PricesCommand {
         /// provider/model.
         model: String,
         #[command(flatten)]
-        rates: PriceRates,
+        rates: Box<PriceRates>,
     },
     /// Take prices from a LiteLLM price file, or from one of ours.
     Import {
