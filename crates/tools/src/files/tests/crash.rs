@@ -117,24 +117,27 @@ fn save(world: &World, text: &str) {
     std::fs::rename(world.at("editor"), world.at("a.md")).unwrap();
 }
 
+/// A write of `new` that was killed after its exchange, which took out what somebody had saved after it was prepared.
+fn killed_over_another(world: &World) {
+    let (desk, path) = (&world.desk, world.desk.writable("a.md").unwrap());
+    let store = desk.store();
+    let decide = |_: Option<&Found>| Ok(Wanted::Content(b"new".to_vec(), None));
+    let prepared = desk.prepare(&store, "run.1", (&path, None), decide, |_| "{}".into()).unwrap().unwrap();
+    save(world, "theirs");
+    let flags = rustix::fs::RenameFlags::EXCHANGE;
+    let (folder, place) = (&prepared.place.folder, &prepared.place.name);
+    let name = change::temporary_name("run.1");
+    rustix::fs::renameat_with(folder, &name, folder, place, flags).unwrap();
+}
+
 #[tokio::test]
 async fn what_was_saved_between_an_exchange_and_a_kill_stands() {
     // Both may get the number of the file that was written and is gone: one of two saves does on most systems.
     for saves in [vec!["newest"], vec!["newer", "newest"]] {
         let mut world = World::new();
         save(&world, "old");
-        let (desk, path) = (&world.desk, world.desk.writable("a.md").unwrap());
-        let store = desk.store();
-        let decide = |_: Option<&Found>| Ok(Wanted::Content(b"new".to_vec(), None));
-        let prepared =
-            desk.prepare(&store, "run.1", (&path, None), decide, |_| "{}".into()).unwrap().unwrap();
-        save(&world, "theirs");
-        let flags = rustix::fs::RenameFlags::EXCHANGE;
-        let (folder, place) = (&prepared.place.folder, &prepared.place.name);
-        let name = change::temporary_name("run.1");
-        rustix::fs::renameat_with(folder, &name, folder, place, flags).unwrap();
+        killed_over_another(&world);
         saves.iter().for_each(|text| save(&world, text));
-        drop(store);
         world.desk = desk_of(world.folder.path());
         world.tools = file_tools(&world.desk);
         let call = world.order("write_file", json!({"path": "a.md", "text": "new"}));
