@@ -52,8 +52,9 @@ async fn a_huge_result_is_cut() {
     let hub = Hub::new(vec![http("s", &server.url)]);
     hub.hub.accept("s").await.unwrap();
     let output = hub.hub.call("s", "t", json!({})).await.unwrap();
+    // The run shows the model less of it, and keeps this.
     assert!(
-        output.text.len() <= 16 * 1024 && output.text.ends_with("than allowed]"),
+        output.text.len() <= 4 * 1024 * 1024 && output.text.ends_with("than allowed]"),
         "{}",
         output.text.len()
     );

@@ -48,7 +48,7 @@ Add them up.
 ";
 
 #[test]
-fn a_group_of_skills_shows_its_tools_first_and_takes_none_away() {
+fn a_group_of_skills_takes_no_tool_away() {
     let script = |talk: &Talk| match talk.turn() {
         0 => call("write_file", json!({"path": "sales.md", "text": "42\n"})),
         _ => says("The sales are written to sales.md."),
@@ -63,8 +63,9 @@ fn a_group_of_skills_shows_its_tools_first_and_takes_none_away() {
             let first = &ended.upstream.requests()[0].body["tools"];
             let names: Vec<_> =
                 first.as_array().expect("tools").iter().map(|tool| &tool["function"]["name"]).collect();
+            // All are sent here, since the provider's cache keeps them for less than a choice costs.
             assert!(
-                names.contains(&&json!("calculator")) && names.contains(&&json!("find_tools")),
+                names.contains(&&json!("calculator")) && names.contains(&&json!("write_file")),
                 "{names:?}"
             );
         })
