@@ -81,15 +81,21 @@ async fn a_session_that_was_never_begun_is_nobodys() {
     assert_eq!(status(with(&session)).await, StatusCode::NOT_FOUND);
 }
 
-#[tokio::test]
-async fn standard_input_and_output_reach_a_server_over_a_bridge() {
+/// Talks with the fixture over a bridge, which has to end when the talk does.
+async fn over_a_bridge(talk: impl AsyncFnOnce(tokio::io::DuplexStream)) {
     let fixture = Fixture::start();
     let _installed = rustls::crypto::ring::default_provider().install_default();
     let (near, far) = tokio::io::duplex(64 * 1024);
     let (input, output) = tokio::io::split(far);
     let key = McpSecret::new("nk-fixture");
     let bridge = bridge_stdio((&fixture.url, None), &key, input, output);
-    let talk = async move {
+    let (bridged, ()) = tokio::join!(bridge, talk(near));
+    bridged.unwrap();
+}
+
+#[tokio::test]
+async fn standard_input_and_output_reach_a_server_over_a_bridge() {
+    over_a_bridge(async |near| {
         let (reading, mut writing) = tokio::io::split(near);
         let mut lines = BufReader::new(reading).lines();
         let messages = [
@@ -114,28 +120,20 @@ async fn standard_input_and_output_reach_a_server_over_a_bridge() {
             }
         }
         writing.shutdown().await.unwrap();
-    };
-    let (bridged, ()) = tokio::join!(bridge, talk);
-    bridged.unwrap();
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn a_bridge_ends_with_its_input_though_the_session_was_never_opened_whole() {
-    let fixture = Fixture::start();
-    let _installed = rustls::crypto::ring::default_provider().install_default();
-    let (near, far) = tokio::io::duplex(64 * 1024);
-    let (input, output) = tokio::io::split(far);
-    let key = McpSecret::new("nk-fixture");
-    let bridge = bridge_stdio((&fixture.url, None), &key, input, output);
-    let talk = async move {
+    over_a_bridge(async |near| {
         let (reading, mut writing) = tokio::io::split(near);
         writing.write_all(format!("{}\n", initialize()).as_bytes()).await.unwrap();
         let answer = BufReader::new(reading).lines().next_line().await.unwrap().unwrap();
         assert!(answer.contains("serverInfo"), "{answer}");
         writing.shutdown().await.unwrap();
-    };
-    let (bridged, ()) = tokio::join!(bridge, talk);
-    bridged.unwrap();
+    })
+    .await;
 }
 
 #[tokio::test]
