@@ -28,14 +28,14 @@ pub use ports::{
 };
 pub use rules::{
     Account, Admission, AnswerError, Booked, BudgetBook, CacheScope, ChainBreak, Charge, Decision,
-    FactVerdict, Fading, Kinship, Located, LocatedEntry, LocatedValue, Position, PromptBound, RateState,
-    SpendWish, SyntaxError, Ticket, TierChoice, TierRule, TierRules, WEIGHT_AROUND, admit_rate,
-    answer_approval, call_hash, canonical_json, cost, dearest, decide_permission, exact_key, fact_lines,
-    fact_topic, faded, fill_budget, holds_secret, holds_terms, human_text, in_tool_loop, judge_fact, kinship,
-    label_of, live_word, mask_secrets, mask_with, most_tool_uses, never_allowed, offer_grant, original_key,
-    own_words, pattern_matches, plain_cost, prompt_token_bound, rank_facts, read_toml, read_yaml,
-    reads_as_order, result_key, retention, rough_tokens, same_meaning, seal_step, search_terms, term_weight,
-    upper_bound, verify_steps, window_end, window_start, worth_keeping,
+    FactVerdict, Fading, Located, LocatedEntry, LocatedValue, Position, PromptBound, RateState, SpendWish,
+    SyntaxError, Ticket, TierChoice, TierRule, TierRules, WEIGHT_AROUND, admit_rate, answer_approval,
+    call_hash, canonical_json, cost, dearest, decide_permission, exact_key, fact_lines, fact_topic, faded,
+    fill_budget, holds_secret, holds_terms, human_text, in_tool_loop, judge_fact, kin_key, label_of,
+    live_word, lone_question, mask_secrets, mask_start, mask_with, most_tool_uses, never_allowed,
+    offer_grant, original_key, own_words, pattern_matches, plain_cost, prompt_token_bound, rank_facts,
+    read_toml, read_yaml, reads_as_order, result_key, retention, rough_tokens, same_meaning, seal_step,
+    search_terms, term_weight, upper_bound, verify_steps, window_end, window_start, worth_keeping,
 };
 pub use words::{
     AccessRole, Amount, Answer, Approval, ApprovalId, ApprovalState, ApprovalSubject, BatchId, Budget,

@@ -1,8 +1,9 @@
 //! The attempts at an answer: hold, call, and on failure wait, move on or stop. Once content is out there is no fail-over.
 
+use crate::ask::Ask;
 use crate::breaker::{Admission, Failure, blame};
 use crate::cache::Asked;
-use crate::call::{Ask, Slot};
+use crate::call::Slot;
 use crate::compression::Shape;
 use crate::flight::{Flight, Landing, Listener};
 use crate::gateway::Gateway;

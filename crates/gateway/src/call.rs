@@ -1,5 +1,6 @@
 //! The call path, as a list: limit, recall, plan, attempt. A reply that comes back is already being metered.
 
+use crate::ask::Ask;
 use crate::cache::{Asked, Shared, Stored, replay};
 use crate::flight::{Flight, Landing, Listener};
 use crate::gateway::Gateway;
@@ -8,12 +9,11 @@ use crate::plan::{Candidate, Judgement, RoutePlan, may_use};
 use crate::prices::baseline_cost;
 use crate::quotas::typical_tokens;
 use futures_util::StreamExt;
-use jiff::Timestamp;
 use nunchi_core::{
     BoxFuture, CacheDirective, CacheKey, CacheVerdict, CallContext, CallId, CallRecord, CallSummary, Event,
     EventSink, Explain, Frame, Model, ModelError, ModelErrorKind, ModelRequest, NanoUsd, Outcome, Reply,
-    ReplyEvent, ReplyInfo, Saved, Served, Settlement, SpendScope, TaskName, Usage, exact_key, human_text,
-    kinship, live_word, mask_secrets, prompt_token_bound,
+    ReplyEvent, ReplyInfo, Saved, Served, Settlement, SpendScope, TaskName, Usage, exact_key, live_word,
+    mask_start,
 };
 use nunchi_saving::{Freshness, freshness};
 use std::sync::{Arc, Weak};
@@ -23,18 +23,6 @@ use std::time::Duration;
 const JOINED: &str = "joined the same question under way";
 /// Characters of a question shown in a reason.
 const PREVIEW_CHARS: usize = 60;
-
-/// A request being served.
-pub(crate) struct Ask {
-    pub(crate) request: ModelRequest,
-    pub(crate) context: CallContext,
-    pub(crate) started: Timestamp,
-    pub(crate) since: Duration,
-    /// At least as many tokens as any provider will count for the prompt.
-    pub(crate) prompt_bound: u64,
-    /// The job that it answers, if it could wait.
-    pub(crate) job: Option<CallId>,
-}
 
 /// Where the answer of a miss goes.
 pub(crate) struct Slot {
@@ -79,7 +67,7 @@ impl Gateway {
         let judged = self.judge(&ask, slot.asked.as_ref()).await;
         let opinion = self.tier_opinion(&ask, judged.as_ref()).await;
         let judgement = Judgement { route: judged.as_ref(), opinion: opinion.as_ref() };
-        let planned = self.plan(&ask.request, &ask.context, &posture, judgement);
+        let planned = self.plan(&ask, &posture, judgement);
         let planned = planned.map(|plan| self.spare_quotas(plan, ask.prompt_bound));
         let planned = planned.map(|plan| self.stay(&ask, plan, &posture, judged.as_ref()));
         let planned = planned.map(|plan| RoutePlan {
@@ -102,8 +90,7 @@ impl Gateway {
 
     pub(crate) fn estimate(&self, request: ModelRequest, context: CallContext) -> Ask {
         let clock = &self.parts.clock;
-        let prompt_bound = prompt_token_bound(&request);
-        Ask { request, context, started: clock.now(), since: clock.monotonic(), prompt_bound, job: None }
+        Ask::new(request, context, (clock.now(), clock.monotonic()))
     }
 
     pub(crate) fn limit(&self, ask: &Ask) -> Result<Permit, ModelError> {
@@ -154,9 +141,8 @@ impl Gateway {
     /// The question with its meaning, if its answer may be shared.
     async fn read_question(&self, ask: &Ask) -> Option<Asked> {
         let semantic = self.cache.semantic.as_ref()?;
-        let scope = self.settings.cache.scope;
-        let kinship = kinship(&ask.request, &ask.context, scope, &self.routes().version)?;
-        semantic.read(kinship, &ask.context).await
+        let (scope, routes) = (self.settings.cache.scope, self.routes());
+        semantic.read(&ask.request, &ask.context, (scope, &routes.version)).await
     }
 
     /// Looks for a question that means the same.
@@ -186,9 +172,9 @@ impl Gateway {
         if ask.context.cache == CacheDirective::NoStore {
             return Some("the caller said no-store".into());
         }
-        let text = human_text(&ask.request)?;
+        let text = ask.human()?;
         // A live word alone may stand for hours: "the latest version of Rust".
-        let word = live_word(&text).filter(|_| freshness(&text) == Freshness::Never)?;
+        let word = live_word(text).filter(|_| freshness(text) == Freshness::Never)?;
         Some(format!("live question: {word}"))
     }
 
@@ -234,8 +220,7 @@ impl Gateway {
         let mut reason = format!("stored {}", stored.created.strftime("%Y-%m-%d %H:%M UTC"));
         let verdict = if shared.is_some() { CacheVerdict::Semantic } else { CacheVerdict::Exact };
         if let Some(shared) = shared {
-            let (percent, text) = (shared.probability * 100.0, mask_secrets(&shared.text));
-            let text: String = text.chars().take(PREVIEW_CHARS).collect();
+            let (percent, text) = (shared.probability * 100.0, mask_start(&shared.text, PREVIEW_CHARS));
             reason = format!("like \"{text}\", {percent:.1} % sure; {reason}");
         }
         let record = CallRecord { cache: verdict, ..self.hit_record(ask, &info, &reason, saved) };

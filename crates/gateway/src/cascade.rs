@@ -1,7 +1,7 @@
 //! A cheap model first, a check, the planned model only if the check fails. The caller hears nothing before the check.
 
+use crate::ask::Ask;
 use crate::attempt::{Begun, Pursuit};
-use crate::call::Ask;
 use crate::gateway::Gateway;
 use crate::own_calls::OwnQuestion;
 use crate::plan::{Candidate, RoutePlan, may_use};
@@ -9,7 +9,7 @@ use crate::quotas::typical_tokens;
 use futures_util::StreamExt;
 use nunchi_core::{
     BudgetAction, Choice, FeedbackSource, Frame, Lang, NanoUsd, Part, Posture, Rating, ResponseFormat, Tier,
-    Usage, assemble_reply, cost, human_text, in_tool_loop,
+    Usage, assemble_reply, cost, in_tool_loop,
 };
 use nunchi_saving::{
     CascadeCosts, CascadeOdds, CascadePolicy, CascadeVerdict, CheckResults, RouteJudgement, forecast_cascade,
@@ -147,14 +147,14 @@ impl Gateway {
 
     /// The judge's score, 0 to 1.
     async fn judge_answer(&self, ask: &Ask, model: &str, text: &str) -> Option<f32> {
-        let question = human_text(&ask.request)?;
+        let question = ask.human()?;
         let shown = |text: &str| text.chars().take(SHOWN).collect::<String>();
         let said = self.ask_own(
             OwnQuestion {
                 task: "judge",
                 model,
                 system: JUDGE,
-                text: format!("Question:\n{}\n\nAnswer:\n{}", shown(&question), shown(text)),
+                text: format!("Question:\n{}\n\nAnswer:\n{}", shown(question), shown(text)),
                 cap: 8,
                 patience: PATIENCE,
             },

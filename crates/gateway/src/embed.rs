@@ -1,6 +1,6 @@
 //! Embeddings: held, attempted and settled like any other call.
 
-use crate::call::Ask;
+use crate::ask::Ask;
 use crate::gateway::Gateway;
 use crate::hold::{OpenCall, Worst};
 use crate::plan::{Candidate, may_use};

@@ -1,14 +1,14 @@
 //! What people say of answers, and what checks and their next words show: it teaches the router, and takes back stored answers
 //! that are wrong.
 
-use crate::call::Ask;
+use crate::ask::Ask;
 use crate::gateway::Gateway;
 use crate::plan::Candidate;
 use nunchi_core::{
     CacheDirective, CacheKey, Explain, Feedback, FeedbackSource, KeyId, Lang, Principal, Rating, RequestId,
-    StorageError, Tier, human_text, in_tool_loop, mask_secrets,
+    StorageError, Tier, in_tool_loop, mask_start,
 };
-use nunchi_saving::{conversation_of, is_complaint};
+use nunchi_saving::is_complaint;
 use serde::Serialize;
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
@@ -146,7 +146,7 @@ pub(crate) struct Recent(Mutex<Known>);
 impl Recent {
     fn note_routed(&self, ask: &Ask, tier: Tier, candidate: &Candidate) {
         let Some(text) = remembered_text(ask) else { return };
-        let conversation = conversation_of(&ask.request, &ask.context).map(|(id, _)| id);
+        let conversation = ask.conversation();
         let (model, turns) = (candidate.full_name(), ask.request.messages.len());
         self.note(ask, Origin::Routed(Routed { tier, model, text, conversation, turns }));
         if let Some(conversation) = conversation {
@@ -160,11 +160,11 @@ impl Recent {
         if in_tool_loop(&ask.request) {
             return None;
         }
-        let (conversation, _) = conversation_of(&ask.request, &ask.context)?;
-        let text = remembered_text(ask)?;
+        let conversation = ask.conversation()?;
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let last = known.last.get(&conversation).filter(|last| **last != ask.context.request)?;
         let (_, Origin::Routed(before)) = known.requests.get(last)? else { return None };
+        let text = remembered_text(ask)?;
         let turns = ask.request.messages.len();
         // Without a session two people may have begun with the same words.
         let again = ask.context.session.is_some() && turns == before.turns && text == before.text;
@@ -204,7 +204,7 @@ impl Recent {
 
 /// The human text of a request, as far as it is remembered.
 fn remembered_text(ask: &Ask) -> Option<String> {
-    Some(mask_secrets(&human_text(&ask.request)?).chars().take(LONGEST_TEXT).collect())
+    Some(mask_start(ask.human()?, LONGEST_TEXT))
 }
 
 impl Gateway {

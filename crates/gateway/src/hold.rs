@@ -1,7 +1,7 @@
 //! What an attempt may cost at most, and the hold on every budget that it takes before anything is sent.
 
+use crate::ask::Ask;
 use crate::attempt::Pursuit;
-use crate::call::Ask;
 use crate::gateway::Gateway;
 use crate::plan::Candidate;
 use crate::prices::free_price;

@@ -1,5 +1,6 @@
 //! One model call, paid for: limit, recall, plan, hold, attempt, meter.
 
+mod ask;
 mod attempt;
 mod batch;
 mod breaker;
@@ -9,7 +10,6 @@ mod call;
 mod call_counters;
 mod cascade;
 mod compression;
-mod conversation;
 mod embed;
 mod encoder_error;
 mod feed;

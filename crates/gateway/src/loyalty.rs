@@ -1,14 +1,13 @@
 //! A session stays with its model while that is worth it: always inside a tool loop, else while the warm prompt cache or the
 //! disturbance outweighs what another model would save.
 
-use crate::call::Ask;
-use crate::conversation::identity;
+use crate::ask::Ask;
 use crate::gateway::Gateway;
 use crate::plan::{Candidate, RoutePlan};
 use crate::quotas::typical_tokens;
 use jiff::{SignedDuration, Timestamp};
 use nunchi_core::{
-    BudgetAction, CallRecord, Dialect, Lang, OWN_TASKS, Posture, Rates, Tier, Usage, human_text, in_tool_loop,
+    BudgetAction, CallRecord, Dialect, Lang, OWN_TASKS, Posture, Rates, Tier, Usage, in_tool_loop,
 };
 use nunchi_saving::{
     Outlook, Proposal, RouteJudgement, SessionChoice, SessionReason, SessionState, keep_or_switch,
@@ -63,7 +62,7 @@ impl Gateway {
         if !self.is_followed(ask) {
             return plan;
         }
-        let known = identity(ask).and_then(|(id, _)| self.loyalty.known().get(&id).cloned());
+        let known = ask.conversation().and_then(|id| self.loyalty.known().get(&id).cloned());
         let Some(last) = known else { return plan };
         let ours = self.chooses_tier(&ask.request);
         let allowed = plan.candidates.contains(&last.candidate);
@@ -138,8 +137,8 @@ impl Gateway {
     }
 
     fn confidence(&self, ask: &Ask, judged: Option<&RouteJudgement>) -> f32 {
-        let human = human_text(&ask.request).unwrap_or_default();
-        if self.settings.own_rules.matching(&human).is_some() {
+        let human = ask.human().unwrap_or_default();
+        if self.settings.own_rules.matching(human).is_some() {
             return 1.0;
         }
         let verdict = judged.and_then(|judged| judged.tier).filter(|verdict| verdict.tier.is_some());
@@ -157,7 +156,7 @@ impl Gateway {
         if !self.is_followed(ask) {
             return;
         }
-        let Some((id, _)) = identity(ask) else { return };
+        let Some(id) = ask.conversation() else { return };
         let at = self.parts.clock.now();
         let mut known = self.loyalty.known();
         if let Some(last) = known.get_mut(&id) {
@@ -175,7 +174,7 @@ impl Gateway {
         if !self.is_followed(ask) {
             return;
         }
-        let Some((id, _)) = identity(ask) else { return };
+        let Some(id) = ask.conversation() else { return };
         if let Some(last) = self.loyalty.known().get_mut(&id) {
             last.turns += 1;
             last.usage = record.usage;

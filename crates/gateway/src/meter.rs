@@ -3,7 +3,6 @@
 use crate::attempt::{Begun, Pursuit};
 use crate::breaker::{Failure, blame};
 use crate::cache::{Stored, weigh};
-use crate::conversation::conversation;
 use crate::gateway::Gateway;
 use crate::hold::OpenCall;
 use crate::prices::baseline_cost;
@@ -12,7 +11,7 @@ use futures_util::StreamExt;
 use jiff::SignedDuration;
 use nunchi_core::{
     CallContext, CallRecord, Explain, Frame, ModelError, ModelErrorKind, ModelPrice, ModelRequest, NanoUsd,
-    OWN_TASKS, Outcome, ReplyEvent, StopReason, TaskName, Usage, cost, human_text,
+    OWN_TASKS, Outcome, ReplyEvent, StopReason, TaskName, Usage, cost, mask_start,
 };
 use nunchi_saving::{answer_life, definition_tokens, find_tools_definition};
 use std::sync::Arc;
@@ -183,8 +182,7 @@ impl Pursuit {
         }
         self.gateway.book(record).await;
         if let Some((key, stored)) = kept.filter(|(_, stored)| stored.bytes <= LARGEST_KEPT) {
-            let preview =
-                human_text(&self.ask.request).unwrap_or_default().chars().take(PREVIEW_CHARS).collect();
+            let preview = mask_start(self.ask.human().unwrap_or_default(), PREVIEW_CHARS);
             self.gateway.cache.keep(key, stored, preview, self.asked.as_ref()).await;
         }
         self.land();
@@ -253,7 +251,7 @@ impl Pursuit {
         if let Some(look) = self.look {
             gateway.prompt_cache.note(look, self.prefix, (&record, &open.price));
         }
-        if let Some(id) = conversation(&self.ask).filter(|_| self.shape.is_some()) {
+        if let Some(id) = self.ask.exact_conversation().filter(|_| self.shape.is_some()) {
             gateway.compression.note_cached(id, &record.usage);
         }
         record
@@ -338,7 +336,7 @@ impl Pursuit {
     fn stored(&self, record: &CallRecord, usage: Usage) -> Stored {
         let frames = self.flight.frames();
         let now = self.gateway.parts.clock.now();
-        let ttl = self.gateway.time_to_live(&self.ask.request, &self.ask.context);
+        let ttl = self.gateway.time_to_live(self.ask.human(), &self.ask.context);
         Stored {
             provider: record.provider.clone(),
             model: record.model.clone(),
@@ -384,11 +382,8 @@ impl Pursuit {
 
 impl Gateway {
     /// How long an answer is kept: as the caller says, else shorter for questions whose answers change.
-    pub(crate) fn time_to_live(&self, request: &ModelRequest, context: &CallContext) -> SignedDuration {
-        let usual = || {
-            let human = human_text(request).unwrap_or_default();
-            answer_life(&human, self.settings.cache.ttl).as_secs()
-        };
+    pub(crate) fn time_to_live(&self, human: Option<&str>, context: &CallContext) -> SignedDuration {
+        let usual = || answer_life(human.unwrap_or_default(), self.settings.cache.ttl).as_secs();
         let seconds = context.cache_ttl_seconds.unwrap_or_else(usual);
         SignedDuration::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX))
     }

@@ -1,10 +1,11 @@
 //! The plan of a request: which candidates are tried, in which order, and why. Pure: health and budgets come in as values.
 
+use crate::ask::Ask;
 use crate::gateway::Gateway;
 use crate::parts::ProviderEntry;
 use nunchi_core::{
     BudgetAction, CallContext, ModelError, ModelErrorKind, ModelPrice, ModelRequest, Posture, Principal,
-    Refusal, Tier, TierChoice, dearest, human_text, pattern_matches,
+    Refusal, SpendScope, Tier, TierChoice, dearest, pattern_matches,
 };
 use nunchi_saving::{ModelWish, RouteJudgement, fit_tier, model_wish, tier_order};
 use serde::Serialize;
@@ -68,9 +69,9 @@ impl Gateway {
         request: &ModelRequest,
         context: &CallContext,
     ) -> Result<RoutePlan, ModelError> {
-        let scope = nunchi_core::SpendScope::of(context, "", "");
-        let posture = self.parts.ledger.posture(&scope, self.parts.clock.now());
-        self.plan(request, context, &posture, Judgement::default())
+        let ask = self.estimate(request.clone(), context.clone());
+        let posture = self.parts.ledger.posture(&SpendScope::of(context, "", ""), ask.started);
+        self.plan(&ask, &posture, Judgement::default())
     }
 
     /// A price that no call of this model name exceeds, wherever it is sent; `None` when some of its candidates have no price.
@@ -98,19 +99,19 @@ impl Gateway {
 
     pub(crate) fn plan(
         &self,
-        request: &ModelRequest,
-        context: &CallContext,
+        ask: &Ask,
         posture: &Posture,
         judged: Judgement<'_>,
     ) -> Result<RoutePlan, ModelError> {
+        let request = &ask.request;
         let asked = self.settings.aliases.get(&request.model).unwrap_or(&request.model);
         let mut plan = match wish(asked)? {
-            ModelWish::Auto(tier) => self.plan_tier(request, tier, posture, judged),
+            ModelWish::Auto(tier) => self.plan_tier(ask, tier, posture, judged),
             ModelWish::Named(name) => self.plan_named(name)?,
         };
-        plan.candidates.retain(|candidate| may_use(&context.principal, candidate, &request.model));
+        plan.candidates.retain(|candidate| may_use(&ask.context.principal, candidate, &request.model));
         if plan.candidates.is_empty() {
-            return Err(if context.principal.allowed_models.is_empty() {
+            return Err(if ask.context.principal.allowed_models.is_empty() {
                 ModelError::new(ModelErrorKind::NoCandidate, "no provider is configured for it")
             } else {
                 ModelError::new(ModelErrorKind::ModelNotAllowed, format!("`{}`", request.model))
@@ -134,7 +135,7 @@ impl Gateway {
 
     fn plan_tier(
         &self,
-        request: &ModelRequest,
+        ask: &Ask,
         wanted: Option<Tier>,
         posture: &Posture,
         judged: Judgement<'_>,
@@ -142,8 +143,8 @@ impl Gateway {
         let choice = match wanted {
             Some(tier) => TierChoice { tier, reason: "the caller chose the tier".to_owned() },
             None => {
-                let human = human_text(request).unwrap_or_default();
-                fit_tier(request, self.choose_tier(&human, judged.route, judged.opinion))
+                let human = ask.human().unwrap_or_default();
+                fit_tier(&ask.request, self.choose_tier(human, judged.route, judged.opinion))
             }
         };
         let TierChoice { mut tier, mut reason } = choice;

@@ -1,12 +1,11 @@
 //! Looks after the providers' prompt caches: notices what broke a session's prefix, and marks prefixes where reuse will pay.
 
-use crate::call::Ask;
-use crate::conversation::identity;
+use crate::ask::Ask;
 use jiff::{SignedDuration, Timestamp};
 use nunchi_core::{CallRecord, Clock, Dialect, ModelPrice, ModelRequest, NanoUsd, mask_secrets};
 use nunchi_saving::{
     PREFIX_LIFE, PrefixKeeping, PrefixOutlook, PrefixTraffic, PrefixUse, PromptBytes, SHORTEST_PREFIX,
-    SeenPrompt, mark_prefix, plan_marks, prefix_id, prefix_is_marked, reuse_chance,
+    SeenPrompt, conversation_name, mark_prefix, plan_marks, prefix_id, prefix_is_marked, reuse_chance,
 };
 use serde::Serialize;
 use std::collections::HashMap;
@@ -107,11 +106,12 @@ impl PromptCache {
         if prompt.len() < SHORTEST_PREFIX {
             return None;
         }
-        let (id, name) = identity(ask)?;
+        let id = ask.conversation()?;
         let now = self.clock.now();
         let mut sessions = self.sessions();
         let Some(session) = sessions.get_mut(&id) else {
             make_room(&mut sessions);
+            let name = conversation_name(&ask.request, &ask.context);
             let report = PromptCacheReport { session: name, calls: 1, ..PromptCacheReport::default() };
             sessions.insert(id, Session { seen: prompt.seen(), last: now, reused: 0, report });
             return Some(Look { session: id, calls: 1, reused: 0, lost_tokens: 0 });

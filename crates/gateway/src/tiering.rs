@@ -1,7 +1,7 @@
 //! Which tier a request needs: the owner's rules, then the classifier where it is sure, then the built-in rules, then a model.
 
+use crate::ask::Ask;
 use crate::cache::Asked;
-use crate::call::Ask;
 use crate::encoder_error::no_encoder;
 use crate::gateway::Gateway;
 use crate::own_calls::OwnQuestion;
@@ -9,7 +9,7 @@ use crate::plan::{Judgement, RoutePlan};
 use jiff::Timestamp;
 use nunchi_core::{
     CallContext, Lang, Message, ModelError, ModelRequest, Principal, RequestId, Role, SpendScope, Tier,
-    TierChoice, human_text,
+    TierChoice,
 };
 use nunchi_saving::{IntentSource, RouteJudgement, read_prompt, sure_tier};
 use serde::Serialize;
@@ -58,8 +58,8 @@ impl Gateway {
         if !self.chooses_tier(&ask.request) {
             return None;
         }
-        let human = human_text(&ask.request)?;
-        self.judge_text(&human, asked, &ask.context).await
+        let human = ask.human()?;
+        self.judge_text(human, asked, &ask.context).await
     }
 
     async fn judge_text(
@@ -87,13 +87,13 @@ impl Gateway {
         judged: Option<&RouteJudgement>,
     ) -> Option<TierChoice> {
         let model = self.settings.tier_model.as_deref()?;
-        let human = human_text(&ask.request).filter(|_| self.chooses_tier(&ask.request))?;
-        if sure_tier(&self.settings.own_rules, &human, judged).is_some()
-            || self.settings.rules.matching(&human).is_some()
+        let human = ask.human().filter(|_| self.chooses_tier(&ask.request))?;
+        if sure_tier(&self.settings.own_rules, human, judged).is_some()
+            || self.settings.rules.matching(human).is_some()
         {
             return None;
         }
-        self.ask_tier(model, &human, &ask.context).await
+        self.ask_tier(model, human, &ask.context).await
     }
 
     async fn ask_tier(&self, model: &str, human: &str, context: &CallContext) -> Option<TierChoice> {
@@ -142,7 +142,7 @@ impl Gateway {
         let ask = self.estimate(request, context);
         let opinion = self.tier_opinion(&ask, judged.as_ref()).await;
         let judgement = Judgement { route: judged.as_ref(), opinion: opinion.as_ref() };
-        let mut plan = self.plan(&ask.request, &ask.context, &posture, judgement)?;
+        let mut plan = self.plan(&ask, &posture, judgement)?;
         plan.cheap_first = self.cheap_first(&ask, &plan, &posture, judged.as_ref());
         let mut stages = vec![
             rules_stage(("your rules", "내 규칙"), self.settings.own_rules.matching(text), lang),

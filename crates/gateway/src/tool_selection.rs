@@ -1,12 +1,11 @@
 //! Sends only the tools that a question needs: chosen by meaning and words, the same ones again for the rest of a session.
 
-use crate::call::Ask;
-use crate::conversation::identity;
+use crate::ask::Ask;
 use crate::gateway::Gateway;
 use crate::plan::Candidate;
 use crate::prompt_cache::model_of;
 use jiff::Timestamp;
-use nunchi_core::{CallContext, ModelPrice, ModelRequest, TaskName, ToolDefinition, human_text};
+use nunchi_core::{CallContext, ModelPrice, ModelRequest, TaskName, ToolDefinition};
 use nunchi_saving::{
     ConceptVectors, CutPolicy, FEWEST_TOOLS, ListPrefix, PrefixKeeping, SelectionChange, SelectionRequest,
     ToolCatalog, ToolQuery, ToolSession, asking_part, choose_or_send_all, find_tools_answer,
@@ -56,14 +55,14 @@ impl Gateway {
         if !wanted || ask.request.tools.len() < FEWEST_TOOLS {
             return None;
         }
-        let text = human_text(&ask.request)?;
+        let text = ask.human()?;
         let catalog = self.catalog(&ask.request.tools, &ask.context);
         let vector = match &self.cache.semantic {
-            Some(semantic) => semantic.embed(asking_part(&text), &ask.context).await,
+            Some(semantic) => semantic.embed(asking_part(text), &ask.context).await,
             None => None,
         };
         let vector = vector.map(|vector| vector.unpack());
-        let (id, _) = identity(ask)?;
+        let id = ask.conversation()?;
         let session = self.tools.known().sessions.get(&id).map(|(session, _)| session.clone());
         let mut used = used_tools(&ask.request);
         used.extend(ask.context.keep_tools.iter().map(String::as_str));
@@ -72,7 +71,7 @@ impl Gateway {
         let selection = choose_or_send_all(
             &catalog,
             &SelectionRequest {
-                query: ToolQuery { text: &text, vector: vector.as_deref() },
+                query: ToolQuery { text, vector: vector.as_deref() },
                 intent: None,
                 tool_choice: &ask.request.tool_choice,
                 used: &used,
@@ -126,7 +125,7 @@ impl Gateway {
         let query = ToolQuery { text: &query, vector: vector.as_deref() };
         let (found, text) = find_tools_answer(&catalog, query, None, MOST_FOUND);
         let mut known = self.tools.known();
-        let mut session = identity(ask).and_then(|(id, _)| known.sessions.get_mut(&id));
+        let mut session = ask.conversation().and_then(|id| known.sessions.get_mut(&id));
         for tool in found {
             if !chosen.kept.contains(&tool.index) {
                 chosen.kept.push(tool.index);

@@ -1,31 +1,36 @@
 //! Which conversation a request belongs to, and what it has used.
 
-use nunchi_core::{CallContext, ModelRequest, Part, Role, mask_secrets};
+use nunchi_core::{CallContext, ModelRequest, Part, Role, mask_start};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// Characters of a first question that name its conversation.
 const SHOWN: usize = 40;
 
-/// The conversation of a request, with a name for people: its key, run and session, and its first question, as agents that work side
-/// by side share all but that. Without run and session the instructions tell conversations apart as well, but for their digits:
-/// many name the time. `None` without session and question.
-pub fn conversation_of(request: &ModelRequest, context: &CallContext) -> Option<(u64, String)> {
+/// The conversation of a request: its key, run and session, and its first question, as agents that work side by side share all but
+/// that. Without run and session the instructions tell conversations apart as well, but for their digits: many name the time. `None`
+/// without session and question.
+pub fn conversation_of(request: &ModelRequest, context: &CallContext) -> Option<u64> {
     let mut hasher = DefaultHasher::new();
     context.principal.key.hash(&mut hasher);
     (context.run, &context.session).hash(&mut hasher);
     let first = request.messages.iter().position(|message| message.role == Role::User);
-    if context.run.is_none() && context.session.is_none() {
-        for message in &request.messages[..first?] {
-            hash_without_digits(&message.plain_text(), &mut hasher);
+    if context.session.is_none() {
+        let before = &request.messages[..first?];
+        if context.run.is_none() {
+            before.iter().for_each(|message| hash_without_digits(&message.plain_text(), &mut hasher));
         }
     }
-    let first = first.map(|at| request.messages[at].plain_text());
-    first.hash(&mut hasher);
-    let name = match (&context.session, &first) {
-        (Some(session), _) => session.to_string(),
-        (None, first) => mask_secrets(first.as_ref()?).chars().take(SHOWN).collect(),
-    };
-    Some((hasher.finish(), name))
+    first.map(|at| request.messages[at].plain_text()).hash(&mut hasher);
+    Some(hasher.finish())
+}
+
+/// What people call the conversation of a request: its session, or the beginning of its first question.
+pub fn conversation_name(request: &ModelRequest, context: &CallContext) -> String {
+    if let Some(session) = &context.session {
+        return session.to_string();
+    }
+    let first = request.messages.iter().find(|message| message.role == Role::User);
+    first.map_or_else(String::new, |message| mask_start(&message.plain_text(), SHOWN))
 }
 
 fn hash_without_digits(text: &str, hasher: &mut impl Hasher) {
@@ -56,7 +61,7 @@ mod tests {
 
     fn id(context: &CallContext, system: &str, first: &str) -> u64 {
         let messages = vec![Message::text(Role::System, system), Message::text(Role::User, first)];
-        conversation_of(&ModelRequest::new("m", messages), context).unwrap().0
+        conversation_of(&ModelRequest::new("m", messages), context).unwrap()
     }
 
     #[test]

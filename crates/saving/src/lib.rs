@@ -18,7 +18,7 @@ pub use compress::{
     history_passages, message_tokens, missing_facts, pinned_facts, recall, recall_definition, recall_lines,
     recall_passages, summary_request, trim_messages,
 };
-pub use conversation::{conversation_of, used_tools};
+pub use conversation::{conversation_name, conversation_of, used_tools};
 pub use guard::{
     Agreement, Blocked, FEATURE_NAMES, FEATURES, Forest, Freshness, GUARD_WEIGHTS_VERSION, Node, Question,
     SharingDecision, SharingPrior, SharingRecord, SharingVerdict, Slot, SlotVerdict, Tongue, Unshareable,

@@ -53,37 +53,29 @@ pub fn exact_key(
     CacheKey(hash.0.finalize().into())
 }
 
-/// What a question may share an answer with, and the question itself.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Kinship<'a> {
-    /// Everything but the question: system prompt, conversation so far, tools, shape of the answer, parameters, audience.
-    pub kin: CacheKey,
-    /// The question.
-    pub question: &'a str,
-}
-
-/// Splits a request into its last question and all else. `None` when it does not end in one plain text of a person: tool results
-/// and media are not questions, and several wanted answers are not one.
-pub fn kinship<'a>(
-    request: &'a ModelRequest,
-    context: &CallContext,
-    scope: CacheScope,
-    policy: &str,
-) -> Option<Kinship<'a>> {
-    let (last, before) = request.messages.split_last()?;
+/// The one plain text of a person that a request ends in: tool results and media are no question, and several wanted answers are
+/// not one.
+pub fn lone_question(request: &ModelRequest) -> Option<&str> {
+    let last = request.messages.last()?;
     let mut texts = last.parts.iter().filter(|part| !matches!(part, Part::CachePoint(_)));
     let (Some(Part::Text(question)), None) = (texts.next(), texts.next()) else { return None };
-    if last.role != Role::User || request.choices > 1 || question.trim().is_empty() {
-        return None;
-    }
+    let alone = last.role == Role::User && request.choices <= 1 && !question.trim().is_empty();
+    alone.then_some(question)
+}
+
+/// What questions that share an answer have in common: everything but the last message's text, that is system prompt, conversation
+/// so far, tools, shape of the answer, parameters, audience.
+pub fn kin_key(request: &ModelRequest, context: &CallContext, scope: CacheScope, policy: &str) -> CacheKey {
     let mut hash = FieldHash::new("nunchi kinship 1");
     hash.text("model", &request.model);
     hash.text("policy", policy);
     hash_audience(&mut hash, context, scope);
-    hash_messages(&mut hash, before, false);
-    hash.text("name", last.name.as_deref().unwrap_or(""));
+    if let Some((last, before)) = request.messages.split_last() {
+        hash_messages(&mut hash, before, false);
+        hash.text("name", last.name.as_deref().unwrap_or(""));
+    }
     hash_shape(&mut hash, request);
-    Some(Kinship { kin: CacheKey(hash.0.finalize().into()), question })
+    CacheKey(hash.0.finalize().into())
 }
 
 fn hash_messages(hash: &mut FieldHash, messages: &[Message], fold_case: bool) {
@@ -317,8 +309,8 @@ mod tests {
             let mut request = ModelRequest::new("auto", vec![Message::text(Role::User, "What is a monad?")]);
             change(&mut request);
             let context = CallContext::new(RequestId(Uuid::nil()), Arc::new(Principal::owner()));
-            let found = kinship(&request, &context, CacheScope::Key, "p1");
-            found.map(|found| (found.kin, found.question.to_owned()))
+            let kin = kin_key(&request, &context, CacheScope::Key, "p1");
+            lone_question(&request).map(|question| (kin, question.to_owned()))
         };
         let (base, question) = kin_of(&|_| {}).unwrap();
         assert_eq!(question, "What is a monad?");

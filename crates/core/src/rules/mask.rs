@@ -17,6 +17,9 @@ const PATTERN: &str = concat!(
 /// A word border that Hangul right behind a number does not hide.
 const ASCII_BORDER: &str = r"(?-u:\b)";
 
+/// Bytes behind a cut that are looked at, so that a secret across it is known for one: all kinds are known by fewer.
+const LONGEST_SEEN: usize = 256;
+
 static SECRETS: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(&PATTERN.replace(r"\b", ASCII_BORDER)).ok());
 
@@ -25,14 +28,38 @@ pub fn mask_secrets(text: &str) -> Cow<'_, str> {
     mask_with(text, |kind, _| format!("[{kind}]"))
 }
 
+/// The first `chars` characters of a text, masked. Reads no further than the last secret that begins among them.
+pub fn mask_start(text: &str, chars: usize) -> String {
+    let end = text.char_indices().nth(chars).map_or(text.len(), |(at, _)| at);
+    let Some(pattern) = SECRETS.as_ref() else { return "[unmaskable]".into() };
+    let mut shown = String::with_capacity(end);
+    let mut from = 0;
+    let reach = text.floor_char_boundary(end.saturating_add(LONGEST_SEEN));
+    for found in pattern.captures_iter(&text[..reach]) {
+        let Some((whole, kind)) = found.get(0).zip(kind_of(&found)).filter(|(whole, _)| whole.start() < end)
+        else {
+            break;
+        };
+        shown.push_str(&text[from..whole.start()]);
+        shown.push_str(&format!("[{}]", kind.0));
+        from = whole.end();
+    }
+    shown.push_str(text.get(from..end).unwrap_or_default());
+    shown
+}
+
 /// The text with each secret or personal datum replaced by what `name` makes of its kind and itself.
 pub fn mask_with<'a>(text: &'a str, mut name: impl FnMut(&'static str, &str) -> String) -> Cow<'a, str> {
     let Some(pattern) = SECRETS.as_ref() else { return Cow::Borrowed("[unmaskable]") };
     pattern.replace_all(text, |found: &Captures<'_>| {
-        let kinds = ["key", "token", "email", "resident", "card", "phone"];
-        let kind = kinds.into_iter().find_map(|kind| Some((kind, found.name(kind)?.as_str())));
-        kind.map_or_else(String::new, |(kind, value)| name(kind, value))
+        kind_of(found).map_or_else(String::new, |(kind, value)| name(kind, value))
     })
+}
+
+/// The kind of what was found, and itself.
+fn kind_of<'a>(found: &Captures<'a>) -> Option<(&'static str, &'a str)> {
+    let kinds = ["key", "token", "email", "resident", "card", "phone"];
+    kinds.into_iter().find_map(|kind| Some((kind, found.name(kind)?.as_str())))
 }
 
 #[cfg(test)]
@@ -55,5 +82,19 @@ mod tests {
             assert_eq!(mask_secrets(text), masked);
         }
         assert!(SECRETS.is_some());
+    }
+
+    #[test]
+    fn a_secret_across_the_cut_is_masked_whole() {
+        let text = "열쇠 sk-proj-abcdefghijklmnop1234, mail kim@example.co.kr";
+        assert_eq!(mask_start(text, 6), "열쇠 [key]");
+        assert_eq!(mask_start(text, 2), "열쇠");
+        assert_eq!(mask_start(text, 1_000), "열쇠 [key], mail [email]");
+        for chars in 0..text.chars().count() {
+            let shown = mask_start(text, chars);
+            assert!(!shown.contains("abc") && !shown.contains("kim@"), "{chars}: {shown}");
+        }
+        let long = format!("{} sk-{}", "가".repeat(10), "a".repeat(100_000));
+        assert_eq!(mask_start(&long, 14), format!("{} [key]", "가".repeat(10)));
     }
 }

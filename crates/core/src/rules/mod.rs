@@ -25,12 +25,12 @@ mod window;
 pub use approving::{AnswerError, answer_approval};
 pub use budget_book::{Account, Admission, Booked, BudgetBook, Charge, Decision, SpendWish, Ticket};
 pub use canonical_json::{call_hash, canonical_json};
-pub use exact_key::{CacheScope, Kinship, exact_key, kinship};
+pub use exact_key::{CacheScope, exact_key, kin_key, lone_question};
 pub use human_text::{human_text, in_tool_loop};
 pub use label::label_of;
 pub use live_question::live_word;
 pub use located::{Located, LocatedEntry, LocatedValue, Position, SyntaxError, read_toml, read_yaml};
-pub use mask::{mask_secrets, mask_with};
+pub use mask::{mask_secrets, mask_start, mask_with};
 pub use memory::{
     FactVerdict, Fading, WEIGHT_AROUND, fact_lines, fact_topic, faded, fill_budget, holds_secret,
     holds_terms, judge_fact, rank_facts, reads_as_order, retention, rough_tokens, same_meaning, search_terms,

@@ -6,7 +6,7 @@ use crate::meter::{LARGEST_KEPT, PREVIEW_CHARS, Reading};
 use crate::prices::baseline_cost;
 use nunchi_core::{
     BatchTerms, CallId, CallRecord, Frame, Job, JobAnswer, JobResult, JobState, ModelError, ModelErrorKind,
-    Outcome, ReplyEvent, StoredJob, cost, human_text,
+    Outcome, ReplyEvent, StoredJob, cost, human_text, mask_start,
 };
 use std::sync::Arc;
 
@@ -137,7 +137,8 @@ impl Runner {
     async fn keep_answer(&self, job: &Job, record: &CallRecord, frames: &[Frame]) {
         let Some(key) = job.key else { return };
         let now = self.now();
-        let ttl = self.gateway.time_to_live(&job.request, &job.context);
+        let human = human_text(&job.request).unwrap_or_default();
+        let ttl = self.gateway.time_to_live(Some(&human), &job.context);
         let stored = Stored {
             provider: record.provider.clone(),
             model: record.model.clone(),
@@ -150,7 +151,7 @@ impl Runner {
             frames: frames.to_vec().into(),
         };
         if stored.bytes <= LARGEST_KEPT {
-            let preview = human_text(&job.request).unwrap_or_default().chars().take(PREVIEW_CHARS).collect();
+            let preview = mask_start(&human, PREVIEW_CHARS);
             self.gateway.cache.keep(key, stored, preview, None).await;
         }
     }

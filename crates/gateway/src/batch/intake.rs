@@ -1,7 +1,8 @@
 //! How requests become jobs: single calls that can wait, calls whose caller comes back later, and lines of callers' batches.
 
 use super::Runner;
-use crate::call::{Ask, Slot};
+use crate::ask::Ask;
+use crate::call::Slot;
 use crate::flight::Flight;
 use crate::gateway::Gateway;
 use crate::hold::Worst;
@@ -177,7 +178,7 @@ impl Gateway {
         let judged = self.judge(ask, None).await;
         let opinion = self.tier_opinion(ask, judged.as_ref()).await;
         let judgement = Judgement { route: judged.as_ref(), opinion: opinion.as_ref() };
-        self.plan(&ask.request, &ask.context, &posture, judgement)
+        self.plan(ask, &posture, judgement)
     }
 
     /// The key to keep an answer under, if it may be kept and looked up.

@@ -1,9 +1,7 @@
 //! Writes answers and hit counts to the store behind the reply; when it falls far behind it skips, and counts.
 
 use super::{Counters, Stored};
-use nunchi_core::{
-    CacheFilter, CacheKey, CacheStore, Clock, QuestionStore, Spawn, StoredQuestion, TaskName, mask_secrets,
-};
+use nunchi_core::{CacheFilter, CacheKey, CacheStore, Clock, QuestionStore, Spawn, StoredQuestion, TaskName};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -107,7 +105,7 @@ async fn keep(
         match job {
             Job::Hit(key) => *hits.entry(key).or_default() += 1,
             Job::Keep(key, stored, preview, question) => {
-                match stored.write(mask_secrets(&preview).into_owned()) {
+                match stored.write(preview) {
                     Ok(entry) => entries.push((key, entry)),
                     Err(error) => tracing::warn!(%error, "an answer cannot be stored"),
                 }

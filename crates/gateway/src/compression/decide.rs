@@ -3,7 +3,7 @@
 
 use super::draft::Draft;
 use super::sessions::{Applied, Session};
-use crate::call::Ask;
+use crate::ask::Ask;
 use crate::gateway::Gateway;
 use nunchi_core::{CompressMode, Message, ModelPrice, NanoUsd, Note, Rates, ResponseFormat, Role};
 use nunchi_saving::{

@@ -2,7 +2,7 @@
 
 use super::draft::Draft;
 use super::sessions::Applied;
-use crate::call::Ask;
+use crate::ask::Ask;
 use crate::gateway::Gateway;
 use crate::settings::OnLimit;
 use crate::tokens;

@@ -54,11 +54,11 @@ impl Gateway {
         context: CallContext,
         mode: CompressMode,
     ) -> Result<CompressionReport, ModelError> {
-        let posture = self.parts.ledger.posture(&SpendScope::of(&context, "", ""), self.parts.clock.now());
-        let plan = self.plan(&request, &context, &posture, Judgement::default())?;
+        let ask = self.estimate(request, context);
+        let posture = self.parts.ledger.posture(&SpendScope::of(&ask.context, "", ""), ask.started);
+        let plan = self.plan(&ask, &posture, Judgement::default())?;
         let candidate = &plan.candidates[0];
         let price = self.price_of(candidate)?;
-        let ask = self.estimate(request, context);
         let recallable = HiddenTools::offered(&ask.request).recall.is_some();
         let session = Session::default();
         let at = Circumstances {

@@ -2,8 +2,7 @@
 
 use super::decide::Circumstances;
 use super::draft::Draft;
-use crate::call::Ask;
-use crate::conversation::conversation;
+use crate::ask::Ask;
 use crate::gateway::Gateway;
 use crate::plan::Candidate;
 use crate::rounds::HiddenTools;
@@ -78,7 +77,7 @@ impl Gateway {
         recallable: bool,
         shape: &mut Shape,
     ) -> Draft {
-        let id = conversation(ask);
+        let id = ask.exact_conversation();
         let now = self.parts.clock.now();
         let mut session = id.map(|id| self.compression.get(id)).unwrap_or_default();
         let at = Circumstances {

@@ -1,7 +1,7 @@
 //! Summaries of older turns by a cheap model, through the gateway itself: metered, booked as overhead, made once for the same turns.
 
 use super::sessions::Applied;
-use crate::call::Ask;
+use crate::ask::Ask;
 use crate::gateway::Gateway;
 use futures_util::StreamExt;
 use nunchi_core::{

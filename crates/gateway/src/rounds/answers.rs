@@ -1,9 +1,8 @@
 //! Answers to the gateway's own tools.
 
 use super::screen::HiddenCall;
-use crate::call::Ask;
+use crate::ask::Ask;
 use crate::compression::{Shape, result_by_id};
-use crate::conversation::conversation;
 use crate::gateway::Gateway;
 use crate::tool_selection::Chosen;
 use nunchi_core::{CallContext, Message, Part, Role};
@@ -56,7 +55,7 @@ impl Gateway {
         visible: &[bool],
         arguments: &str,
     ) -> String {
-        if let Some(id) = conversation(ask) {
+        if let Some(id) = ask.exact_conversation() {
             self.compression.note_recall(id);
         }
         let Some(wanted) = RecallCall::parse(arguments) else {

@@ -2,9 +2,8 @@
 //! back, call and answer stand before the turn they belonged to. What cannot be found again is left out: the model asks anew.
 
 use super::screen::HiddenCall;
-use crate::call::Ask;
+use crate::ask::Ask;
 use crate::compression::Shape;
-use crate::conversation::conversation;
 use crate::gateway::Gateway;
 use crate::tool_selection::Chosen;
 use nunchi_core::{Message, Part, ReplacedRun, Role};
@@ -69,7 +68,7 @@ fn own_calls(message: &Message) -> Option<Vec<&str>> {
 
 /// Names a turn of a conversation: ids of calls alone are unique with some providers only.
 fn turn_id<'a>(ask: &Ask, at: usize, calls: impl Iterator<Item = &'a str>) -> Option<String> {
-    let conversation = conversation(ask)?;
+    let conversation = ask.exact_conversation()?;
     Some(format!("round {conversation:016x} {at} {}", calls.collect::<Vec<_>>().join(" ")))
 }
 

@@ -66,7 +66,7 @@ impl Outbox {
         if !wanted || request.tools.len() < FEWEST_TOOLS {
             return false;
         }
-        let Some((text, (id, _))) = human_text(request).zip(conversation_of(request, context)) else {
+        let Some((text, id)) = human_text(request).zip(conversation_of(request, context)) else {
             return false;
         };
         let digest = tools_digest(request);
@@ -137,7 +137,7 @@ impl Outbox {
             done.any |= shorten_results(request);
         }
         let older = matches!(policy.compress, CompressMode::History | CompressMode::Auto);
-        let Some((id, _)) = conversation_of(request, context).filter(|_| older) else {
+        let Some(id) = conversation_of(request, context).filter(|_| older) else {
             return done;
         };
         let alive = self.sessions.get(&id).is_some_and(|s| now.duration_since(s.last) < PREFIX_LIFE);
@@ -179,7 +179,7 @@ impl Outbox {
         now: Timestamp,
     ) {
         let prompt = PromptBytes::of(came);
-        let Some((id, _)) = conversation_of(came, context).filter(|_| prompt.len() >= SHORTEST_PREFIX) else {
+        let Some(id) = conversation_of(came, context).filter(|_| prompt.len() >= SHORTEST_PREFIX) else {
             return;
         };
         let before = self.sessions.remove(&id);

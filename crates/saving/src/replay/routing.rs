@@ -33,7 +33,7 @@ impl<'a> Router<'a> {
             Ok(ModelWish::Auto(wanted)) => wanted,
             _ => None,
         };
-        let conversation = conversation_of(request, context).map(|(id, _)| id);
+        let conversation = conversation_of(request, context);
         if wanted.is_none()
             && in_tool_loop(request)
             && let Some(chosen) = conversation.and_then(|id| self.loyalty.get(&id))

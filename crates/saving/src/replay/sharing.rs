@@ -10,7 +10,8 @@ use crate::sharing::{
 };
 use jiff::{SignedDuration, Timestamp};
 use nunchi_core::{
-    CacheDirective, CacheKey, CallContext, ModelRequest, PackedVector, exact_key, human_text, kinship,
+    CacheDirective, CacheKey, CallContext, ModelRequest, PackedVector, exact_key, human_text, kin_key,
+    lone_question,
 };
 use std::collections::HashMap;
 
@@ -161,8 +162,9 @@ fn read(
     meanings: &Meanings,
     (request, context): (&ModelRequest, &CallContext),
 ) -> Option<Asked> {
-    let kinship = kinship(request, context, cache.scope, &policy.name)?;
-    let question = shareable_question(kinship.question, sharing.rules)?;
-    let vector = PackedVector::pack(meanings.get(meaning_text(kinship.question).as_ref())?);
-    Some(Asked { kin: kinship.kin, text: kinship.question.to_owned(), vector, question })
+    let text = lone_question(request)?;
+    let question = shareable_question(text, sharing.rules)?;
+    let vector = PackedVector::pack(meanings.get(meaning_text(text).as_ref())?);
+    let kin = kin_key(request, context, cache.scope, &policy.name);
+    Some(Asked { kin, text: text.to_owned(), vector, question })
 }

@@ -4,7 +4,7 @@ use super::words::{ReplayBody, ReplayCall, ReplayPolicy};
 use crate::route::read_prompt;
 use crate::select::{ConceptVectors, FEWEST_TOOLS, ToolCatalog, asking_part};
 use crate::sharing::{meaning_text, shareable_question};
-use nunchi_core::{ModelRequest, human_text, kinship};
+use nunchi_core::{ModelRequest, human_text, lone_question};
 use std::collections::{BTreeSet, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -21,7 +21,7 @@ pub fn texts_to_embed(calls: &[ReplayCall], policies: &[ReplayPolicy]) -> BTreeS
     };
     for call in calls {
         let ReplayBody::Asked(asked) = &call.body else { continue };
-        let (request, context) = asked.as_ref();
+        let (request, _) = asked.as_ref();
         if let Some(human) = human_text(request) {
             add(&read_prompt(&human).text);
             if policies.iter().any(|policy| policy.select_tools) && request.tools.len() >= FEWEST_TOOLS {
@@ -32,13 +32,11 @@ pub fn texts_to_embed(calls: &[ReplayCall], policies: &[ReplayPolicy]) -> BTreeS
                 }
             }
         }
-        for policy in policies {
-            let Some((cache, sharing)) = policy.cache.as_ref().zip(policy.sharing) else { continue };
-            if let Some(kinship) = kinship(request, context, cache.scope, &policy.name)
-                && shareable_question(kinship.question, sharing.rules).is_some()
-            {
-                add(kinship.question);
-            }
+        let Some(question) = lone_question(request) else { continue };
+        let mut rules =
+            policies.iter().filter_map(|policy| Some(policy.cache.as_ref().and(policy.sharing)?.rules));
+        if rules.any(|rules| shareable_question(question, rules).is_some()) {
+            add(question);
         }
     }
     texts

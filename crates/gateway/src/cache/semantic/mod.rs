@@ -13,8 +13,8 @@ pub use explain::SharingReport;
 use fresh::Fresh;
 use jiff::Timestamp;
 use nunchi_core::{
-    CacheKey, CallContext, Clock, EmbedRequest, Frame, Ids, Kinship, PackedVector, QuestionStore,
-    StoredQuestion,
+    CacheKey, CacheScope, CallContext, Clock, EmbedRequest, Frame, Ids, ModelRequest, PackedVector,
+    QuestionStore, StoredQuestion, kin_key, lone_question,
 };
 use nunchi_saving::{
     NEIGHBOURS, Question, QuestionIndex, SharingDecision, SharingPrior, SharingRecord, SharingRules,
@@ -147,11 +147,17 @@ impl Semantic {
     }
 
     /// Reads a question and its meaning; `None` when it may not share, or when the encoder is too busy.
-    pub(crate) async fn read(&self, kinship: Kinship<'_>, context: &CallContext) -> Option<Asked> {
-        let question = shareable_question(kinship.question, self.rules())?;
-        let vector = self.embed(kinship.question, context).await?;
-        let (kin, text) = (kinship.kin, kinship.question.to_owned());
-        Some(Asked { kin, text, vector, question, audit: None })
+    pub(crate) async fn read(
+        &self,
+        request: &ModelRequest,
+        context: &CallContext,
+        (scope, policy): (CacheScope, &str),
+    ) -> Option<Asked> {
+        let text = lone_question(request)?;
+        let question = shareable_question(text, self.rules())?;
+        let vector = self.embed(text, context).await?;
+        let kin = kin_key(request, context, scope, policy);
+        Some(Asked { kin, text: text.to_owned(), vector, question, audit: None })
     }
 
     /// The meaning of a text.
