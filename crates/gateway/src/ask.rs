@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use nunchi_core::{CallContext, CallId, ModelRequest, Role, human_text, prompt_token_bound};
-use nunchi_saving::conversation_of;
+use nunchi_saving::{Freshness, conversation_of, freshness};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -18,6 +18,7 @@ pub(crate) struct Ask {
     /// The job that it answers, if it could wait.
     pub(crate) job: Option<CallId>,
     human: OnceLock<Option<String>>,
+    freshness: OnceLock<Freshness>,
     conversation: OnceLock<Option<u64>>,
 }
 
@@ -28,13 +29,27 @@ impl Ask {
         (started, since): (Timestamp, Duration),
     ) -> Self {
         let prompt_bound = prompt_token_bound(&request);
-        let (human, conversation) = (OnceLock::new(), OnceLock::new());
-        Self { request, context, started, since, prompt_bound, job: None, human, conversation }
+        Self {
+            request,
+            context,
+            started,
+            since,
+            prompt_bound,
+            job: None,
+            human: OnceLock::new(),
+            freshness: OnceLock::new(),
+            conversation: OnceLock::new(),
+        }
     }
 
     /// What the person said last.
     pub(crate) fn human(&self) -> Option<&str> {
         self.human.get_or_init(|| human_text(&self.request)).as_deref()
+    }
+
+    /// How long its answer stays true.
+    pub(crate) fn freshness(&self) -> Freshness {
+        *self.freshness.get_or_init(|| self.human().map_or_else(Freshness::default, freshness))
     }
 
     /// The conversation it belongs to.

@@ -172,9 +172,11 @@ impl Gateway {
         if ask.context.cache == CacheDirective::NoStore {
             return Some("the caller said no-store".into());
         }
-        let text = ask.human()?;
         // A live word alone may stand for hours: "the latest version of Rust".
-        let word = live_word(text).filter(|_| freshness(text) == Freshness::Never)?;
+        if ask.freshness() != Freshness::Never {
+            return None;
+        }
+        let word = live_word(ask.human()?)?;
         Some(format!("live question: {word}"))
     }
 

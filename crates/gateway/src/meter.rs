@@ -13,7 +13,7 @@ use nunchi_core::{
     CallContext, CallRecord, Explain, Frame, ModelError, ModelErrorKind, ModelPrice, ModelRequest, NanoUsd,
     OWN_TASKS, Outcome, ReplyEvent, StopReason, TaskName, Usage, cost, mask_start,
 };
-use nunchi_saving::{answer_life, definition_tokens, find_tools_definition};
+use nunchi_saving::{Freshness, definition_tokens, find_tools_definition};
 use std::sync::Arc;
 
 /// Answers larger than this are broken off, in bytes: an upstream that does not stop would fill the memory.
@@ -336,7 +336,7 @@ impl Pursuit {
     fn stored(&self, record: &CallRecord, usage: Usage) -> Stored {
         let frames = self.flight.frames();
         let now = self.gateway.parts.clock.now();
-        let ttl = self.gateway.time_to_live(self.ask.human(), &self.ask.context);
+        let ttl = self.gateway.time_to_live(self.ask.freshness(), &self.ask.context);
         Stored {
             provider: record.provider.clone(),
             model: record.model.clone(),
@@ -382,8 +382,8 @@ impl Pursuit {
 
 impl Gateway {
     /// How long an answer is kept: as the caller says, else shorter for questions whose answers change.
-    pub(crate) fn time_to_live(&self, human: Option<&str>, context: &CallContext) -> SignedDuration {
-        let usual = || answer_life(human.unwrap_or_default(), self.settings.cache.ttl).as_secs();
+    pub(crate) fn time_to_live(&self, freshness: Freshness, context: &CallContext) -> SignedDuration {
+        let usual = || freshness.life(self.settings.cache.ttl).as_secs();
         let seconds = context.cache_ttl_seconds.unwrap_or_else(usual);
         SignedDuration::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX))
     }

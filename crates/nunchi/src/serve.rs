@@ -10,7 +10,6 @@ use crate::runtime::{Hangup, Signals};
 use crate::storage::HomeLock;
 use crate::tls::ServedTls;
 use crate::wiring::{Service, price_refresh};
-use hyper_util::server::graceful::GracefulShutdown;
 use nunchi_core::{Lang, Spawn, TaskName};
 use std::sync::Arc;
 use std::time::Duration;
@@ -57,8 +56,8 @@ pub(crate) async fn up(home: &Home, config: &Config, flags: &Up, told: (Lang, bo
         service.tasks.spawn(TaskName::CertificateRenewal, Box::pin(renewal));
     }
     let acceptor = tls.as_ref().map(|tls| tls.acceptor());
-    let open = accept(&service, listener, acceptor, &mut signals).await;
-    let patience = wind_down(&service, open, config.shutdown, &mut signals).await;
+    accept(&service, listener, acceptor, &mut signals).await;
+    let patience = wind_down(&service, config.shutdown, &mut signals).await;
     home.forget_server();
     close(service, patience).await;
     tracing::info!("stopped");
@@ -115,19 +114,17 @@ fn greet(new_key: Option<Zeroizing<String>>, base: &str, lang: Lang, json: bool)
 }
 
 /// Lets streams end, unless that takes too long or a second signal comes; tells how long calls may then take to settle.
-async fn wind_down(
-    service: &Service,
-    open: GracefulShutdown,
-    patience: Duration,
-    signals: &mut Signals,
-) -> Duration {
+async fn wind_down(service: &Service, patience: Duration, signals: &mut Signals) -> Duration {
     tracing::info!("stopping; streams may end");
     service.tasks.stopping().cancel();
     let left = tokio::select! {
-        () = open.shutdown() => patience,
-        () = tokio::time::sleep(patience) => {
-            tracing::warn!("some streams did not end in time");
-            SETTLE_PATIENCE
+        all = service.tasks.finish(TaskName::HttpServer, patience) => {
+            if all {
+                patience
+            } else {
+                tracing::warn!("some streams did not end in time");
+                SETTLE_PATIENCE
+            }
         }
         () = signals.next() => {
             tracing::warn!("ended at once");

@@ -22,7 +22,7 @@ pub use conversation::{conversation_name, conversation_of, used_tools};
 pub use guard::{
     Agreement, Blocked, FEATURE_NAMES, FEATURES, Forest, Freshness, GUARD_WEIGHTS_VERSION, Node, Question,
     SharingDecision, SharingPrior, SharingRecord, SharingVerdict, Slot, SlotVerdict, Tongue, Unshareable,
-    answer_life, freshness, judge, pair_features,
+    freshness, judge, pair_features,
 };
 pub use prefix::{
     MarkPlan, PREFIX_LIFE, PrefixDifference, PrefixKeeping, PrefixOutlook, PrefixTraffic, PrefixUse,

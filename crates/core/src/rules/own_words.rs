@@ -10,6 +10,12 @@ const LONG_MATERIAL: usize = 120;
 /// From this length on, a text of several paragraphs asks in the first, the last, or where there is a question mark; in bytes.
 const LONG_LETTER: usize = 800;
 
+/// So much of either end of a text is read; in bytes. What lies between is material.
+const ENDS: usize = 16_000;
+
+/// What opens and closes a block of code.
+const FENCE: &str = "```";
+
 /// A sentence up to its colon that hands over a text: it says what is to be done with it, or what it is.
 const HANDS_OVER: &str = r"(?i)(?-u:\b)(?:summari[sz]e|sum up|rewrite|rephrase|paraphrase|translate|proofread|shorten|reply|respond|notes?|background|situation|account|minutes|transcript|letter|article)(?-u:\b)[^.!?\n:]{0,80}:|(?:요약|번역|다듬|교정|고쳐|답장|바꿔|안내 메일|참고|배경|메모|회의록|본문|기사)[^.!?\n:]{0,40}:";
 
@@ -25,6 +31,25 @@ static PATTERNS: LazyLock<Option<[Regex; 3]>> = LazyLock::new(|| {
 
 /// The pieces of a human text that ask. When in doubt a piece stays; a text of nothing else is a question as a whole.
 pub fn own_words(text: &str) -> Vec<&str> {
+    let pieces = if text.len() <= 2 * ENDS {
+        pieces_that_ask(text)
+    } else {
+        let (head, tail) = ends_of(text);
+        [pieces_that_ask(head), pieces_that_ask(tail)].concat()
+    };
+    if pieces.is_empty() { vec![text] } else { pieces }
+}
+
+/// The two ends of a long text; the second one begins outside of a block of code.
+fn ends_of(text: &str) -> (&str, &str) {
+    let head = &text[..text.floor_char_boundary(ENDS)];
+    let (before, tail) = text.split_at(text.ceil_char_boundary(text.len() - ENDS));
+    let inside = before.matches(FENCE).count() % 2 == 1;
+    let tail = if inside { tail.split_once(FENCE).map_or("", |(_, behind)| behind) } else { tail };
+    (head, tail)
+}
+
+fn pieces_that_ask(text: &str) -> Vec<&str> {
     let Some([blocks, quoted, hands_over]) = PATTERNS.as_ref() else { return vec![text] };
     let without =
         |pieces: Vec<&'_ str>, pattern: &Regex, goes: &dyn Fn(&str) -> bool| -> Vec<(usize, usize)> {
@@ -48,7 +73,7 @@ pub fn own_words(text: &str) -> Vec<&str> {
         cut(without(pieces, quoted, &|quote| quote.len() >= LONG_QUOTE && !quote.contains(['?', '？'])));
     let pieces: Vec<&str> = pieces.into_iter().flat_map(|piece| beside_material(piece, hands_over)).collect();
     let says = |piece: &&str| piece.chars().any(char::is_alphanumeric);
-    if pieces.iter().any(says) { pieces.into_iter().filter(says).collect() } else { vec![text] }
+    pieces.into_iter().filter(says).collect()
 }
 
 /// What stands before a text that is handed over, and its last sentence, which may ask about it; else the paragraphs that ask.
@@ -118,6 +143,19 @@ mod tests {
         let code = "```\nweather today\n```";
         assert_eq!(own_words(code), [code]);
         assert_eq!(own_words(""), [""]);
+    }
+
+    #[test]
+    fn long_texts_are_read_at_their_ends() {
+        let code = "let now = today();\n".repeat(5_000);
+        let text = format!("Explain this\n{FENCE}\n{code}{FENCE}\nin three sentences");
+        assert_eq!(own_words(&text), ["Explain this\n", "\nin three sentences"]);
+        let letters = "가나다 ".repeat(20_000);
+        assert_eq!(own_words(&format!("첫째{letters}지금 어때?")).len(), 2);
+        assert_eq!(
+            own_words(&code),
+            [code.as_str()[..ENDS].to_owned(), code[code.len() - ENDS..].to_owned()]
+        );
     }
 
     proptest::proptest! {

@@ -8,6 +8,7 @@ use nunchi_core::{
     BatchTerms, CallId, CallRecord, Frame, Job, JobAnswer, JobResult, JobState, ModelError, ModelErrorKind,
     Outcome, ReplyEvent, StoredJob, cost, human_text, mask_start,
 };
+use nunchi_saving::freshness;
 use std::sync::Arc;
 
 /// Jobs that end together, in one write.
@@ -138,7 +139,7 @@ impl Runner {
         let Some(key) = job.key else { return };
         let now = self.now();
         let human = human_text(&job.request).unwrap_or_default();
-        let ttl = self.gateway.time_to_live(Some(&human), &job.context);
+        let ttl = self.gateway.time_to_live(freshness(&human), &job.context);
         let stored = Stored {
             provider: record.provider.clone(),
             model: record.model.clone(),

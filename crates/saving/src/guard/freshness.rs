@@ -33,15 +33,15 @@ impl Freshness {
         }
     }
 
+    /// How long an answer is kept when the caller does not say: shorter than usual for questions whose answers change.
+    pub fn life(self, usual: Duration) -> Duration {
+        self.longest().map_or(usual, |longest| longest.min(usual))
+    }
+
     /// Whether an answer of this age still answers a question of this class.
     pub fn holds(self, age: SignedDuration) -> bool {
         self.longest().is_none_or(|longest| age.unsigned_abs() < longest)
     }
-}
-
-/// How long the answer to a human text is kept when the caller does not say: shorter for questions whose answers change.
-pub fn answer_life(human: &str, usual: Duration) -> Duration {
-    freshness(human).longest().map_or(usual, |longest| longest.min(usual))
 }
 
 /// Questions that core calls live for one word of theirs, while their answer holds for hours.

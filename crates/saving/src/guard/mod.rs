@@ -21,7 +21,7 @@ mod verdict;
 
 pub use features::{FEATURE_NAMES, FEATURES};
 pub use forest::{Forest, GUARD_WEIGHTS_VERSION, Node};
-pub use freshness::{Freshness, answer_life, freshness};
+pub use freshness::{Freshness, freshness};
 pub use question::{Question, Tongue, Unshareable};
 pub use record::{SharingDecision, SharingPrior, SharingRecord};
 pub use slot::{Agreement, Slot, SlotVerdict};

@@ -2,9 +2,7 @@
 
 use super::texts::Meanings;
 use super::words::{ReplayCache, ReplayPolicy, ReplaySharing};
-use crate::guard::{
-    Freshness, Question, SharingDecision, SharingPrior, SharingRecord, answer_life, freshness,
-};
+use crate::guard::{Freshness, Question, SharingDecision, SharingPrior, SharingRecord, freshness};
 use crate::sharing::{
     NEIGHBOURS, QuestionIndex, StoredMeaning, best_share, meaning_text, shareable_question,
 };
@@ -136,7 +134,7 @@ impl AnswerBook {
     ) {
         let usual = context
             .cache_ttl_seconds
-            .unwrap_or_else(|| answer_life(&human_text(request).unwrap_or_default(), cache.ttl).as_secs());
+            .unwrap_or_else(|| freshness(&human_text(request).unwrap_or_default()).life(cache.ttl).as_secs());
         let life = SignedDuration::from_secs(i64::try_from(usual).unwrap_or(i64::MAX));
         let expires = now.checked_add(life).unwrap_or(Timestamp::MAX);
         self.answers.insert(key, Stored { source, expires });
