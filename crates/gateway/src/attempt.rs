@@ -71,35 +71,25 @@ pub(crate) struct Begun {
 }
 
 impl Gateway {
-    /// Starts the attempts in a task of their own and waits for the head of the reply.
-    pub(crate) async fn attempt(
+    /// Starts the attempts in a task of their own; tells where their reply is heard. Not an `async fn`: that would keep room for
+    /// everything that it is given.
+    pub(crate) fn pursue(
         &self,
         ask: Ask,
-        planned: Result<RoutePlan, ModelError>,
+        mut plan: RoutePlan,
         slot: Slot,
         permit: Permit,
         posture: Posture,
-    ) -> Result<Reply, ModelError> {
+    ) -> Result<Listener, ModelError> {
         let Slot { key, verdict, why, flight, asked, listener, landing } = slot;
         let landing = landing.unwrap_or_else(|| Landing::before_asking(&flight)).asking();
         let Some(gateway) = self.me.upgrade() else {
             return Err(ModelError::new(ModelErrorKind::ShuttingDown, ""));
         };
-        let mut plan = match planned {
-            Ok(plan) => plan,
-            Err(error) => {
-                self.refuse(&ask, &error).await;
-                if let Some(key) = key {
-                    self.cache.land(key, &flight);
-                }
-                flight.begin(Err(error.clone()));
-                return Err(error);
-            }
-        };
         if let Some(why) = why {
             plan.reason = format!("{}; {why}", plan.reason);
         }
-        let mut pursuit = Pursuit {
+        let mut pursuit = Box::new(Pursuit {
             gateway,
             ask,
             flight,
@@ -120,10 +110,21 @@ impl Gateway {
             posture,
             _landing: landing,
             _permit: permit,
-        };
+        });
         // Lent, not given: a future keeps room for what it is given twice.
         self.parts.spawn.spawn(TaskName::Call, Box::pin(async move { pursuit.run().await }));
-        hear(listener).await
+        Ok(listener)
+    }
+
+    /// Ends a call for which there is no plan: it is booked, and whoever joined it hears why.
+    pub(crate) async fn give_up(&self, ask: &Ask, slot: Slot, error: ModelError) -> ModelError {
+        let _landing = slot.landing.map(Landing::asking);
+        self.refuse(ask, &error).await;
+        if let Some(key) = slot.key {
+            self.cache.land(key, &slot.flight);
+        }
+        slot.flight.begin(Err(error.clone()));
+        error
     }
 
     /// Books a refusal by a budget, so that the owner sees what was not done.
@@ -136,11 +137,6 @@ impl Gateway {
             self.book(record).await;
         }
     }
-}
-
-async fn hear(listener: Listener) -> Result<Reply, ModelError> {
-    let info = listener.head().await?;
-    Ok(Reply { info, stream: Box::pin(listener) })
 }
 
 impl Pursuit {

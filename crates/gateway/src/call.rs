@@ -47,16 +47,12 @@ enum Recall {
 
 impl Model for Gateway {
     fn call(&self, request: ModelRequest, context: CallContext) -> BoxFuture<'_, Result<Reply, ModelError>> {
-        Box::pin(self.serve(request, context))
+        Box::pin(self.serve_ask(self.estimate(request, context)))
     }
 }
 
 impl Gateway {
     /// One model call, paid for.
-    async fn serve(&self, request: ModelRequest, context: CallContext) -> Result<Reply, ModelError> {
-        self.serve_ask(self.estimate(request, context)).await
-    }
-
     pub(crate) async fn serve_ask(&self, ask: Ask) -> Result<Reply, ModelError> {
         let permit = self.limit(&ask)?;
         let mut slot = match self.recall(&ask).await? {
@@ -85,7 +81,13 @@ impl Gateway {
                 Recall::Miss(slot) => slot,
             };
         }
-        self.attempt(ask, planned, slot, permit, posture).await
+        let plan = match planned {
+            Ok(plan) => plan,
+            Err(error) => return Err(self.give_up(&ask, slot, error).await),
+        };
+        let listener = self.pursue(ask, plan, slot, permit, posture)?;
+        let info = listener.head().await?;
+        Ok(Reply { info, stream: Box::pin(listener) })
     }
 
     pub(crate) fn estimate(&self, request: ModelRequest, context: CallContext) -> Ask {
