@@ -6,6 +6,7 @@ mod batch;
 mod budgets;
 mod compression;
 mod config;
+mod connections;
 mod embedded;
 mod eval;
 mod first_start;
