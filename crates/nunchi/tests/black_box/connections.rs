@@ -43,6 +43,7 @@ async fn http2_is_spoken_without_a_handshake() {
     let mut frame = [0; 9];
     begun.read_exact(&mut frame).unwrap();
     assert_eq!(frame[3], 4, "the server's settings");
+    drop((begun, client));
     server.stop();
 }
 
