@@ -3,6 +3,7 @@
 
 mod agents_page;
 mod batch;
+mod bill;
 mod budgets;
 mod compression;
 mod config;
