@@ -40,7 +40,10 @@ impl ScriptedReply {
     pub fn text_with_usage(text: &str, usage: Usage) -> Self {
         let start = ReplyEvent::Start { id: "scripted-reply".into(), model: "scripted-1".into() };
         let words = text.split_inclusive(' ').map(|word| ReplyEvent::Text(word.to_owned()));
-        let end = [ReplyEvent::Usage { usage, reported_cost: None }, ReplyEvent::End(StopReason::EndTurn)];
+        let end = [
+            ReplyEvent::Usage { usage, reported_cost: None, service_tier: None },
+            ReplyEvent::End(StopReason::EndTurn),
+        ];
         Self::events([start].into_iter().chain(words).chain(end))
     }
 
