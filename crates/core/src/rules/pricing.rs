@@ -108,25 +108,35 @@ fn div_ceil(per_million: i128) -> i128 {
 pub fn dearest(prices: impl IntoIterator<Item = ModelPrice>) -> Option<ModelPrice> {
     prices.into_iter().map(flattened).reduce(|one, other| ModelPrice {
         rates: highest(one.rates, other.rates),
-        priority: match (one.priority, other.priority) {
-            (None, None) => None,
-            (own, others) => Some(highest(own.unwrap_or(one.rates), others.unwrap_or(other.rates))),
-        },
+        batch: highest_of((one.batch, one.rates), (other.batch, other.rates)),
+        flex: highest_of((one.flex, one.rates), (other.flex, other.rates)),
+        priority: highest_of((one.priority, one.rates), (other.priority, other.rates)),
         tool_use: one.tool_use.max(other.tool_use),
         request: one.request.max(other.request),
         ..one
     })
 }
 
-/// The price with the highest of its rates for calls of any length. Tiers that are there to be cheaper cost what the standard one does.
+/// The higher of two prices' rates in a service tier, where a price without any has its standard ones.
+fn highest_of(one: (Option<Rates>, Rates), other: (Option<Rates>, Rates)) -> Option<Rates> {
+    (one.0.is_some() || other.0.is_some())
+        .then(|| highest(one.0.unwrap_or(one.1), other.0.unwrap_or(other.1)))
+}
+
+/// The price with the highest of its rates for calls of any length.
 fn flattened(price: ModelPrice) -> ModelPrice {
     let any_length = |tier: ServiceTier| {
         let long = price.context_tiers.iter().map(|long| in_tier(&price, tier, &long.rates));
         long.fold(in_tier(&price, tier, &price.rates), highest)
     };
-    let (rates, priority) = (any_length(ServiceTier::Standard), any_length(ServiceTier::Priority));
-    let priority = price.priority.map(|_| highest(rates, priority));
-    ModelPrice { rates, priority, context_tiers: Vec::new(), batch: None, flex: None, ..price }
+    ModelPrice {
+        rates: any_length(ServiceTier::Standard),
+        batch: price.batch.map(|_| any_length(ServiceTier::Batch)),
+        flex: price.flex.map(|_| any_length(ServiceTier::Flex)),
+        priority: price.priority.map(|_| any_length(ServiceTier::Priority)),
+        context_tiers: Vec::new(),
+        ..price
+    }
 }
 
 fn highest(one: Rates, other: Rates) -> Rates {
@@ -263,8 +273,7 @@ mod tests {
                 let dearest = cost(&price, &usage, tier).max(cost(&price, &usage, ServiceTier::Standard));
                 prop_assert!(dearest <= bound);
             }
-            let mut other = price();
-            (other.rates, other.priority) = (rates(100, 4_000), None);
+            let other = ModelPrice { rates: rates(100, 4_000), priority: None, flex: own, ..price() };
             let dearest = dearest([other.clone(), price()]).unwrap();
             let either = cost(&price(), &usage, tier).max(cost(&other, &usage, tier));
             prop_assert!(either <= cost(&dearest, &usage, tier));

@@ -71,11 +71,11 @@ fn what_a_price_leaves_out_stays_as_it_was() {
         r#"{"gpt-5.5": {"litellm_provider": "openai", "mode": "chat", "input_cost_per_token": 6e-06,
             "output_cost_per_token": 3e-05, "input_cost_per_token_above_200k_tokens": 1.3e-05,
             "search_context_cost_per_query": {"search_context_size_low": 0.02, "search_context_size_high": 0.04},
-            "input_cost_per_token_priority": 1.2e-05}}"#,
+            "input_cost_per_token_priority": 1.6e-05, "input_cost_per_audio_token_priority": 1.2e-05}}"#,
     );
     let file = home.path("litellm.json");
     let told = home.json(&["prices", "import", file.to_str().unwrap()]);
-    assert_eq!(told["not_read"], json!({ "input_cost_per_token_priority": 1 }), "{told}");
+    assert_eq!(told["not_read"], json!({ "input_cost_per_audio_token_priority": 1 }), "{told}");
     let taken = show();
     let tier = &taken["context_tiers"][0];
     assert_eq!(
@@ -84,6 +84,8 @@ fn what_a_price_leaves_out_stays_as_it_was() {
     );
     assert_eq!(tier["rates"]["output"], shipped["context_tiers"][0]["rates"]["output"]);
     assert_eq!(taken["tool_use"], 40_000_000);
+    assert_eq!(taken["priority"]["input"], 16_000_000_000_i64);
+    assert_eq!(taken["priority"]["output"], shipped["priority"]["output"]);
     let flags = ["--input=6", "--output=30", "--above=1000", "--above-input=7", "--above-output=31"];
     let fees = ["--tool-use", "0.05", "--request", "0.001"];
     home.json(&[&["prices", "set", "openai/gpt-5.5"], &flags[..], &fees[..]].concat());
@@ -96,6 +98,12 @@ fn what_a_price_leaves_out_stays_as_it_was() {
         "{shown}"
     );
     assert_eq!(home.run(["prices", "set", "a/b", "--input=1", "--output=1", "--above=9"]).code, 2);
+    assert_eq!(home.run(["prices", "set", "a/b", "--input=1", "--output=1", "--priority-input=2"]).code, 2);
+    let tiers = ["--flex-input=2", "--flex-output=3", "--priority-input=20", "--priority-output=90"];
+    home.json(&[&["prices", "set", "openai/gpt-5.5"], &flags[..2], &tiers[..]].concat());
+    let shown = home.run(["prices", "show", "openai/gpt-5.5"]).out;
+    assert!(shown.contains("service tier flex: input 2.00, output 3.00"), "{shown}");
+    assert!(shown.contains("service tier priority: input 20.00, output 90.00"), "{shown}");
 }
 
 #[test]
