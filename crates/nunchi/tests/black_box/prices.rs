@@ -1,7 +1,7 @@
 //! Prices: exact to the last digit, from the owner, from other people's files.
 
 use crate::support::{Home, one_provider};
-use nunchi_testkit::{Dialect, Turn, Upstream};
+use nunchi_testkit::{Dialect, Turn, Upstream, UsageShape};
 use serde_json::{Value, json};
 
 /// An excerpt in the form of the LiteLLM file; its numbers have no exact float.
@@ -212,4 +212,34 @@ async fn json_tells_amounts_in_the_owners_currency_too() {
     let budgets = home.json(&["budget", "list"]);
     assert_eq!(budgets[0]["state"]["krw"]["limit"], "6952.5");
     assert_eq!(budgets[0]["state"]["krw"]["per_usd"], "1390.5");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_tier_costs_its_own_price() {
+    let upstream = Upstream::start(Dialect::OpenAi).await;
+    upstream.always(Turn::text("4").usage(UsageShape::Plain { input: 1_000, output: 100 }));
+    let home = Home::with_config(&one_provider(&upstream.base_url())).variable("UP_KEY", "sk-up");
+    let server = home.up();
+    let key = server.first_key();
+    for (tier, word, cost) in [
+        ("auto", "default", "0.000450000"),
+        ("flex", "flex", "0.000225000"),
+        ("priority", "priority", "0.000810000"),
+    ] {
+        let question = format!("2+2 in {tier}");
+        let chat = json!({ "model": "up/gpt-5-mini", "service_tier": tier, "messages": [{ "role": "user", "content": question }] });
+        let response =
+            json!({ "model": "up/gpt-5-mini", "service_tier": tier, "input": format!("{question}?") });
+        for (path, body) in [("/v1/chat/completions", chat), ("/v1/responses", response)] {
+            let got = server.post(path, &key, &body);
+            assert_eq!(got.header("x-nunchi-cost-usd"), Some(cost), "{path} {tier}: {}", got.body);
+            assert_eq!(got.json()["service_tier"], word, "{path}: {}", got.body);
+        }
+    }
+    let calls = upstream.calls();
+    let body = json!({ "model": "up/gpt-5-nano", "service_tier": "priority", "messages": [{ "role": "user", "content": "Hi" }] });
+    let refused = server.post("/v1/chat/completions", &key, &body);
+    assert_eq!((refused.status, upstream.calls()), (400, calls), "{}", refused.body);
+    assert!(refused.body.contains("leave `service_tier` out"), "{}", refused.body);
+    server.stop();
 }
