@@ -8,7 +8,8 @@ use crate::prompts::{self, fill};
 use crate::record::Draft;
 use crate::state::Phase;
 use nunchi_core::{
-    Answer, ApprovalSubject, EffectClass, NanoUsd, Plan, PlanNode, StepKind, StepStatus, upper_bound,
+    Answer, ApprovalSubject, EffectClass, NanoUsd, Plan, PlanNode, ServiceTier, StepKind, StepStatus,
+    upper_bound,
 };
 use serde::Deserialize;
 use std::collections::BTreeSet;
@@ -139,7 +140,7 @@ impl Machine {
         let fees: NanoUsd = specs().map(|spec| spec.fee).sum();
         let turns = 2 + i64::try_from(node.tools.len()).unwrap_or(0);
         let cost = self.state.order.price.as_ref().map(|price| {
-            let one = upper_bound(price, 3_000, 400, 1);
+            let one = upper_bound(price, 3_000, 400, 1, ServiceTier::Standard);
             NanoUsd(one.0.saturating_mul(turns)) + fees
         });
         let DraftedNode { id, goal, done_when, tools, after } = node;

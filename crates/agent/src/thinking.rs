@@ -9,8 +9,8 @@ use crate::prompts::{self, fill};
 use crate::record::Draft;
 use crate::state::{Phase, RunState};
 use nunchi_core::{
-    LimitKind, Message, ModelRequest, NanoUsd, Part, Role, RunEstimate, StepKind, StepStatus, StopReason,
-    ToolChoice, mask_secrets, prompt_token_bound, upper_bound,
+    LimitKind, Message, ModelRequest, NanoUsd, Part, Role, RunEstimate, ServiceTier, StepKind, StepStatus,
+    StopReason, ToolChoice, mask_secrets, prompt_token_bound, upper_bound,
 };
 
 /// The code of a model that cannot do what it is asked for.
@@ -111,7 +111,7 @@ impl Machine {
     fn bound(&self, ask: &ModelAsk) -> NanoUsd {
         let Some(price) = &self.state.order.price else { return NanoUsd::ZERO };
         let prompt = prompt_token_bound(&request_for(&self.state, ask));
-        upper_bound(price, prompt, ask.max_output_tokens, 1)
+        upper_bound(price, prompt, ask.max_output_tokens, 1, ServiceTier::Standard)
     }
 
     pub(crate) fn exceeds(&self, amount: NanoUsd) -> bool {
@@ -141,7 +141,7 @@ impl Machine {
         let prompt = prompt_token_bound(&request_for(&self.state, &ask)) / 4;
         let money = |turns: u32, grown: u64, output: u64| {
             let price = self.state.order.price.as_ref()?;
-            let one = upper_bound(price, prompt + grown, output, 1);
+            let one = upper_bound(price, prompt + grown, output, 1, ServiceTier::Standard);
             let all = NanoUsd(one.0.saturating_mul(i64::from(turns)));
             Some(self.state.limits.money.map_or(all, |limit| all.min(limit)))
         };

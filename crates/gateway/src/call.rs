@@ -12,8 +12,8 @@ use futures_util::StreamExt;
 use nunchi_core::{
     BoxFuture, CacheDirective, CacheKey, CacheVerdict, CallContext, CallId, CallRecord, CallSummary, Event,
     EventSink, Explain, Frame, Model, ModelError, ModelErrorKind, ModelRequest, NanoUsd, Outcome, Reply,
-    ReplyEvent, ReplyInfo, Saved, Served, Settlement, SpendScope, TaskName, Usage, exact_key, live_word,
-    mask_start,
+    ReplyEvent, ReplyInfo, Saved, Served, ServiceTier, Settlement, SpendScope, TaskName, Usage,
+    asked_service_tier, exact_key, live_word, mask_start,
 };
 use nunchi_saving::{Freshness, freshness};
 use std::sync::{Arc, Weak};
@@ -215,7 +215,7 @@ impl Gateway {
         shared: Option<&Shared>,
     ) -> Reply {
         self.recent.note_stored(ask, key, shared.map(|shared| shared.probability));
-        let saved = self.baseline(&stored.usage).unwrap_or(stored.cost);
+        let saved = self.baseline(&stored.usage, asked_service_tier(&ask.request)).unwrap_or(stored.cost);
         let info = ReplyInfo {
             provider: stored.provider.clone(),
             model: stored.model.clone(),
@@ -337,12 +337,12 @@ impl Gateway {
     }
 
     /// What the tokens would cost on the baseline model, if there is one with a price.
-    pub(crate) fn baseline(&self, usage: &Usage) -> Option<NanoUsd> {
+    pub(crate) fn baseline(&self, usage: &Usage, tier: ServiceTier) -> Option<NanoUsd> {
         let (provider, model) = self.settings.baseline.as_ref()?.split_once('/')?;
         // The baseline need not be a model that can be asked: then its provider's name is the price list's.
         let entry = self.parts.providers.iter().find(|entry| entry.name == provider);
         let price_from = entry.map_or(provider, |entry| &entry.price_from);
-        self.prices.get(price_from, model).map(|price| baseline_cost(&price, usage))
+        self.prices.get(price_from, model).map(|price| baseline_cost(&price, usage, tier))
     }
 
     pub(crate) fn micros_since(&self, since: Duration) -> u64 {

@@ -8,8 +8,8 @@ use crate::plan::{Candidate, RoutePlan, may_use};
 use crate::quotas::typical_tokens;
 use futures_util::StreamExt;
 use nunchi_core::{
-    BudgetAction, Choice, FeedbackSource, Frame, Lang, NanoUsd, Part, Posture, Rating, ResponseFormat, Tier,
-    Usage, assemble_reply, cost, in_tool_loop,
+    BudgetAction, Choice, FeedbackSource, Frame, Lang, NanoUsd, Part, Posture, Rating, ResponseFormat,
+    ServiceTier, Tier, Usage, assemble_reply, cost, in_tool_loop,
 };
 use nunchi_saving::{
     CascadeCosts, CascadeOdds, CascadePolicy, CascadeVerdict, CheckResults, RouteJudgement, forecast_cascade,
@@ -90,8 +90,9 @@ impl Gateway {
     ) -> bool {
         let usage =
             Usage { input: typical_tokens(ask.prompt_bound), output: TYPICAL_OUTPUT, ..Usage::default() };
-        let price =
-            |candidate: &Candidate| self.price_of(candidate).ok().map(|price| cost(&price, &usage, false));
+        let price = |candidate: &Candidate| {
+            self.price_of(candidate).ok().map(|price| cost(&price, &usage, ServiceTier::Standard))
+        };
         let Some((first, dear)) = price(cheap).zip(price(strong)) else { return false };
         let check = match &self.settings.cascade {
             CascadeCheck::Agreement => first,

@@ -6,7 +6,7 @@ use crate::hold::{OpenCall, Worst};
 use crate::plan::{Candidate, may_use};
 use nunchi_core::{
     BoxFuture, CacheVerdict, CallContext, EmbedReply, EmbedRequest, Embedder, Explain, Message, ModelError,
-    ModelErrorKind, ModelRequest, RetryClass, Role, Served, TaskName, cost,
+    ModelErrorKind, ModelRequest, RetryClass, Role, Served, ServiceTier, TaskName, cost,
 };
 use std::sync::Arc;
 use tokio::sync::oneshot;
@@ -86,7 +86,13 @@ impl Gateway {
         let Some(embedder) = self.parts.providers[candidate.entry].embedder.clone() else {
             return Err(ModelError::new(ModelErrorKind::Unsupported, candidate.full_name()));
         };
-        let worst = Worst { prompt: ask.prompt_bound, output: 0, choices: 1, tool_uses: 0 };
+        let worst = Worst {
+            prompt: ask.prompt_bound,
+            output: 0,
+            choices: 1,
+            tool_uses: 0,
+            service_tier: ServiceTier::Standard,
+        };
         let open =
             self.hold_call(ask, candidate, worst, |record| record.cache = CacheVerdict::Bypass).await?;
         request.model.clone_from(&candidate.model);
@@ -114,7 +120,7 @@ impl Gateway {
     async fn settle_vectors(&self, open: OpenCall, reply: &EmbedReply) {
         let mut record = open.record;
         record.usage = reply.usage;
-        record.cost = cost(&open.price, &reply.usage, false);
+        record.cost = cost(&open.price, &reply.usage, open.service_tier);
         record.baseline_cost = record.cost;
         record.latency_us = self.micros_since(open.since);
         record.first_event_us = Some(record.latency_us);

@@ -7,8 +7,9 @@ use crate::plan::Candidate;
 use crate::prices::free_price;
 use crate::tokens;
 use nunchi_core::{
-    Amount, BudgetAction, BudgetState, CallRecord, HoldError, HoldRequest, ModelError, ModelErrorKind,
-    ModelPrice, ModelRequest, NanoUsd, PromptBound, SpendScope, Usage, most_tool_uses, upper_bound,
+    Amount, BudgetAction, BudgetState, CallRecord, Dialect, HoldError, HoldRequest, ModelError,
+    ModelErrorKind, ModelPrice, ModelRequest, NanoUsd, PromptBound, ServiceTier, SpendScope, Usage,
+    asked_service_tier, most_tool_uses, upper_bound,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +22,8 @@ pub(crate) struct OpenCall {
     pub(crate) record: CallRecord,
     pub(crate) held: NanoUsd,
     pub(crate) price: Arc<ModelPrice>,
+    /// The service tier that was asked for.
+    pub(crate) service_tier: ServiceTier,
     pub(crate) since: Duration,
     /// Whether the budget shortened the answer, which then is nobody else's answer.
     pub(crate) shortened: bool,
@@ -39,15 +42,22 @@ pub(crate) struct Worst {
     pub(crate) choices: u32,
     /// Uses of tools at the provider.
     pub(crate) tool_uses: u64,
+    /// The service tier that is asked for.
+    pub(crate) service_tier: ServiceTier,
 }
 
 impl Worst {
     /// The most that a request can take at this price, with answers of at most so many tokens.
-    pub(crate) fn of(request: &ModelRequest, price: &ModelPrice, output: u64) -> Self {
+    pub(crate) fn of(
+        request: &ModelRequest,
+        price: &ModelPrice,
+        output: u64,
+        service_tier: ServiceTier,
+    ) -> Self {
         let mut bound = PromptBound::of(request);
         bound.tool_uses = most_tool_uses(price, bound.tool_uses);
         let prompt = bound.within(price.context_window, u64::MAX);
-        Self { prompt, output, choices: request.choices, tool_uses: bound.tool_uses }
+        Self { prompt, output, choices: request.choices, tool_uses: bound.tool_uses, service_tier }
     }
 
     /// The same with the texts counted, which is worth its time near a limit: other vocabularies than o200k need at most about
@@ -62,7 +72,7 @@ impl Worst {
     pub(crate) fn money(self, price: &ModelPrice) -> NanoUsd {
         let uses = i64::try_from(self.tool_uses).unwrap_or(i64::MAX);
         let fees = price.tool_use.0.saturating_mul(uses);
-        let tokens = upper_bound(price, self.prompt, self.output, self.choices);
+        let tokens = upper_bound(price, self.prompt, self.output, self.choices, self.service_tier);
         NanoUsd(tokens.0.saturating_add(fees))
     }
 
@@ -100,9 +110,10 @@ impl Pursuit {
     /// Reserves the worst case of one attempt; returns the request as it will be sent.
     pub(crate) async fn hold(&mut self, candidate: &Candidate) -> Result<ModelRequest, ModelError> {
         let price = self.gateway.price_of(candidate)?;
+        let service_tier = self.gateway.service_tier_of(candidate, &self.ask.request, &price)?;
         let (outgoing, prefix) = self.outgoing(candidate, &price);
         self.prefix = prefix;
-        let (worst, shortened) = self.terms(&price, &outgoing);
+        let (worst, shortened) = self.terms(&price, &outgoing, service_tier);
         let mut open = self
             .gateway
             .hold_call(&self.ask, candidate, worst, |record| {
@@ -120,12 +131,12 @@ impl Pursuit {
     }
 
     /// The most that the attempt can take, and whether a tight budget shortened its answer.
-    fn terms(&self, price: &ModelPrice, outgoing: &ModelRequest) -> (Worst, bool) {
+    fn terms(&self, price: &ModelPrice, outgoing: &ModelRequest, service_tier: ServiceTier) -> (Worst, bool) {
         let request = &self.ask.request;
         let ceiling = price.max_output.unwrap_or(u64::MAX);
         let cap = request.max_output_tokens.unwrap_or(self.gateway.settings.default_max_output.min(ceiling));
         let cap = cap.saturating_sub(self.rounds.usage.completion_tokens()).max(1);
-        let worst = Worst::of(outgoing, price, cap);
+        let worst = Worst::of(outgoing, price, cap, service_tier);
         let left = self.states().iter().filter(|state| matches!(state.limit, Amount::Money(_)));
         let Some(left) = left.map(BudgetState::remaining_units).min() else { return (worst, false) };
         if worst.money(price).0 <= left {
@@ -173,7 +184,35 @@ impl Gateway {
             HoldError::Storage(error) => ModelError::new(ModelErrorKind::Storage, error.to_string()),
         })?;
         let since = self.parts.clock.monotonic();
-        Ok(OpenCall { record, held, price, since, shortened: false, reported: None })
+        let service_tier = worst.service_tier;
+        Ok(OpenCall { record, held, price, service_tier, since, shortened: false, reported: None })
+    }
+
+    /// The service tier that a request asks a candidate for: the standard one of those that the field does not reach.
+    ///
+    /// # Errors
+    /// [`ModelErrorKind::NoPrice`] for a dearer tier without a price: what it costs could not be limited.
+    fn service_tier_of(
+        &self,
+        candidate: &Candidate,
+        request: &ModelRequest,
+        price: &ModelPrice,
+    ) -> Result<ServiceTier, ModelError> {
+        let entry = &self.parts.providers[candidate.entry];
+        let has_field = |dialect| matches!(dialect, Dialect::OpenAiChat | Dialect::OpenAiResponses);
+        let origin = request.origin.as_ref().map(|origin| origin.dialect);
+        if entry.local || !has_field(entry.dialect) || !origin.is_some_and(has_field) {
+            return Ok(ServiceTier::Standard);
+        }
+        let tier = asked_service_tier(request);
+        if tier == ServiceTier::Priority && price.priority.is_none() {
+            let what = format!(
+                "`{}` has no price for `service_tier` \"priority\"; leave `service_tier` out to call it",
+                candidate.full_name()
+            );
+            return Err(ModelError::new(ModelErrorKind::NoPrice, what));
+        }
+        Ok(tier)
     }
 
     pub(crate) fn price_of(&self, candidate: &Candidate) -> Result<Arc<ModelPrice>, ModelError> {

@@ -11,7 +11,7 @@ use futures_util::StreamExt;
 use jiff::SignedDuration;
 use nunchi_core::{
     CallContext, CallRecord, Explain, Frame, ModelError, ModelErrorKind, ModelPrice, ModelRequest, NanoUsd,
-    OWN_TASKS, Outcome, ReplyEvent, StopReason, TaskName, Usage, cost, mask_start,
+    OWN_TASKS, Outcome, ReplyEvent, ServiceTier, StopReason, TaskName, Usage, cost, mask_start,
 };
 use nunchi_saving::{Freshness, definition_tokens, find_tools_definition};
 use std::sync::Arc;
@@ -28,6 +28,8 @@ pub(crate) const PREVIEW_CHARS: usize = 80;
 pub(crate) struct Reading {
     pub(crate) usage: Option<Usage>,
     reported_cost: Option<NanoUsd>,
+    /// The service tier that the provider says it was.
+    service_tier: Option<ServiceTier>,
     first_event_us: Option<u64>,
     /// Choices that ended.
     pub(crate) ended: u32,
@@ -69,9 +71,10 @@ impl Reading {
     fn observe(&mut self, frame: &Frame) {
         for event in &frame.events {
             match event {
-                ReplyEvent::Usage { usage, reported_cost } => {
+                ReplyEvent::Usage { usage, reported_cost, service_tier } => {
                     self.usage = Some(*usage);
                     self.reported_cost = *reported_cost;
+                    self.service_tier = service_tier.or(self.service_tier);
                 }
                 ReplyEvent::End(stop) => {
                     let good =
@@ -235,19 +238,21 @@ impl Pursuit {
             }
             Ending::Failed(error) => (Outcome::Cut, Some(error.code().to_owned())),
         };
+        // A provider may serve another tier than was asked for, and bills what it served.
+        let tier = reading.service_tier.unwrap_or(open.service_tier);
         record.cost = match (reading.reported_cost, record.outcome) {
             (Some(reported), _) => reported,
             (None, Outcome::TimedOut) => open.held,
-            (None, _) => cost(&open.price, &record.usage, false),
+            (None, _) => cost(&open.price, &record.usage, tier),
         };
         if record.cost > open.held {
             tracing::warn!(call = %record.id, cost = %record.cost, held = %open.held, "a call cost more than was held");
         }
         record.saved.prompt_cache = match reading.reported_cost {
             Some(_) => NanoUsd::ZERO,
-            None => baseline_cost(&open.price, &record.usage) - cost(&open.price, &record.usage, false),
+            None => baseline_cost(&open.price, &record.usage, tier) - cost(&open.price, &record.usage, tier),
         };
-        self.count_savings(&mut record, &open.price, false);
+        self.count_savings(&mut record, (&open.price, tier), false);
         if let Some(look) = self.look {
             gateway.prompt_cache.note(look, self.prefix, (&record, &open.price));
         }
@@ -260,14 +265,23 @@ impl Pursuit {
     /// The row of an attempt in which the model only asked for what the gateway answered.
     pub(crate) fn booked_round(&self, open: OpenCall, reading: &Reading) -> CallRecord {
         let price = Arc::clone(&open.price);
+        let tier = reading.service_tier.unwrap_or(open.service_tier);
         let mut record = self.booked(open, reading, &Ending::Whole, &self.flight.frames());
-        self.count_savings(&mut record, &price, true);
+        self.count_savings(&mut record, (&price, tier), true);
         record
     }
 
     /// What was saved by leaving things out. Without that no round would have been needed: the prompts of further rounds, and what
     /// was generated only to ask for more (`asks_again`), are taken from the saving and are no part of the baseline.
-    fn count_savings(&self, record: &mut CallRecord, price: &ModelPrice, asks_again: bool) {
+    ///
+    /// Nothing is saved by a service tier: the caller asked for it and would have had it without us. So all is counted, the baseline too, at
+    /// the rates of the tier that was served.
+    fn count_savings(
+        &self,
+        record: &mut CallRecord,
+        (price, tier): (&ModelPrice, ServiceTier),
+        asks_again: bool,
+    ) {
         let again = self.rounds.made > 0;
         let wasted = Usage {
             input: if again { record.usage.prompt_tokens() } else { 0 },
@@ -277,14 +291,14 @@ impl Pursuit {
         let (tools, shortened) = if again { (0, 0) } else { self.left_out() };
         let priced = |tokens: i64| {
             let usage = Usage { input: tokens.unsigned_abs(), ..Usage::default() };
-            let money = cost(price, &usage, false);
+            let money = cost(price, &usage, tier);
             if tokens < 0 { NanoUsd::ZERO - money } else { money }
         };
         (record.saved.tools, record.saved.compression) = (priced(tools), priced(shortened));
         if again || asks_again {
             let finding = self.rounds.finding;
             let cause = if finding { &mut record.saved.tools } else { &mut record.saved.compression };
-            *cause -= cost(price, &wasted, false);
+            *cause -= cost(price, &wasted, tier);
         }
         let needed = Usage {
             input: if again {
@@ -300,7 +314,7 @@ impl Pursuit {
             tool_uses: record.usage.tool_uses,
         };
         let uncached = record.cost + record.saved.total();
-        record.baseline_cost = self.gateway.baseline(&needed).unwrap_or(uncached);
+        record.baseline_cost = self.gateway.baseline(&needed, tier).unwrap_or(uncached);
         if record.is_own() {
             // Without us nobody would have asked.
             record.baseline_cost = NanoUsd::ZERO;
@@ -400,7 +414,8 @@ impl Gateway {
             record.usage_estimated = true;
             // A stream stops where it breaks; of an answer in one piece all may have been generated.
             let as_seen = error.broke_an_answer() && (request.stream || open.reported.is_some());
-            record.cost = if as_seen { cost(&open.price, &record.usage, false) } else { open.held };
+            record.cost =
+                if as_seen { cost(&open.price, &record.usage, open.service_tier) } else { open.held };
             record.baseline_cost = record.cost;
         }
         if error.may_be_charged() {

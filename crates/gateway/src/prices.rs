@@ -93,6 +93,8 @@ pub fn free_price(provider: &str, model: &str) -> ModelPrice {
         rates: Rates::default(),
         context_tiers: Vec::new(),
         batch: None,
+        flex: None,
+        priority: None,
         tool_use: NanoUsd::ZERO,
         request: NanoUsd::ZERO,
         context_window: None,

@@ -86,6 +86,7 @@ fn calls_look(number: usize) -> ScriptedReply {
         ReplyEvent::Usage {
             usage: Usage { input: 100, output: 20, ..Usage::default() },
             reported_cost: None,
+            service_tier: None,
         },
         ReplyEvent::End(StopReason::ToolUse),
     ])

@@ -9,7 +9,7 @@ use crate::thinking::request_for;
 use futures_util::{FutureExt, StreamExt};
 use nunchi_core::{
     BoxFuture, CallContext, Explain, Lang, ModelError, ModelErrorKind, ModelPrice, ModelRequest, Reply,
-    ReplyEvent, RequestId, RunId, Tool, ToolCall, ToolError, ToolFate, assemble_reply, cost,
+    ReplyEvent, RequestId, RunId, ServiceTier, Tool, ToolCall, ToolError, ToolFate, assemble_reply, cost,
 };
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
@@ -217,7 +217,7 @@ fn reply_of(model: String, events: &[ReplyEvent], price: Option<&ModelPrice>) ->
     let mut body = assemble_reply(events);
     let usage = body.summary.as_ref().map_or(body.usage, |summary| summary.usage);
     let booked = body.summary.as_ref().map(|summary| summary.cost).or(body.reported_cost);
-    let priced = || price.map(|price| cost(price, &usage, false)).unwrap_or_default();
+    let priced = || price.map(|price| cost(price, &usage, ServiceTier::Standard)).unwrap_or_default();
     let choice = if body.choices.is_empty() { Default::default() } else { body.choices.swap_remove(0) };
     ModelReply {
         model,

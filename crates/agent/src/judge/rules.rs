@@ -5,7 +5,7 @@ use super::withhold::withhold;
 use crate::modes::policy;
 use nunchi_core::{
     Answer, Approval, ApprovalState, ApprovalSubject, ContentHash, EffectClass, Lang, NanoUsd, Score,
-    ScoreName, ScoreValue, StepKind, StepRecord, StepStatus, upper_bound,
+    ScoreName, ScoreValue, ServiceTier, StepKind, StepRecord, StepStatus, upper_bound,
 };
 use std::collections::BTreeMap;
 
@@ -190,7 +190,9 @@ fn cost(facts: &RunFacts, lang: Lang) -> Option<Score> {
             let prompt = first_prompt(&facts.steps);
             let money = |turns: u32, grown, written| {
                 let all = NanoUsd(
-                    upper_bound(price, prompt + grown, written, 1).0.saturating_mul(i64::from(turns)),
+                    upper_bound(price, prompt + grown, written, 1, ServiceTier::Standard)
+                        .0
+                        .saturating_mul(i64::from(turns)),
                 );
                 limit.map_or(all, |limit| all.min(limit))
             };
@@ -396,6 +398,8 @@ mod tests {
             rates,
             context_tiers: Vec::new(),
             batch: None,
+            flex: None,
+            priority: None,
             tool_use: NanoUsd::ZERO,
             request: NanoUsd::ZERO,
             context_window: None,

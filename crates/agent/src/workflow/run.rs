@@ -12,8 +12,8 @@ use crate::people::limit_code;
 use crate::record::{Draft, cut};
 use crate::state::Phase;
 use nunchi_core::{
-    ApprovalSubject, EffectClass, Label, LimitKind, NanoUsd, RunEstimate, StepKind, ToolSpec, call_hash,
-    upper_bound,
+    ApprovalSubject, EffectClass, Label, LimitKind, NanoUsd, RunEstimate, ServiceTier, StepKind, ToolSpec,
+    call_hash, upper_bound,
 };
 use serde_json::{Value, json};
 
@@ -79,7 +79,7 @@ impl Machine {
             turns_high += usual * (rounds + 1);
         }
         let money = |turns: u32, output: u64| {
-            let one = upper_bound(self.state.order.price.as_ref()?, 1_500, output, 1);
+            let one = upper_bound(self.state.order.price.as_ref()?, 1_500, output, 1, ServiceTier::Standard);
             let all = NanoUsd(one.0.saturating_mul(i64::from(turns)));
             Some(self.state.limits.money.map_or(all, |limit| all.min(limit)))
         };

@@ -45,7 +45,7 @@ fn priced(text: &str) -> ScriptedReply {
     ScriptedReply::events([
         ReplyEvent::Start { id: "r".into(), model: "m".into() },
         ReplyEvent::Text(text.to_owned()),
-        ReplyEvent::Usage { usage: Usage::default(), reported_cost: Some(NanoUsd(500)) },
+        ReplyEvent::Usage { usage: Usage::default(), reported_cost: Some(NanoUsd(500)), service_tier: None },
         ReplyEvent::End(StopReason::EndTurn),
     ])
 }

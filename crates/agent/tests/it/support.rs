@@ -33,7 +33,7 @@ pub(crate) fn calls(wanted: &[(&str, Value)]) -> ScriptedReply {
         events.push(ReplyEvent::ToolArguments { index, delta: arguments.to_string() });
     }
     let usage = Usage { input: 100, output: 20, ..Usage::default() };
-    events.push(ReplyEvent::Usage { usage, reported_cost: None });
+    events.push(ReplyEvent::Usage { usage, reported_cost: None, service_tier: None });
     events.push(ReplyEvent::End(StopReason::ToolUse));
     ScriptedReply::events(events)
 }

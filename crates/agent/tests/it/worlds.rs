@@ -8,8 +8,8 @@ use nunchi_agent::{
     Work, request_for, step,
 };
 use nunchi_core::{
-    Answer, ApprovalSubject, EffectClass, Mode, NanoUsd, Part, Preview, RunId, RunStatus, StepRecord,
-    ToolError, ToolFate, ToolOutput, Usage, cost, prompt_token_bound, verify_steps,
+    Answer, ApprovalSubject, EffectClass, Mode, NanoUsd, Part, Preview, RunId, RunStatus, ServiceTier,
+    StepRecord, ToolError, ToolFate, ToolOutput, Usage, cost, prompt_token_bound, verify_steps,
 };
 use proptest::prelude::*;
 use serde_json::json;
@@ -210,7 +210,7 @@ impl World {
         }
         let prompt = prompt_token_bound(&request_for(&self.state, ask)) / 3;
         let usage = Usage { input: prompt, output: ask.max_output_tokens / 5, ..Usage::default() };
-        let cost = cost(&price(), &usage, false);
+        let cost = cost(&price(), &usage, ServiceTier::Standard);
         assert!(cost <= ask.bound);
         Event::ModelReplied(id, Box::new(ModelReply { usage, cost, ..self.reply() }))
     }

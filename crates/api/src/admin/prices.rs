@@ -46,7 +46,7 @@ fn negative(price: &ModelPrice) -> bool {
         .any(|rate| rate.0 < 0)
     };
     below(&price.rates)
-        || price.batch.as_ref().is_some_and(below)
+        || [&price.batch, &price.flex, &price.priority].into_iter().flatten().any(below)
         || price.context_tiers.iter().any(|tier| below(&tier.rates))
         || price.tool_use.0 < 0
         || price.request.0 < 0

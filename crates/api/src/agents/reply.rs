@@ -222,7 +222,7 @@ impl Teller {
         let below = self.telling.services.runs.runs(below).await?;
         let usage = below.iter().fold(run.totals.usage, |sum, run| sum + run.totals.usage);
         let cost = run.totals.cost;
-        self.push(ReplyEvent::Usage { usage, reported_cost: Some(cost) });
+        self.push(ReplyEvent::Usage { usage, reported_cost: Some(cost), service_tier: None });
         self.push(ReplyEvent::End(StopReason::EndTurn));
         self.push(ReplyEvent::Settled(Arc::new(summary(run.id, outcome, usage, cost))));
         self.over = true;

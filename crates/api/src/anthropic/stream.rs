@@ -62,7 +62,7 @@ impl MessageStream {
         match event {
             ReplyEvent::Start { model, .. } => self.upstream_model.clone_from(model),
             ReplyEvent::Choice(index) => self.muted = *index != 0,
-            ReplyEvent::Usage { usage, reported_cost } => {
+            ReplyEvent::Usage { usage, reported_cost, .. } => {
                 (self.usage, self.cost) = (Some(*usage), *reported_cost);
             }
             ReplyEvent::Settled(summary) => self.usage = self.usage.or(Some(summary.usage)),

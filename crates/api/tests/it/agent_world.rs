@@ -32,7 +32,7 @@ pub(crate) const COST: NanoUsd = NanoUsd(1_500_000);
 
 fn end(stop: StopReason) -> [ReplyEvent; 2] {
     let usage = Usage { input: 100, output: 20, ..Usage::default() };
-    [ReplyEvent::Usage { usage, reported_cost: Some(COST) }, ReplyEvent::End(stop)]
+    [ReplyEvent::Usage { usage, reported_cost: Some(COST), service_tier: None }, ReplyEvent::End(stop)]
 }
 
 /// A reply of text, a word at a time.
@@ -191,6 +191,8 @@ fn gateway(model: &ScriptedModel, clock: &Arc<ManualClock>, spawn: &Arc<TokioSpa
         rates,
         context_tiers: Vec::new(),
         batch: None,
+        flex: None,
+        priority: None,
         tool_use: NanoUsd::ZERO,
         request: NanoUsd::ZERO,
         context_window: None,

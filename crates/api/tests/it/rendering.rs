@@ -35,6 +35,27 @@ async fn whole(path: &str) -> String {
 }
 
 #[tokio::test]
+async fn the_service_tier_is_told_where_the_upstream_said_it() {
+    let served = ReplyEvent::Usage {
+        usage: nunchi_core::Usage::default(),
+        reported_cost: None,
+        service_tier: Some(nunchi_core::ServiceTier::Priority),
+    };
+    for path in [CHAT, RESPONSES] {
+        for stream in [false, true] {
+            let mut body: Value = serde_json::from_str(&ask(path, stream)).unwrap();
+            if stream && path == CHAT {
+                body["stream_options"] = json!({"include_usage": true});
+            }
+            let mut frames = hello();
+            frames[3] = Frame::of(vec![ReplyEvent::End(StopReason::EndTurn), served.clone()]);
+            let got = World::frames(frames).post(path, body.to_string()).await;
+            assert!(got.text().contains("\"service_tier\":\"priority\""), "{path} {stream}: {}", got.text());
+        }
+    }
+}
+
+#[tokio::test]
 async fn chat_stream() {
     insta::assert_snapshot!(streamed(CHAT).await);
 }

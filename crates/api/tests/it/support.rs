@@ -247,7 +247,7 @@ pub(crate) fn counts() -> Usage {
 }
 
 pub(crate) fn usage() -> ReplyEvent {
-    ReplyEvent::Usage { usage: counts(), reported_cost: None }
+    ReplyEvent::Usage { usage: counts(), reported_cost: None, service_tier: None }
 }
 
 pub(crate) fn settled() -> ReplyEvent {

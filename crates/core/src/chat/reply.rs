@@ -3,7 +3,7 @@
 use super::message::Part;
 use super::request::Dialect;
 use crate::ports::ModelError;
-use crate::words::{CallSummary, ContextUse, NanoUsd, Tier, Usage};
+use crate::words::{CallSummary, ContextUse, NanoUsd, ServiceTier, Tier, Usage};
 use bytes::Bytes;
 use futures_core::Stream;
 use serde::{Deserialize, Serialize};
@@ -98,6 +98,9 @@ pub enum ReplyEvent {
         usage: Usage,
         /// What the provider says the call cost.
         reported_cost: Option<NanoUsd>,
+        /// The service tier that the provider says it served the call in.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        service_tier: Option<ServiceTier>,
     },
     /// The current choice is complete.
     End(StopReason),
@@ -219,6 +222,8 @@ pub struct ReplyBody {
     pub usage: Usage,
     /// What the provider says it cost.
     pub reported_cost: Option<NanoUsd>,
+    /// The service tier that the provider says it served the call in.
+    pub service_tier: Option<ServiceTier>,
     /// How the gateway booked it.
     pub summary: Option<Arc<CallSummary>>,
 }
@@ -240,9 +245,10 @@ pub fn assemble_reply<'a>(events: impl IntoIterator<Item = &'a ReplyEvent>) -> R
                 }
             }
             ReplyEvent::Citation(citation) => body.citations.push(citation.clone()),
-            ReplyEvent::Usage { usage, reported_cost } => {
+            ReplyEvent::Usage { usage, reported_cost, service_tier } => {
                 body.usage = *usage;
                 body.reported_cost = *reported_cost;
+                body.service_tier = *service_tier;
             }
             ReplyEvent::End(stop) => body.choices[current].stop = Some(stop.clone()),
             ReplyEvent::Settled(summary) => body.summary = Some(Arc::clone(summary)),

@@ -43,7 +43,7 @@ pub use memory::{
 pub use money::{NanoUsd, ParseMoneyError};
 pub use permission::{GrantedRule, Ground, PermissionDecision, PermissionRule, Revocation, Verdict};
 pub use plan::{Plan, PlanNode};
-pub use price::{ContextTier, ModelPrice, Rates};
+pub use price::{ContextTier, ModelPrice, Rates, ServiceTier};
 pub use principal::{AccessRole, Principal};
 pub use run::{
     Mode, RunDoor, RunEstimate, RunLimits, RunOrigin, RunOutcome, RunRecord, RunStatus, RunTotals,

@@ -6,7 +6,7 @@ use crate::meter::{LARGEST_KEPT, PREVIEW_CHARS, Reading};
 use crate::prices::baseline_cost;
 use nunchi_core::{
     BatchTerms, CallId, CallRecord, Frame, Job, JobAnswer, JobResult, JobState, ModelError, ModelErrorKind,
-    Outcome, ReplyEvent, StoredJob, cost, human_text, mask_start,
+    Outcome, ReplyEvent, ServiceTier, StoredJob, cost, human_text, mask_start,
 };
 use nunchi_saving::freshness;
 use std::sync::Arc;
@@ -78,15 +78,17 @@ impl Runner {
         record.first_event_us = Some(record.latency_us);
         record.usage_estimated = reading.usage().is_none();
         record.usage = reading.usage().unwrap_or_else(|| reading.counted(&job.request));
-        let (live, batch) = (cost(price, &record.usage, false), cost(price, &record.usage, true));
+        let in_tier = |tier| cost(price, &record.usage, tier);
+        let (live, batch) = (in_tier(ServiceTier::Standard), in_tier(ServiceTier::Batch));
         record.cost = reading.reported_cost().unwrap_or(batch);
         if record.cost > terms.held {
             tracing::warn!(call = %record.id, cost = %record.cost, held = %terms.held, "a call cost more than was held");
         }
         record.saved.batch = live - record.cost;
-        record.saved.prompt_cache = baseline_cost(price, &record.usage) - live;
+        record.saved.prompt_cache = baseline_cost(price, &record.usage, ServiceTier::Standard) - live;
         let uncached = record.cost + record.saved.total();
-        record.baseline_cost = self.gateway.baseline(&record.usage).unwrap_or(uncached);
+        record.baseline_cost =
+            self.gateway.baseline(&record.usage, ServiceTier::Standard).unwrap_or(uncached);
         record
     }
 

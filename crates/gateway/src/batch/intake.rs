@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use nunchi_core::{
     BatchTerms, CacheDirective, CacheKey, CacheVerdict, CallContext, CallId, Job, JobAnswer, JobHead,
     JobPlace, JobState, KeyId, ModelError, ModelErrorKind, ModelRequest, Note, Reply, ReplyInfo, Served,
-    SpendScope, StorageError, StoredBatch, StoredJob, TaskName, exact_key,
+    ServiceTier, SpendScope, StorageError, StoredBatch, StoredJob, TaskName, exact_key,
 };
 use std::sync::Arc;
 use tokio::sync::oneshot;
@@ -260,7 +260,7 @@ impl Runner {
         Planned { job, lane, answer: None }
     }
 
-    /// What goes to the Batch API is held at the live price: more can never be billed.
+    /// What goes to the Batch API is held at the live price of the standard tier: more can never be billed, whatever tier it asks for.
     fn terms(
         &self,
         ask: &Ask,
@@ -277,7 +277,7 @@ impl Runner {
         record.reason = format!("{}; Batch API", plan.reason);
         record.batch = true;
         record.cache = if key.is_some() { CacheVerdict::Miss } else { CacheVerdict::Bypass };
-        let worst = Worst::of(&ask.request, &price, output_cap);
+        let worst = Worst::of(&ask.request, &price, output_cap, ServiceTier::Batch);
         Some(BatchTerms {
             held: worst.money(&price),
             tokens: worst.tokens(),

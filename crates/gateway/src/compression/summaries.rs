@@ -6,7 +6,7 @@ use crate::gateway::Gateway;
 use futures_util::StreamExt;
 use nunchi_core::{
     CacheDirective, CallContext, CompressMode, Message, Model, ModelRequest, NanoUsd, OWN_TASKS, ReplyEvent,
-    Role, StopReason, Usage, assemble_reply, cost,
+    Role, ServiceTier, StopReason, Usage, assemble_reply, cost,
 };
 use nunchi_saving::{
     content_id, estimate_tokens, history_passages, message_tokens, missing_facts, summary_request,
@@ -66,7 +66,7 @@ impl Gateway {
         let mut candidates = Vec::new();
         self.add_named(&mut candidates, &name);
         let price = candidates.first().and_then(|candidate| self.price_of(candidate).ok());
-        price.map_or(NanoUsd::ZERO, |price| cost(&price, &usage, false))
+        price.map_or(NanoUsd::ZERO, |price| cost(&price, &usage, ServiceTier::Standard))
     }
 
     async fn summarise(&self, ask: &Ask, model: &str, turns: &[Message]) -> Option<String> {

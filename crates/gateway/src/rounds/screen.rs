@@ -1,7 +1,7 @@
 //! What a caller hears of an answer in which the model may call tools that the gateway answers itself: everything but those calls.
 
 use super::hidden::HiddenTools;
-use nunchi_core::{Frame, NanoUsd, Part, ReplyEvent, StopReason, Usage, assemble_reply};
+use nunchi_core::{Frame, NanoUsd, Part, ReplyEvent, ServiceTier, StopReason, Usage, assemble_reply};
 use std::collections::BTreeSet;
 
 /// A call that the gateway answers itself.
@@ -42,7 +42,7 @@ pub(crate) struct Screen {
     hidden_calls: BTreeSet<u32>,
     /// The caller's calls by the upstream's count, in order.
     own_calls: Vec<u32>,
-    usage: Option<(Usage, Option<NanoUsd>)>,
+    usage: Option<(Usage, Option<NanoUsd>, Option<ServiceTier>)>,
     stop: Option<StopReason>,
     /// Whether a whole body went through as it came.
     whole: bool,
@@ -85,11 +85,11 @@ impl Screen {
 
     fn event(&mut self, event: ReplyEvent, passed: &mut Vec<ReplyEvent>) {
         match event {
-            ReplyEvent::Usage { usage, reported_cost } => {
-                self.usage = Some((usage, reported_cost));
+            ReplyEvent::Usage { usage, reported_cost, service_tier } => {
+                self.usage = Some((usage, reported_cost, service_tier));
                 if self.first && !self.begun {
                     // The prompt's tokens, which some dialects tell at the head.
-                    passed.push(ReplyEvent::Usage { usage, reported_cost });
+                    passed.push(event);
                 }
                 return;
             }
@@ -183,10 +183,10 @@ impl Screen {
             return None;
         }
         let mut events = std::mem::take(&mut self.held);
-        if let Some((usage, reported_cost)) = self.usage {
+        if let Some((usage, reported_cost, service_tier)) = self.usage {
             // What a provider says it cost is of one attempt alone.
             let reported_cost = reported_cost.filter(|_| self.first);
-            events.push(ReplyEvent::Usage { usage: usage + before, reported_cost });
+            events.push(ReplyEvent::Usage { usage: usage + before, reported_cost, service_tier });
         }
         let waits_for_nothing = self.own_calls.is_empty() && !self.hidden_calls.is_empty();
         let stop = match early.or_else(|| self.stop.clone())? {

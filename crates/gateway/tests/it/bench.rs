@@ -34,6 +34,8 @@ pub(crate) fn price(provider: &str) -> ModelPrice {
         rates,
         context_tiers: Vec::new(),
         batch: None,
+        flex: None,
+        priority: None,
         tool_use: NanoUsd::ZERO,
         request: NanoUsd::ZERO,
         context_window: None,

@@ -115,7 +115,7 @@ fn outcome(made: &Made, item: &BatchItem) -> BatchOutcome {
         Some("expire") => BatchOutcome::Expired,
         _ => BatchOutcome::Answered(vec![Frame::of(vec![
             ReplyEvent::Text(format!("batch: {text}")),
-            ReplyEvent::Usage { usage: USAGE, reported_cost: None },
+            ReplyEvent::Usage { usage: USAGE, reported_cost: None, service_tier: None },
             ReplyEvent::End(StopReason::EndTurn),
         ])]),
     }
@@ -313,6 +313,8 @@ fn price(provider: &str) -> ModelPrice {
         rates,
         context_tiers: Vec::new(),
         batch: Some(half),
+        flex: None,
+        priority: None,
         tool_use: NanoUsd::ZERO,
         request: NanoUsd::ZERO,
         context_window: None,

@@ -103,7 +103,11 @@ async fn a_probe_whose_caller_leaves_does_not_keep_the_breaker_open() {
 #[tokio::test(start_paused = true)]
 async fn an_answer_that_broke_before_its_first_word_is_booked_and_bought_again_once_at_most() {
     let bench = Bench::new();
-    let usage = ReplyEvent::Usage { usage: Usage { input: 5_000, ..Usage::default() }, reported_cost: None };
+    let usage = ReplyEvent::Usage {
+        usage: Usage { input: 5_000, ..Usage::default() },
+        reported_cost: None,
+        service_tier: None,
+    };
     let cut = || {
         let error = ModelError::new(Kind::Cut, "the connection broke off");
         ScriptedReply::events([usage.clone()]).fail_after(1, error)

@@ -13,4 +13,5 @@ mod money;
 mod prefixes;
 mod rounds;
 mod routing;
+mod service_tiers;
 mod talk;

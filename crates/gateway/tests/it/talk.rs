@@ -73,7 +73,7 @@ pub(crate) fn calls(calls: &[(&str, &str)], usage: Usage) -> ScriptedReply {
         events.push(ReplyEvent::ToolCall { index, id: format!("h{index}"), name: (*name).to_owned() });
         events.push(ReplyEvent::ToolArguments { index, delta: (*arguments).to_owned() });
     }
-    events.push(ReplyEvent::Usage { usage, reported_cost: None });
+    events.push(ReplyEvent::Usage { usage, reported_cost: None, service_tier: None });
     events.push(ReplyEvent::End(StopReason::ToolUse));
     ScriptedReply::events(events)
 }

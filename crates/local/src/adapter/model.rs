@@ -161,7 +161,11 @@ impl Reading {
                 }
                 Some(Ok(ChatEvent::Done(usage))) => {
                     self.over = true;
-                    out.push(ReplyEvent::Usage { usage: tokens(usage), reported_cost: None });
+                    out.push(ReplyEvent::Usage {
+                        usage: tokens(usage),
+                        reported_cost: None,
+                        service_tier: None,
+                    });
                     out.extend(self.ended.take().map(ReplyEvent::End));
                     return Some((Ok(Frame::of(out)), self));
                 }

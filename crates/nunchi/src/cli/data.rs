@@ -230,6 +230,30 @@ pub(crate) struct PriceRates {
     /// Prompt tokens written to the provider's cache.
     #[arg(long, value_name = "USD")]
     pub(crate) cache_write: Option<String>,
+    /// Prompt tokens in the flex service tier.
+    #[arg(long, value_name = "USD", requires = "flex_output")]
+    pub(crate) flex_input: Option<String>,
+    /// Generated tokens in the flex service tier.
+    #[arg(long, value_name = "USD", requires = "flex_input")]
+    pub(crate) flex_output: Option<String>,
+    /// Prompt tokens read from the provider's cache in the flex service tier.
+    #[arg(long, value_name = "USD", requires = "flex_input")]
+    pub(crate) flex_cache_read: Option<String>,
+    /// Prompt tokens written to the provider's cache in the flex service tier.
+    #[arg(long, value_name = "USD", requires = "flex_input")]
+    pub(crate) flex_cache_write: Option<String>,
+    /// Prompt tokens in the priority service tier.
+    #[arg(long, value_name = "USD", requires = "priority_output")]
+    pub(crate) priority_input: Option<String>,
+    /// Generated tokens in the priority service tier.
+    #[arg(long, value_name = "USD", requires = "priority_input")]
+    pub(crate) priority_output: Option<String>,
+    /// Prompt tokens read from the provider's cache in the priority service tier.
+    #[arg(long, value_name = "USD", requires = "priority_input")]
+    pub(crate) priority_cache_read: Option<String>,
+    /// Prompt tokens written to the provider's cache in the priority service tier.
+    #[arg(long, value_name = "USD", requires = "priority_input")]
+    pub(crate) priority_cache_write: Option<String>,
     /// Prompts of more tokens than this have rates of their own.
     #[arg(long, value_name = "TOKENS", requires = "above_input", requires = "above_output")]
     pub(crate) above: Option<u64>,

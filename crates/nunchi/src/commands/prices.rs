@@ -7,7 +7,7 @@ use crate::prices::{PriceLine, read_any, read_prices, usd_per_million, write_pri
 use crate::render::{grouped, table};
 use crate::wiring::price_catalog;
 use http::Method;
-use nunchi_core::{Lang, ModelPrice, NanoUsd};
+use nunchi_core::{Lang, ModelPrice, NanoUsd, Rates, ServiceTier};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::HashSet;
@@ -82,6 +82,14 @@ fn line(model: &str, rates: &PriceRates) -> Result<PriceLine, Failure> {
         output: checked(&rates.output)?,
         cache_read: or_none(&rates.cache_read)?,
         cache_write: or_none(&rates.cache_write)?,
+        flex_input: or_none(&rates.flex_input)?,
+        flex_output: or_none(&rates.flex_output)?,
+        flex_cache_read: or_none(&rates.flex_cache_read)?,
+        flex_cache_write: or_none(&rates.flex_cache_write)?,
+        priority_input: or_none(&rates.priority_input)?,
+        priority_output: or_none(&rates.priority_output)?,
+        priority_cache_read: or_none(&rates.priority_cache_read)?,
+        priority_cache_write: or_none(&rates.priority_cache_write)?,
         above: rates.above,
         above_input: or_none(&rates.above_input)?,
         above_output: or_none(&rates.above_output)?,
@@ -172,10 +180,35 @@ fn reason_in(lang: Lang, reason: &str) -> &str {
 
 fn list(desk: &Desk, catalog: &Catalog) -> String {
     let headings = desk.lang.pick(
-        ["model", ">input", ">output", ">cache read", ">cache write", ">batch in", ">batch out", ">context"],
-        ["모델", ">입력", ">출력", ">캐시 읽기", ">캐시 쓰기", ">배치 입력", ">배치 출력", ">문맥"],
+        [
+            "model",
+            ">input",
+            ">output",
+            ">cache read",
+            ">cache write",
+            ">batch in",
+            ">batch out",
+            ">flex in/out",
+            ">priority in/out",
+            ">context",
+        ],
+        [
+            "모델",
+            ">입력",
+            ">출력",
+            ">캐시 읽기",
+            ">캐시 쓰기",
+            ">배치 입력",
+            ">배치 출력",
+            ">flex 입력/출력",
+            ">priority 입력/출력",
+            ">문맥",
+        ],
     );
     let money = |rate: NanoUsd| rate.to_string();
+    let pair = |rates: Option<Rates>| {
+        rates.map(|rates| format!("{}/{}", rates.input, rates.output)).unwrap_or_default()
+    };
     let rows = catalog.prices.iter().map(|price| {
         vec![
             format!("{}/{}", price.provider, price.model),
@@ -185,6 +218,8 @@ fn list(desk: &Desk, catalog: &Catalog) -> String {
             money(price.rates.cache_write_5m),
             price.batch.map(|rates| money(rates.input)).unwrap_or_default(),
             price.batch.map(|rates| money(rates.output)).unwrap_or_default(),
+            pair(price.flex),
+            pair(price.priority),
             price.context_window.map(grouped).unwrap_or_default(),
         ]
     });
@@ -192,7 +227,7 @@ fn list(desk: &Desk, catalog: &Catalog) -> String {
     format!("{}\n{note} {}", table(&headings, rows), catalog.version)
 }
 
-/// What the table has no column for: rates of long prompts and what is charged by the piece.
+/// What the table has no column for: rates of long prompts, the cache in service tiers, and what is charged by the piece.
 fn conditions(lang: Lang, price: &ModelPrice) -> Vec<String> {
     let tiers = price.context_tiers.iter().map(|tier| {
         let (tokens, rates) = (grouped(tier.above_prompt_tokens), tier.rates);
@@ -201,11 +236,23 @@ fn conditions(lang: Lang, price: &ModelPrice) -> Vec<String> {
             format!("{tokens} 토큰을 넘는 프롬프트: 입력 {}, 출력 {}", rates.input, rates.output),
         )
     });
+    let priced = [(ServiceTier::Flex, price.flex), (ServiceTier::Priority, price.priority)];
+    let services = priced.into_iter().filter_map(|(tier, rates)| Some((tier.word(), rates?)));
+    let services = services.map(|(word, rates)| {
+        let (input, output) = (rates.input, rates.output);
+        let (read, write) = (rates.cache_read, rates.cache_write_5m);
+        lang.pick(
+            format!(
+                "service tier {word}: input {input}, output {output}, cache read {read}, cache write {write}"
+            ),
+            format!("{word} 서비스 등급: 입력 {input}, 출력 {output}, 캐시 읽기 {read}, 캐시 쓰기 {write}"),
+        )
+    });
     let fees = [
         (lang.pick("each use of a tool, such as a search", "검색 등 도구를 한 번 쓸 때"), price.tool_use),
         (lang.pick("each request", "요청 하나마다"), price.request),
     ];
     let fees = fees.into_iter().filter(|(_, fee)| *fee > NanoUsd::ZERO);
-    let lines = tiers.chain(fees.map(|(what, fee)| format!("{what}: ${fee}")));
+    let lines = tiers.chain(services).chain(fees.map(|(what, fee)| format!("{what}: ${fee}")));
     lines.map(|line| format!("{}/{}: {line}", price.provider, price.model)).collect()
 }

@@ -40,6 +40,22 @@ pub(crate) struct PriceLine {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) batch_cache_write: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) flex_input: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) flex_output: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) flex_cache_read: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) flex_cache_write: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) priority_input: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) priority_output: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) priority_cache_read: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) priority_cache_write: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) above: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) above_input: Option<String>,
@@ -128,6 +144,18 @@ impl PriceLine {
             batch_output: risen(self.batch_output, under.batch_output.as_ref(), output),
             batch_cache_read: risen(self.batch_cache_read, under.batch_cache_read.as_ref(), input),
             batch_cache_write: risen(self.batch_cache_write, under.batch_cache_write.as_ref(), input),
+            flex_input: risen(self.flex_input, under.flex_input.as_ref(), input),
+            flex_output: risen(self.flex_output, under.flex_output.as_ref(), output),
+            flex_cache_read: risen(self.flex_cache_read, under.flex_cache_read.as_ref(), input),
+            flex_cache_write: risen(self.flex_cache_write, under.flex_cache_write.as_ref(), input),
+            priority_input: risen(self.priority_input, under.priority_input.as_ref(), input),
+            priority_output: risen(self.priority_output, under.priority_output.as_ref(), output),
+            priority_cache_read: risen(self.priority_cache_read, under.priority_cache_read.as_ref(), input),
+            priority_cache_write: risen(
+                self.priority_cache_write,
+                under.priority_cache_write.as_ref(),
+                input,
+            ),
             above: kept(self.above, under.above.as_ref()),
             above_input: risen(self.above_input, under.above_input.as_ref(), input),
             above_output: risen(self.above_output, under.above_output.as_ref(), output),
@@ -163,12 +191,24 @@ impl PriceLine {
             output,
             reasoning: or(&self.reasoning, output)?,
         };
+        let tier = |told: Told<'_>, cache: Told<'_>| tier_rates(rates, told, cache);
         Ok(ModelPrice {
             provider: self.provider.clone(),
             model: self.model.clone(),
             rates,
             context_tiers: self.context_tier(rates)?.into_iter().collect(),
-            batch: self.batch(rates)?,
+            batch: tier(
+                (&self.batch_input, &self.batch_output),
+                (&self.batch_cache_read, &self.batch_cache_write),
+            )?,
+            flex: tier(
+                (&self.flex_input, &self.flex_output),
+                (&self.flex_cache_read, &self.flex_cache_write),
+            )?,
+            priority: tier(
+                (&self.priority_input, &self.priority_output),
+                (&self.priority_cache_read, &self.priority_cache_write),
+            )?,
             tool_use: self.fee(self.tool_use.as_ref())?,
             request: self.fee(self.request.as_ref())?,
             context_window: self.context,
@@ -197,27 +237,36 @@ impl PriceLine {
         Ok(Some(ContextTier { above_prompt_tokens, rates }))
     }
 
-    fn batch(&self, rates: Rates) -> Result<Option<Rates>, String> {
-        let (Some(input), Some(output)) = (&self.batch_input, &self.batch_output) else { return Ok(None) };
-        let read = |text: &String| usd_per_million(text).ok_or_else(|| format!("\"{text}\" is no price"));
-        let (input, output) = (read(input)?, read(output)?);
-        let cache_read = self.batch_cache_read.as_ref().map_or(Ok(rates.cache_read.min(input)), read)?;
-        let grown = |rate: NanoUsd| scaled(rate, input, rates.input);
-        let cache_write = self.batch_cache_write.as_ref().map_or(Ok(grown(rates.cache_write_5m)), read)?;
-        Ok(Some(Rates {
-            input,
-            cache_read,
-            cache_write_5m: cache_write,
-            cache_write_1h: cache_write.max(grown(rates.cache_write_1h)),
-            output,
-            reasoning: output,
-        }))
-    }
-
     fn fee(&self, text: Option<&String>) -> Result<NanoUsd, String> {
         let Some(text) = text else { return Ok(NanoUsd::ZERO) };
         scaled_decimal(text, 9).map(NanoUsd).ok_or_else(|| format!("\"{text}\" is no fee"))
     }
+}
+
+/// Two rates that a line may tell: of prompts and answers, or of reading and writing the cache.
+type Told<'a> = (&'a Option<String>, &'a Option<String>);
+
+/// The rates of a service tier that a line tells of. What it leaves out of the cache's rates rises with the prompt's and falls with them no
+/// further than it must: it is rather too high than too low.
+fn tier_rates(
+    rates: Rates,
+    (input, output): Told<'_>,
+    (cache_read, cache_write): Told<'_>,
+) -> Result<Option<Rates>, String> {
+    let (Some(input), Some(output)) = (input, output) else { return Ok(None) };
+    let read = |text: &String| usd_per_million(text).ok_or_else(|| format!("\"{text}\" is no price"));
+    let (input, output) = (read(input)?, read(output)?);
+    let grown = |rate: NanoUsd| scaled(rate, input, rates.input);
+    let usual_read = rates.cache_read.min(input).max(grown(rates.cache_read));
+    let cache_write = cache_write.as_ref().map_or(Ok(grown(rates.cache_write_5m)), read)?;
+    Ok(Some(Rates {
+        input,
+        cache_read: cache_read.as_ref().map_or(Ok(usual_read), read)?,
+        cache_write_5m: cache_write,
+        cache_write_1h: cache_write.max(grown(rates.cache_write_1h)),
+        output,
+        reasoning: output,
+    }))
 }
 
 /// The owner's lines; none when there is no file.

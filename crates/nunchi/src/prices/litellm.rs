@@ -69,6 +69,14 @@ impl Entry<'_> {
             batch_output: self.rate("output_cost_per_token_batches")?,
             batch_cache_read: self.rate("cache_read_input_token_cost_batches")?,
             batch_cache_write: self.rate("cache_creation_input_token_cost_batches")?,
+            flex_input: self.rate("input_cost_per_token_flex")?,
+            flex_output: self.rate("output_cost_per_token_flex")?,
+            flex_cache_read: self.rate("cache_read_input_token_cost_flex")?,
+            flex_cache_write: self.rate("cache_creation_input_token_cost_flex")?,
+            priority_input: self.rate("input_cost_per_token_priority")?,
+            priority_output: self.rate("output_cost_per_token_priority")?,
+            priority_cache_read: self.rate("cache_read_input_token_cost_priority")?,
+            priority_cache_write: self.rate("cache_creation_input_token_cost_priority")?,
             above_input: self.tier("input_cost_per_token", &mut above)?,
             above_output: self.tier("output_cost_per_token", &mut above)?,
             above_cache_read: self.tier("cache_read_input_token_cost", &mut above)?,
@@ -178,7 +186,10 @@ mod tests {
             "output_cost_per_token_batches": 4.5e-06, "cache_read_input_token_cost": 3e-07,
             "cache_read_input_token_cost_above_272k_tokens": 7e-07, "cache_read_input_token_cost_batches": 2e-07,
             "cache_creation_input_token_cost": 4e-06, "cache_creation_input_token_cost_above_272k_tokens": 9e-06,
-            "cache_creation_input_token_cost_above_1hr": 5e-06, "input_cost_per_audio_token": 0,
+            "cache_creation_input_token_cost_above_1hr": 5e-06,
+            "input_cost_per_token_flex": 1.5e-06, "output_cost_per_token_flex": 4e-06,
+            "cache_read_input_token_cost_flex": 1.5e-07, "cache_creation_input_token_cost_flex": 2e-06,
+            "input_cost_per_token_priority": 6e-06, "output_cost_per_token_priority": 1.8e-05, "input_cost_per_audio_token": 0,
             "cache_creation_input_token_cost_above_1hr_above_128k_tokens": 1.1e-05,
             "search_context_cost_per_query": {"search_context_size_high": 0.03, "search_context_size_low": 0.01},
             "input_cost_per_request": 0.004, "google_maps_grounding_cost_per_query": 0.02}}"#;
@@ -192,6 +203,13 @@ mod tests {
         assert_eq!((rates.cache_write_5m, rates.cache_write_1h), (usd(900), usd(1_100)));
         let batch = price.batch.unwrap();
         assert_eq!((batch.cache_read, batch.cache_write_5m), (usd(20), usd(200)));
+        let flex = price.flex.unwrap();
+        assert_eq!((flex.input, flex.output), (usd(150), usd(400)));
+        assert_eq!((flex.cache_read, flex.cache_write_5m), (usd(15), usd(200)));
+        // What is not told of the cache is as much dearer as the prompt.
+        let priority = price.priority.unwrap();
+        assert_eq!((priority.input, priority.output), (usd(600), usd(1_800)));
+        assert_eq!((priority.cache_read, priority.cache_write_5m), (usd(60), usd(800)));
         assert_eq!((price.tool_use, price.request), (usd(3), NanoUsd(4_000_000)));
         let unread: Vec<_> = imported.unread.into_iter().collect();
         let names =

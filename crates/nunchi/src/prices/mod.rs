@@ -50,6 +50,35 @@ mod tests {
         }
     }
 
+    #[test]
+    fn shipped_service_tiers_are_cheaper_and_dearer() {
+        let catalog = layered(&PriceFile::default(), &PriceFile::default()).unwrap();
+        let (mut flex, mut priority) = (0, 0);
+        for price in &catalog.prices {
+            if let Some(rates) = price.flex {
+                assert!(
+                    rates.input < price.rates.input && rates.output < price.rates.output,
+                    "{}",
+                    price.model
+                );
+                flex += 1;
+            }
+            if let Some(rates) = price.priority {
+                assert!(
+                    rates.input > price.rates.input && rates.output > price.rates.output,
+                    "{}",
+                    price.model
+                );
+                assert!(rates.cache_read > price.rates.cache_read, "{}", price.model);
+                priority += 1;
+            }
+        }
+        assert!(flex > 40 && priority > 40, "{flex} {priority}");
+        let mini = catalog.prices.iter().find(|price| price.model == "gpt-5-mini").unwrap();
+        assert_eq!(mini.priority.unwrap().input, NanoUsd(450_000_000));
+        assert_eq!(mini.flex.unwrap().cache_read, NanoUsd(12_500_000));
+    }
+
     /// The price in force of a model, with these lines of the owner.
     fn in_force(model: &str, own: &[&str]) -> nunchi_core::ModelPrice {
         let lines: Vec<_> = own.iter().map(|line| format!("{{\"provider\": \"openai\", {line}}}")).collect();
@@ -75,6 +104,9 @@ mod tests {
         assert_eq!(twice.context_tiers[0].rates.output, usd(90));
         assert_eq!(twice.rates.cache_read, usd(1));
         assert_eq!(twice.batch.unwrap().input, usd(5));
+        let (flex, priority) = (twice.flex.unwrap(), twice.priority.unwrap());
+        assert_eq!((flex.input, flex.output), (usd(5), usd(30)));
+        assert_eq!((priority.input, priority.cache_read), (usd(25), NanoUsd(2_500_000_000)));
         assert_eq!((twice.tool_use, twice.context_window), (shipped.tool_use, shipped.context_window));
         // Cheaper: nothing that was not said becomes cheaper.
         let cheap = in_force("gpt-5.5", &[r#""model": "gpt-5.5", "input": "1", "output": "2""#]);

@@ -1,7 +1,7 @@
 //! Prices: exact to the last digit, from the owner, from other people's files.
 
 use crate::support::{Home, one_provider};
-use nunchi_testkit::{Dialect, Turn, Upstream};
+use nunchi_testkit::{Dialect, Turn, Upstream, UsageShape};
 use serde_json::{Value, json};
 
 /// An excerpt in the form of the LiteLLM file; its numbers have no exact float.
@@ -71,11 +71,11 @@ fn what_a_price_leaves_out_stays_as_it_was() {
         r#"{"gpt-5.5": {"litellm_provider": "openai", "mode": "chat", "input_cost_per_token": 6e-06,
             "output_cost_per_token": 3e-05, "input_cost_per_token_above_200k_tokens": 1.3e-05,
             "search_context_cost_per_query": {"search_context_size_low": 0.02, "search_context_size_high": 0.04},
-            "input_cost_per_token_priority": 1.2e-05}}"#,
+            "input_cost_per_token_priority": 1.6e-05, "input_cost_per_audio_token_priority": 1.2e-05}}"#,
     );
     let file = home.path("litellm.json");
     let told = home.json(&["prices", "import", file.to_str().unwrap()]);
-    assert_eq!(told["not_read"], json!({ "input_cost_per_token_priority": 1 }), "{told}");
+    assert_eq!(told["not_read"], json!({ "input_cost_per_audio_token_priority": 1 }), "{told}");
     let taken = show();
     let tier = &taken["context_tiers"][0];
     assert_eq!(
@@ -84,6 +84,8 @@ fn what_a_price_leaves_out_stays_as_it_was() {
     );
     assert_eq!(tier["rates"]["output"], shipped["context_tiers"][0]["rates"]["output"]);
     assert_eq!(taken["tool_use"], 40_000_000);
+    assert_eq!(taken["priority"]["input"], 16_000_000_000_i64);
+    assert_eq!(taken["priority"]["output"], shipped["priority"]["output"]);
     let flags = ["--input=6", "--output=30", "--above=1000", "--above-input=7", "--above-output=31"];
     let fees = ["--tool-use", "0.05", "--request", "0.001"];
     home.json(&[&["prices", "set", "openai/gpt-5.5"], &flags[..], &fees[..]].concat());
@@ -96,6 +98,12 @@ fn what_a_price_leaves_out_stays_as_it_was() {
         "{shown}"
     );
     assert_eq!(home.run(["prices", "set", "a/b", "--input=1", "--output=1", "--above=9"]).code, 2);
+    assert_eq!(home.run(["prices", "set", "a/b", "--input=1", "--output=1", "--priority-input=2"]).code, 2);
+    let tiers = ["--flex-input=2", "--flex-output=3", "--priority-input=20", "--priority-output=90"];
+    home.json(&[&["prices", "set", "openai/gpt-5.5"], &flags[..2], &tiers[..]].concat());
+    let shown = home.run(["prices", "show", "openai/gpt-5.5"]).out;
+    assert!(shown.contains("service tier flex: input 2.00, output 3.00"), "{shown}");
+    assert!(shown.contains("service tier priority: input 20.00, output 90.00"), "{shown}");
 }
 
 #[test]
@@ -204,4 +212,34 @@ async fn json_tells_amounts_in_the_owners_currency_too() {
     let budgets = home.json(&["budget", "list"]);
     assert_eq!(budgets[0]["state"]["krw"]["limit"], "6952.5");
     assert_eq!(budgets[0]["state"]["krw"]["per_usd"], "1390.5");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_tier_costs_its_own_price() {
+    let upstream = Upstream::start(Dialect::OpenAi).await;
+    upstream.always(Turn::text("4").usage(UsageShape::Plain { input: 1_000, output: 100 }));
+    let home = Home::with_config(&one_provider(&upstream.base_url())).variable("UP_KEY", "sk-up");
+    let server = home.up();
+    let key = server.first_key();
+    for (tier, word, cost) in [
+        ("auto", "default", "0.000450000"),
+        ("flex", "flex", "0.000225000"),
+        ("priority", "priority", "0.000810000"),
+    ] {
+        let question = format!("2+2 in {tier}");
+        let chat = json!({ "model": "up/gpt-5-mini", "service_tier": tier, "messages": [{ "role": "user", "content": question }] });
+        let response =
+            json!({ "model": "up/gpt-5-mini", "service_tier": tier, "input": format!("{question}?") });
+        for (path, body) in [("/v1/chat/completions", chat), ("/v1/responses", response)] {
+            let got = server.post(path, &key, &body);
+            assert_eq!(got.header("x-nunchi-cost-usd"), Some(cost), "{path} {tier}: {}", got.body);
+            assert_eq!(got.json()["service_tier"], word, "{path}: {}", got.body);
+        }
+    }
+    let calls = upstream.calls();
+    let body = json!({ "model": "up/gpt-5-nano", "service_tier": "priority", "messages": [{ "role": "user", "content": "Hi" }] });
+    let refused = server.post("/v1/chat/completions", &key, &body);
+    assert_eq!((refused.status, upstream.calls()), (400, calls), "{}", refused.body);
+    assert!(refused.body.contains("leave `service_tier` out"), "{}", refused.body);
+    server.stop();
 }

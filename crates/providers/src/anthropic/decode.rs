@@ -163,7 +163,11 @@ impl MessagesDecoder {
     }
 
     fn usage_event(&self) -> Option<ReplyEvent> {
-        self.counted.then(|| ReplyEvent::Usage { usage: self.usage.usage(), reported_cost: None })
+        self.counted.then(|| ReplyEvent::Usage {
+            usage: self.usage.usage(),
+            reported_cost: None,
+            service_tier: None,
+        })
     }
 
     /// A block opens; a whole one brings its content along.

@@ -86,7 +86,7 @@ impl ContentDecoder {
             // Counts that cannot be whole are not told, so that the call is booked by estimate: no prompt has zero tokens, nor has an
             // answer that says something.
             if usage.prompt_tokens() > 0 && (usage.completion_tokens() > 0 || !self.answered) {
-                out.push(ReplyEvent::Usage { usage, reported_cost: None });
+                out.push(ReplyEvent::Usage { usage, reported_cost: None, service_tier: None });
             }
         }
         Ok(out)

@@ -202,7 +202,7 @@ fn usage_shapes() {
         for events in both(&turn) {
             let events = events.unwrap();
             let told = events.iter().rev().find_map(|event| match event {
-                ReplyEvent::Usage { usage, reported_cost: None } => Some(*usage),
+                ReplyEvent::Usage { usage, reported_cost: None, service_tier: None } => Some(*usage),
                 _ => None,
             });
             assert_eq!(told, wanted, "{turn:?}");

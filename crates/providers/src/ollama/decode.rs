@@ -98,7 +98,11 @@ impl ChatDecoder {
         if line.done {
             self.done = true;
             let usage = usage(line.prompt_eval_count, line.eval_count, self.answered);
-            out.extend(usage.map(|usage| ReplyEvent::Usage { usage, reported_cost: None }));
+            out.extend(usage.map(|usage| ReplyEvent::Usage {
+                usage,
+                reported_cost: None,
+                service_tier: None,
+            }));
             out.push(ReplyEvent::End(stop_of(line.done_reason.as_str(), self.calls > 0)));
         }
         Ok(Frame::of(out))

@@ -211,7 +211,7 @@ fn usage_shapes() {
                 decode_whole(&Ollama, &body).unwrap()
             };
             let told = events.iter().find_map(|event| match event {
-                ReplyEvent::Usage { usage, reported_cost: None } => Some(*usage),
+                ReplyEvent::Usage { usage, reported_cost: None, service_tier: None } => Some(*usage),
                 _ => None,
             });
             assert_eq!(told, wanted, "{turn:?}, streamed: {stream}");

@@ -18,6 +18,9 @@ pub(super) struct Answer<'a, C> {
     pub(super) choices: Option<Vec<C>>,
     #[serde(borrow)]
     pub(super) usage: Option<WireUsage<'a>>,
+    /// What it was served in; several chunks say it.
+    #[serde(borrow, default)]
+    pub(super) service_tier: Text<'a>,
     #[serde(borrow)]
     pub(super) error: Option<&'a RawValue>,
     /// Perplexity: URLs.

@@ -8,7 +8,7 @@ use super::usage::WireUsage;
 use crate::codec::Decoder;
 use crate::shared::{cut, garbage, index, read_object};
 use bytes::Bytes;
-use nunchi_core::{Citation, Dialect, Frame, ModelError, ReplyEvent};
+use nunchi_core::{Citation, Dialect, Frame, ModelError, ReplyEvent, ServiceTier};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 
@@ -25,6 +25,8 @@ pub(super) struct ChatDecoder {
     current: u32,
     /// URLs of the sources given so far.
     sources: Vec<String>,
+    /// The service tier that was told last.
+    service_tier: Option<ServiceTier>,
     /// `[DONE]` came.
     done: bool,
 }
@@ -39,7 +41,15 @@ struct Piece<'a> {
 
 impl ChatDecoder {
     pub(super) fn new(flavour: Flavour) -> Self {
-        Self { flavour, begun: None, choices: BTreeMap::new(), current: 0, sources: Vec::new(), done: false }
+        Self {
+            flavour,
+            begun: None,
+            choices: BTreeMap::new(),
+            current: 0,
+            sources: Vec::new(),
+            service_tier: None,
+            done: false,
+        }
     }
 
     fn begin(&mut self, id: &Text<'_>, model: &Text<'_>, out: &mut Vec<ReplyEvent>) {
@@ -96,9 +106,11 @@ impl ChatDecoder {
         }
     }
 
-    fn usage(&self, usage: Option<&WireUsage<'_>>, out: &mut Vec<ReplyEvent>) {
+    fn usage(&mut self, usage: Option<&WireUsage<'_>>, tier: &Text<'_>, out: &mut Vec<ReplyEvent>) {
+        self.service_tier = ServiceTier::of_word(tier.as_str()).or(self.service_tier);
         if let Some(wire) = usage {
-            out.push(ReplyEvent::Usage { usage: wire.usage(self.flavour), reported_cost: wire.cost() });
+            let (usage, reported_cost) = (wire.usage(self.flavour), wire.cost());
+            out.push(ReplyEvent::Usage { usage, reported_cost, service_tier: self.service_tier });
         }
     }
 
@@ -129,7 +141,7 @@ impl Decoder for ChatDecoder {
             let StreamChoice { index, delta, finish_reason: finish, stop_reason: matched } = choice;
             self.piece(Piece { index, delta, finish, matched }, &mut out)?;
         }
-        self.usage(chunk.usage.as_ref(), &mut out);
+        self.usage(chunk.usage.as_ref(), &chunk.service_tier, &mut out);
         Ok(Frame::of(out))
     }
 
@@ -156,7 +168,7 @@ impl Decoder for ChatDecoder {
                 finish_reason.filter(|word| !word.as_str().is_empty()).unwrap_or_else(|| Text::from("stop"));
             self.piece(Piece { index, delta: Some(message), finish: Some(finish), matched }, &mut out)?;
         }
-        self.usage(answer.usage.as_ref(), &mut out);
+        self.usage(answer.usage.as_ref(), &answer.service_tier, &mut out);
         self.done = true;
         Ok(Frame::of(out))
     }

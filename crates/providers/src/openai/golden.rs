@@ -281,6 +281,30 @@ fn reasoning_of_compatible_servers() {
 }
 
 #[test]
+fn the_service_tier_that_was_served() {
+    use nunchi_core::ServiceTier as T;
+    for (word, tier) in [
+        ("default", Some(T::Standard)),
+        ("flex", Some(T::Flex)),
+        ("priority", Some(T::Priority)),
+        ("auto", None),
+        ("", None),
+    ] {
+        let turn = Turn::text("Hi").service_tier(word);
+        let chat = |stream| wire(Wire::OpenAi, Endpoint::Chat, &turn, stream).concat();
+        assert_eq!(assembled(&decode(&OpenAiChat::openai(), &[&chat(true)]).unwrap()).service_tier, tier);
+        let events = decode_whole(&OpenAiChat::openai(), &chat(false)).unwrap();
+        assert_eq!(nunchi_core::assemble_reply(&events).service_tier, tier, "{word}");
+    }
+    // Some tell it once, at the head, and some an odd value.
+    let head = "data: {\"id\":\"x\",\"service_tier\":\"priority\",\"choices\":[{\"delta\":{\"content\":\"a\"},\"finish_reason\":\"stop\"}]}\n\n";
+    let tail = "data: {\"choices\":[],\"service_tier\":null,\"usage\":{\"prompt_tokens\":1}}\n\n";
+    let read = |text: &str| assembled(&decode(&OpenAiChat::compatible(), &[text.as_bytes()]).unwrap());
+    assert_eq!(read(&format!("{head}{tail}")).service_tier, Some(T::Priority));
+    assert_eq!(read(&format!("{}{tail}", head.replace("\"priority\"", "7"))).service_tier, None);
+}
+
+#[test]
 fn odd_chunks() {
     let read = |text: &str| decode(&OpenAiChat::compatible(), &[text.as_bytes()]);
     let azure = "data: {\"choices\":[],\"id\":\"\",\"prompt_filter_results\":[]}\n\ndata: {\"id\":\"x\",\"model\":\"m\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"a\"},\"finish_reason\":\"length\"}]}\n\ndata: {\"choices\":[],\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":2,\"cost\":0.5}}\n\n";

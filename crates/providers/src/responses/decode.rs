@@ -5,7 +5,7 @@ use crate::codec::Decoder;
 use crate::openai::stream_error;
 use crate::shared::{cut, garbage, index, read_object};
 use bytes::Bytes;
-use nunchi_core::{Dialect, Frame, ModelError, ReplyEvent};
+use nunchi_core::{Dialect, Frame, ModelError, ReplyEvent, ServiceTier};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 
@@ -142,7 +142,8 @@ impl ResponsesDecoder {
         self.begin(response, out);
         if let Some(usage) = &response.usage {
             let usage = usage.usage(self.searches);
-            out.push(ReplyEvent::Usage { usage, reported_cost: None });
+            let service_tier = ServiceTier::of_word(response.service_tier.as_str());
+            out.push(ReplyEvent::Usage { usage, reported_cost: None, service_tier });
         }
         out.push(ReplyEvent::End(response.stop(self.calls > 0, self.refused)));
         self.done = true;

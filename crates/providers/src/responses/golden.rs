@@ -146,6 +146,18 @@ fn what_both_of_openais_dialects_say_is_kept() {
 }
 
 #[test]
+fn the_service_tier_that_was_served() {
+    use nunchi_core::ServiceTier as T;
+    for (word, tier) in [("default", Some(T::Standard)), ("priority", Some(T::Priority)), ("auto", None)] {
+        let turn = Turn::text("Hi").service_tier(word);
+        let stream = recorded(&turn, true).concat();
+        assert_eq!(assembled(&decode(&OpenAiResponses, &[&stream]).unwrap()).service_tier, tier, "{word}");
+        let events = decode_whole(&OpenAiResponses, &recorded(&turn, false).concat()).unwrap();
+        assert_eq!(assemble_reply(&events).service_tier, tier, "{word}");
+    }
+}
+
+#[test]
 fn everything_cut_at_every_byte() {
     let turn = Turn::thinking("음… let me see", PROOF)
         .then_text("볼게")

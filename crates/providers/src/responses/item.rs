@@ -42,6 +42,9 @@ pub(super) struct Response<'a> {
     #[serde(borrow)]
     pub(super) output: Option<Vec<Item<'a>>>,
     pub(super) usage: Option<WireUsage>,
+    /// What it was served in; before its end, what was asked for.
+    #[serde(borrow, default)]
+    pub(super) service_tier: Text<'a>,
 }
 
 #[derive(Deserialize)]

@@ -131,6 +131,8 @@ mod tests {
             },
             context_tiers: Vec::new(),
             batch: None,
+            flex: None,
+            priority: None,
             tool_use: NanoUsd::ZERO,
             request: NanoUsd::ZERO,
             context_window: None,

@@ -4,7 +4,7 @@ use super::report::{ReplayFloor, WrongAmong};
 use super::routing::tier_of;
 use super::walk::{Outcome, ReplayInput, draw, right_at};
 use super::words::{ReplayBody, ReplayCall, ReplayModel};
-use nunchi_core::{NanoUsd, Tier, Usage, human_text, plain_cost};
+use nunchi_core::{NanoUsd, ServiceTier, Tier, Usage, human_text, plain_cost};
 use std::collections::HashMap;
 
 const TIERS: [Tier; 3] = [Tier::Trivial, Tier::Standard, Tier::Complex];
@@ -76,7 +76,8 @@ fn floor<'a>(
         (NanoUsd::ZERO, WrongAmong::default(), WrongAmong::default());
     for call in calls {
         let (tier, model) = give(call).unwrap_or((Tier::Complex, None));
-        spent += model.map_or(call.baseline, |model| plain_cost(&model.price, &call.usage));
+        spent +=
+            model.map_or(call.baseline, |model| plain_cost(&model.price, &call.usage, ServiceTier::Standard));
         if let Some(needed) = call.call.label.tier {
             under_routed.count(tier < needed);
         }
@@ -88,7 +89,7 @@ fn floor<'a>(
 }
 
 fn spent_on(calls: &[Plain<'_>], model: &ReplayModel) -> NanoUsd {
-    calls.iter().map(|call| plain_cost(&model.price, &call.usage)).sum()
+    calls.iter().map(|call| plain_cost(&model.price, &call.usage, ServiceTier::Standard)).sum()
 }
 
 /// The shares of trivial and of trivial and standard calls, as the policy chooses.

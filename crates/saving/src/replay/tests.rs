@@ -6,7 +6,7 @@ use crate::sharing::SharingRules;
 use jiff::Timestamp;
 use nunchi_core::{
     CacheScope, CallContext, CallRecord, CompressMode, Dialect, Message, ModelPrice, ModelRequest, NanoUsd,
-    Principal, Rates, RequestId, Role, Tier, TierRules, ToolDefinition, Usage, plain_cost,
+    Principal, Rates, RequestId, Role, ServiceTier, Tier, TierRules, ToolDefinition, Usage, plain_cost,
 };
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -29,6 +29,8 @@ pub(super) fn model(name: &str, dialect: Dialect) -> ReplayModel {
         rates,
         context_tiers: Vec::new(),
         batch: Some(Rates { input: NanoUsd(1_500_000_000), output: NanoUsd(7_500_000_000), ..rates }),
+        flex: None,
+        priority: None,
         tool_use: NanoUsd::ZERO,
         request: NanoUsd::ZERO,
         context_window: None,
@@ -312,7 +314,11 @@ fn rows_of_the_ledger_keep_what_was_booked() {
     assert_eq!(
         plain.savings.spent,
         NanoUsd(77)
-            + plain_cost(&off.baseline.price, &Usage { input: 10_000, output: 100, ..Usage::default() })
+            + plain_cost(
+                &off.baseline.price,
+                &Usage { input: 10_000, output: 100, ..Usage::default() },
+                ServiceTier::Standard
+            )
     );
 }
 

@@ -9,8 +9,8 @@ use super::sharing::{AnswerBook, Found};
 use super::texts::Meanings;
 use super::words::{ReplayBody, ReplayCall, ReplayModel, ReplayPolicy};
 use nunchi_core::{
-    CacheVerdict, CallContext, CallRecord, ModelRequest, NanoUsd, Saved, Savings, Tier, Usage, cost,
-    plain_cost,
+    CacheVerdict, CallContext, CallRecord, ModelRequest, NanoUsd, Saved, Savings, ServiceTier, Tier, Usage,
+    cost, plain_cost,
 };
 use std::collections::BTreeMap;
 
@@ -102,7 +102,7 @@ impl Walk<'_> {
         let (input, call) = (self.input, &self.input.calls[at]);
         let came = (input.count)(asked.0);
         let usage = Usage { input: came, output: call.output_tokens, ..Usage::default() };
-        let baseline = plain_cost(&input.policy.baseline.price, &usage);
+        let baseline = plain_cost(&input.policy.baseline.price, &usage, ServiceTier::Standard);
         let fresh = Outcome { came, baseline, ..Outcome::default() };
         let found = self.book.find(input.policy, input.meanings, asked, (call.at, draw(at, 0)));
         let (key, question, audit, verdict) = match found {
@@ -217,9 +217,10 @@ impl Walk<'_> {
 fn price(model: &ReplayModel, (all, before): (&Usage, &Usage), rounds: &[Usage], batch: bool) -> Outcome {
     let price = &model.price;
     let sum = |of: &dyn Fn(&Usage) -> NanoUsd| rounds.iter().map(of).sum::<NanoUsd>();
-    let plain = sum(&|usage| plain_cost(price, usage));
-    let live = sum(&|usage| cost(price, usage, false));
-    let spent = sum(&|usage| cost(price, usage, batch));
+    let plain = sum(&|usage| plain_cost(price, usage, ServiceTier::Standard));
+    let live = sum(&|usage| cost(price, usage, ServiceTier::Standard));
+    let tier = if batch { ServiceTier::Batch } else { ServiceTier::Standard };
+    let spent = sum(&|usage| cost(price, usage, tier));
     let usage = rounds.iter().fold(Usage::default(), |sum, usage| sum + *usage);
     Outcome {
         model: Some(model.name.clone()),
@@ -229,8 +230,9 @@ fn price(model: &ReplayModel, (all, before): (&Usage, &Usage), rounds: &[Usage],
         spent,
         saved: Saved {
             prompt_cache: plain - live,
-            tools: plain_cost(price, all) - plain_cost(price, before),
-            compression: plain_cost(price, before) - plain,
+            tools: plain_cost(price, all, ServiceTier::Standard)
+                - plain_cost(price, before, ServiceTier::Standard),
+            compression: plain_cost(price, before, ServiceTier::Standard) - plain,
             batch: live - spent,
         },
         ..Outcome::default()
@@ -282,7 +284,7 @@ fn booked(policy: &ReplayPolicy, call: &ReplayCall, record: &CallRecord) -> Resu
     let used = if keeps { Usage { output: call.output_tokens, reasoning: 0, ..record.usage } } else { all };
     let batch = policy.batch && (record.batch || call.can_wait) && model.price.batch.is_some();
     let outcome = price(model, (&all, &all), &[if batch { all } else { used }], batch);
-    let baseline = plain_cost(&policy.baseline.price, &all);
+    let baseline = plain_cost(&policy.baseline.price, &all, ServiceTier::Standard);
     Ok(Outcome { verdict: record.cache, tier: record.tier, came, baseline, ..outcome })
 }
 

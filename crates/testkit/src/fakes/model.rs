@@ -3,7 +3,7 @@
 use futures_core::Stream;
 use nunchi_core::{
     BoxFuture, CallContext, EmbedReply, EmbedRequest, Embedder, Frame, Model, ModelError, ModelRequest,
-    Reply, ReplyEvent, ReplyInfo, StopReason, Usage,
+    Reply, ReplyEvent, ReplyInfo, ServiceTier, StopReason, Usage,
 };
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -40,8 +40,22 @@ impl ScriptedReply {
     pub fn text_with_usage(text: &str, usage: Usage) -> Self {
         let start = ReplyEvent::Start { id: "scripted-reply".into(), model: "scripted-1".into() };
         let words = text.split_inclusive(' ').map(|word| ReplyEvent::Text(word.to_owned()));
-        let end = [ReplyEvent::Usage { usage, reported_cost: None }, ReplyEvent::End(StopReason::EndTurn)];
+        let end = [
+            ReplyEvent::Usage { usage, reported_cost: None, service_tier: None },
+            ReplyEvent::End(StopReason::EndTurn),
+        ];
         Self::events([start].into_iter().chain(words).chain(end))
+    }
+
+    /// The provider says which service tier it served.
+    pub fn service_tier(mut self, tier: ServiceTier) -> Self {
+        let frames = self.items.iter_mut().filter_map(|item| item.as_mut().ok());
+        for event in frames.flat_map(|frame| &mut frame.events) {
+            if let ReplyEvent::Usage { service_tier, .. } = event {
+                *service_tier = Some(tier);
+            }
+        }
+        self
     }
 
     /// The call fails before any event.

@@ -24,6 +24,7 @@ pub struct Turn {
     pub(crate) usage: UsageShape,
     pub(crate) stop: Option<Stop>,
     pub(crate) model: Option<String>,
+    pub(crate) service_tier: Option<String>,
     pub(crate) fault: Option<Fault>,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) raw: Option<Bytes>,
@@ -120,6 +121,12 @@ impl Turn {
     /// The model the answer names; the one asked for until said.
     pub fn model(mut self, model: impl Into<String>) -> Self {
         self.model = Some(model.into());
+        self
+    }
+
+    /// The service tier the answer names, in OpenAI's two dialects; the one asked for until said.
+    pub fn service_tier(mut self, tier: impl Into<String>) -> Self {
+        self.service_tier = Some(tier.into());
         self
     }
 }

@@ -17,6 +17,7 @@ struct Spec {
     citations: Vec<String>,
     stop: Option<String>,
     model: Option<String>,
+    service_tier: Option<String>,
     usage: Option<Value>,
     status: Option<u16>,
     message: Option<String>,
@@ -89,6 +90,7 @@ impl Spec {
             turn = turn.stop(stop_reason(stop));
         }
         turn.model.clone_from(&self.model);
+        turn.service_tier.clone_from(&self.service_tier);
         if let Some(fault) = &mut turn.fault {
             fault.message.clone_from(&self.message);
             fault.code.clone_from(&self.code);

@@ -33,7 +33,7 @@ pub(crate) struct Ask {
     pub(crate) usage_in_stream: bool,
     /// Gemini: a stream without `alt=sse` is a JSON array.
     pub(crate) array: bool,
-    /// The request, for embeddings.
+    /// The request.
     pub(crate) body: Value,
     /// The models to list.
     pub(crate) models: Vec<String>,
@@ -60,6 +60,13 @@ impl Ask {
     /// The model that the answer names.
     pub(crate) fn model_of<'a>(&'a self, turn: &'a Turn) -> &'a str {
         turn.model.as_deref().unwrap_or(&self.model)
+    }
+
+    /// The service tier that the answer names: the one asked for, if the turn does not say another.
+    pub(crate) fn service_tier_of<'a>(&'a self, turn: &'a Turn) -> &'a str {
+        let asked = self.body.get("service_tier").and_then(Value::as_str);
+        let asked = asked.filter(|tier| matches!(*tier, "flex" | "priority"));
+        turn.service_tier.as_deref().or(asked).unwrap_or("default")
     }
 
     /// An id with the dialect's prefix.

@@ -24,7 +24,7 @@ pub(super) fn body(ask: &Ask, turn: &Turn) -> Value {
     if let Some(usage) = turn.usage.render(usage) {
         body["usage"] = usage;
     }
-    body["service_tier"] = json!("default");
+    body["service_tier"] = json!(ask.service_tier_of(turn));
     body["system_fingerprint"] = json!("fp_scripted");
     body
 }
@@ -72,7 +72,7 @@ pub(super) fn events(ask: &Ask, turn: &Turn) -> Vec<Event> {
     let chunk = |choices: Value| {
         let mut chunk = json!({
             "id": ask.id("chatcmpl-"), "object": "chat.completion.chunk", "created": CREATED,
-            "model": ask.model_of(turn), "service_tier": "default", "system_fingerprint": "fp_scripted",
+            "model": ask.model_of(turn), "service_tier": ask.service_tier_of(turn), "system_fingerprint": "fp_scripted",
             "choices": choices,
         });
         if ask.usage_in_stream {

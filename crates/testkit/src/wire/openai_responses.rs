@@ -70,7 +70,7 @@ fn response(ask: &Ask, turn: &Turn, status: &str, output: Value, usage: Option<V
         "parallel_tool_calls": echo("parallel_tool_calls", true.into()),
         "previous_response_id": echo("previous_response_id", Value::Null),
         "reasoning": echo("reasoning", json!({"effort": null, "summary": null})),
-        "service_tier": "default", "store": echo("store", true.into()),
+        "service_tier": ask.service_tier_of(turn), "store": echo("store", true.into()),
         "temperature": echo("temperature", json!(1.0)),
         "text": echo("text", json!({"format": {"type": "text"}})),
         "tool_choice": echo("tool_choice", "auto".into()), "tools": echo("tools", json!([])),

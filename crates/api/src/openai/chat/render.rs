@@ -24,6 +24,9 @@ pub(super) fn whole(head: &Head, reply: &ReplyBody) -> Vec<u8> {
         "id": id(head), "object": "chat.completion", "created": head.created, "model": model(head, &reply.model),
         "choices": choices, "usage": with_cost(chat_usage(&reply.usage), reply.reported_cost),
     });
+    if let Some(tier) = reply.service_tier {
+        body["service_tier"] = tier.word().into();
+    }
     if !reply.citations.is_empty() {
         body["citations"] = urls(&reply.citations);
         body["search_results"] = reply.citations.iter().map(search_result).collect();

@@ -8,7 +8,9 @@ use crate::openai::usage::{chat_usage, with_cost};
 use crate::relay::{Piece, Relay};
 use crate::sse::{Writer, put_event, put_value};
 use bytes::BytesMut;
-use nunchi_core::{Citation, Frame, ModelError, ModelErrorKind, NanoUsd, ReplyEvent, StopReason, Usage};
+use nunchi_core::{
+    Citation, Frame, ModelError, ModelErrorKind, NanoUsd, ReplyEvent, ServiceTier, StopReason, Usage,
+};
 use serde_json::{Value, json};
 
 /// Writes a stream of chunks.
@@ -33,6 +35,8 @@ pub(crate) struct ChatStream {
     usage: Option<Usage>,
     /// What the answer cost, where whoever gave it said so.
     cost: Option<NanoUsd>,
+    /// The service tier, where the upstream said so.
+    service_tier: Option<ServiceTier>,
     usage_sent: bool,
     ended: bool,
 }
@@ -54,6 +58,7 @@ impl ChatStream {
             list_sources: false,
             usage: None,
             cost: None,
+            service_tier: None,
             usage_sent: false,
             ended: false,
         }
@@ -124,8 +129,9 @@ impl ChatStream {
                 annotation["index"] = (self.sources.len() - 1).into();
                 self.chunk(&json!({"annotations": [annotation]}), None, out);
             }
-            ReplyEvent::Usage { usage, reported_cost } => {
+            ReplyEvent::Usage { usage, reported_cost, service_tier } => {
                 (self.usage, self.cost) = (Some(*usage), *reported_cost);
+                self.service_tier = *service_tier;
             }
             ReplyEvent::End(stop) => {
                 self.ended = true;
@@ -238,6 +244,11 @@ impl Writer for ChatStream {
         }
         if let Some(usage) = self.usage.filter(|_| self.include_usage && !self.usage_sent) {
             self.put_prefix(out);
+            if let Some(tier) = self.service_tier {
+                out.extend_from_slice(b"\"service_tier\":");
+                put_value(out, &tier.word());
+                out.extend_from_slice(b",");
+            }
             out.extend_from_slice(b"\"choices\":[],\"usage\":");
             put_json_tail(out, &with_cost(chat_usage(&usage), self.cost));
         }

@@ -97,6 +97,8 @@ pub(super) struct Response<'a> {
     parallel_tool_calls: bool,
     previous_response_id: Option<&'a str>,
     reasoning: Value,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) service_tier: Option<&'static str>,
     store: Value,
     temperature: Option<f64>,
     text: Value,
@@ -136,6 +138,7 @@ impl<'a> Response<'a> {
             parallel_tool_calls: echo.parallel_tool_calls.unwrap_or(true),
             previous_response_id: echo.previous_response_id.as_deref(),
             reasoning: echo.reasoning(),
+            service_tier: None,
             // Nothing is stored, whatever was asked for.
             store: false.into(),
             temperature: echo.temperature,

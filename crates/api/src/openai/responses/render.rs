@@ -5,7 +5,7 @@ use super::items::REDACTED;
 use super::output::{Content, Item, Summary, annotation, status};
 use crate::answer::Head;
 use crate::openai::usage::with_cost;
-use nunchi_core::{Part, ReplyBody, StopReason};
+use nunchi_core::{Part, ReplyBody, ServiceTier, StopReason};
 
 /// A whole answer.
 pub(super) fn whole(head: &Head, echo: &Echo, reply: &ReplyBody) -> Vec<u8> {
@@ -22,6 +22,7 @@ pub(super) fn whole(head: &Head, echo: &Echo, reply: &ReplyBody) -> Vec<u8> {
     }
     let mut response = Response::new(head, echo, &reply.model, &output, Some(&reply.usage));
     response.usage = response.usage.map(|counts| with_cost(counts, reply.reported_cost));
+    response.service_tier = reply.service_tier.map(ServiceTier::word);
     response.status = status;
     response.incomplete_details = details;
     serde_json::to_vec(&response).unwrap_or_default()

@@ -12,7 +12,9 @@ use crate::relay::{Piece, Relay, put_named};
 use crate::sequence::Sequence;
 use crate::sse::{Writer, put_json};
 use bytes::BytesMut;
-use nunchi_core::{Citation, Frame, ModelError, ModelErrorKind, NanoUsd, ReplyEvent, StopReason, Usage};
+use nunchi_core::{
+    Citation, Frame, ModelError, ModelErrorKind, NanoUsd, ReplyEvent, ServiceTier, StopReason, Usage,
+};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -33,6 +35,8 @@ pub(crate) struct ResponseStream {
     usage: Option<Usage>,
     /// What the answer cost, where whoever gave it said so.
     cost: Option<NanoUsd>,
+    /// The service tier, where the upstream said so.
+    service_tier: Option<ServiceTier>,
     stop: Option<StopReason>,
     /// Whether what comes belongs to an alternative that this dialect cannot say.
     muted: bool,
@@ -53,6 +57,7 @@ impl ResponseStream {
             sources: Vec::new(),
             usage: None,
             cost: None,
+            service_tier: None,
             stop: None,
             muted: false,
         }
@@ -65,8 +70,9 @@ impl ResponseStream {
                 self.start(out);
             }
             ReplyEvent::Choice(index) => self.muted = *index != 0,
-            ReplyEvent::Usage { usage, reported_cost } => {
+            ReplyEvent::Usage { usage, reported_cost, service_tier } => {
                 (self.usage, self.cost) = (Some(*usage), *reported_cost);
+                self.service_tier = *service_tier;
             }
             ReplyEvent::Settled(summary) => self.usage = self.usage.or(Some(summary.usage)),
             ReplyEvent::End(stop) if !self.muted => self.stop = Some(stop.clone()),
@@ -319,6 +325,7 @@ impl ResponseStream {
         let counts = failed.is_none().then_some(&usage);
         let mut response = Response::new(&self.head, &self.echo, &self.upstream_model, &self.output, counts);
         response.usage = response.usage.map(|counts| with_cost(counts, self.cost));
+        response.service_tier = self.service_tier.map(ServiceTier::word);
         response.status = status;
         response.incomplete_details = details;
         response.error = failed;
