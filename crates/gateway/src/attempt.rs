@@ -276,7 +276,9 @@ impl Pursuit {
     async fn send(&mut self, candidate: &Candidate, request: ModelRequest) -> Result<Begun, ModelError> {
         let entry = &self.gateway.parts.providers[candidate.entry];
         self.gateway.quotas.take(candidate, typical_tokens(self.ask.prompt_bound));
-        if !self.ask.request.stream && !entry.local {
+        let whole = !self.ask.request.stream
+            || self.open.as_ref().is_some_and(|open| open.worst.is_worth_hearing(&open.price));
+        if whole && !entry.local {
             self.flight.buy();
         }
         let Reply { mut info, mut stream } = entry.model.call(request, self.ask.context.clone()).await?;

@@ -88,6 +88,7 @@ impl Gateway {
         };
         let worst = Worst {
             prompt: ask.prompt_bound,
+            uncounted: 0,
             output: 0,
             choices: 1,
             tool_uses: 0,
@@ -120,7 +121,7 @@ impl Gateway {
     async fn settle_vectors(&self, open: OpenCall, reply: &EmbedReply) {
         let mut record = open.record;
         record.usage = reply.usage;
-        record.cost = cost(&open.price, &reply.usage, open.service_tier);
+        record.cost = cost(&open.price, &reply.usage, open.worst.service_tier);
         record.baseline_cost = record.cost;
         record.latency_us = self.micros_since(open.since);
         record.first_event_us = Some(record.latency_us);

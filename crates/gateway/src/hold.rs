@@ -22,8 +22,8 @@ pub(crate) struct OpenCall {
     pub(crate) record: CallRecord,
     pub(crate) held: NanoUsd,
     pub(crate) price: Arc<ModelPrice>,
-    /// The service tier that was asked for.
-    pub(crate) service_tier: ServiceTier,
+    /// What was held for, the service tier that was asked for included.
+    pub(crate) worst: Worst,
     pub(crate) since: Duration,
     /// Whether the budget shortened the answer, which then is nobody else's answer.
     pub(crate) shortened: bool,
@@ -36,6 +36,8 @@ pub(crate) struct OpenCall {
 pub(crate) struct Worst {
     /// Prompt tokens.
     pub(crate) prompt: u64,
+    /// Those among them that only the provider can count.
+    pub(crate) uncounted: u64,
     /// Tokens of one answer.
     pub(crate) output: u64,
     /// Answers.
@@ -56,8 +58,15 @@ impl Worst {
     ) -> Self {
         let mut bound = PromptBound::of(request);
         bound.tool_uses = most_tool_uses(price, bound.tool_uses);
-        let prompt = bound.within(price.context_window, u64::MAX);
-        Self { prompt, output, choices: request.choices, tool_uses: bound.tool_uses, service_tier }
+        let window = price.context_window;
+        Self {
+            prompt: bound.within(window, u64::MAX),
+            uncounted: bound.uncounted(window),
+            output,
+            choices: request.choices,
+            tool_uses: bound.tool_uses,
+            service_tier,
+        }
     }
 
     /// The same with the texts counted, which is worth its time near a limit: other vocabularies than o200k need at most about
@@ -74,6 +83,21 @@ impl Worst {
         let fees = price.tool_use.0.saturating_mul(uses);
         let tokens = upper_bound(price, self.prompt, self.output, self.choices, self.service_tier);
         NanoUsd(tokens.0.saturating_add(fees))
+    }
+
+    /// What was used by a call of which the provider said nothing, given our own count of its texts: what cannot be counted is
+    /// taken to be all that it can be.
+    pub(crate) fn unreported(self, texts: u64, output: u64) -> Usage {
+        let input = texts.saturating_add(self.uncounted).min(self.prompt);
+        Usage { input, output, tool_uses: self.tool_uses, ..Usage::default() }
+    }
+
+    /// Whether it is safer to hear an answer to its end, whoever has left, than to guess its prompt: what is uncertain costs more
+    /// than what may still be written.
+    pub(crate) fn is_worth_hearing(self, price: &ModelPrice) -> bool {
+        let unsure = Self { prompt: self.uncounted, output: 0, ..self };
+        let rest = Self { prompt: 0, tool_uses: 0, ..self };
+        unsure.money(price) > rest.money(price)
     }
 
     /// In tokens.
@@ -184,8 +208,7 @@ impl Gateway {
             HoldError::Storage(error) => ModelError::new(ModelErrorKind::Storage, error.to_string()),
         })?;
         let since = self.parts.clock.monotonic();
-        let service_tier = worst.service_tier;
-        Ok(OpenCall { record, held, price, service_tier, since, shortened: false, reported: None })
+        Ok(OpenCall { record, held, price, worst, since, shortened: false, reported: None })
     }
 
     /// The service tier that a request asks a candidate for: the standard one of those that the field does not reach.

@@ -4,7 +4,7 @@ use crate::attempt::{Begun, Pursuit};
 use crate::breaker::{Failure, blame};
 use crate::cache::{Stored, weigh};
 use crate::gateway::Gateway;
-use crate::hold::OpenCall;
+use crate::hold::{OpenCall, Worst};
 use crate::prices::baseline_cost;
 use crate::tokens;
 use futures_util::StreamExt;
@@ -228,7 +228,7 @@ impl Pursuit {
         record.usage_estimated = reading.usage.is_none() || !matches!(ending, Ending::Whole);
         record.usage = match reading.usage {
             Some(usage) if matches!(ending, Ending::Whole) => usage,
-            reported => self.counted(reported, frames),
+            reported => self.counted(reported, frames, open.worst),
         };
         (record.outcome, record.error_code) = match ending {
             Ending::Whole => (Outcome::Ok, None),
@@ -239,7 +239,7 @@ impl Pursuit {
             Ending::Failed(error) => (Outcome::Cut, Some(error.code().to_owned())),
         };
         // A provider may serve another tier than was asked for, and bills what it served.
-        let tier = reading.service_tier.unwrap_or(open.service_tier);
+        let tier = reading.service_tier.unwrap_or(open.worst.service_tier);
         record.cost = match (reading.reported_cost, record.outcome) {
             (Some(reported), _) => reported,
             (None, Outcome::TimedOut) => open.held,
@@ -265,7 +265,7 @@ impl Pursuit {
     /// The row of an attempt in which the model only asked for what the gateway answered.
     pub(crate) fn booked_round(&self, open: OpenCall, reading: &Reading) -> CallRecord {
         let price = Arc::clone(&open.price);
-        let tier = reading.service_tier.unwrap_or(open.service_tier);
+        let tier = reading.service_tier.unwrap_or(open.worst.service_tier);
         let mut record = self.booked(open, reading, &Ending::Whole, &self.flight.frames());
         self.count_savings(&mut record, (&price, tier), true);
         record
@@ -332,7 +332,7 @@ impl Pursuit {
     }
 
     /// Our own count of an answer without a final report: never less than what the provider reported on the way.
-    fn counted(&self, reported: Option<Usage>, frames: &[Frame]) -> Usage {
+    fn counted(&self, reported: Option<Usage>, frames: &[Frame], worst: Worst) -> Usage {
         let output: u64 = frames.iter().flat_map(|frame| &frame.events).map(count_event).sum();
         match reported {
             Some(usage) => {
@@ -341,8 +341,8 @@ impl Pursuit {
             None => {
                 let (tools, shortened) = self.left_out();
                 let came = tokens::count_prompt(&self.ask.request);
-                let input = came.saturating_add_signed(-tools).saturating_add_signed(-shortened);
-                Usage { input, output, ..Usage::default() }
+                let texts = came.saturating_add_signed(-tools).saturating_add_signed(-shortened);
+                worst.unreported(texts, output)
             }
         }
     }
@@ -409,13 +409,13 @@ impl Gateway {
         record.error_code = Some(error.code().to_owned());
         record.outcome = Outcome::Failed;
         if error.may_be_charged() || error.broke_an_answer() {
-            let prompt = || Usage { input: tokens::count_prompt(request), ..Usage::default() };
+            let prompt = || open.worst.unreported(tokens::count_prompt(request), 0);
             record.usage = open.reported.unwrap_or_else(prompt);
             record.usage_estimated = true;
             // A stream stops where it breaks; of an answer in one piece all may have been generated.
             let as_seen = error.broke_an_answer() && (request.stream || open.reported.is_some());
             record.cost =
-                if as_seen { cost(&open.price, &record.usage, open.service_tier) } else { open.held };
+                if as_seen { cost(&open.price, &record.usage, open.worst.service_tier) } else { open.held };
             record.baseline_cost = record.cost;
         }
         if error.may_be_charged() {

@@ -9,7 +9,7 @@ use crate::words::CallContext;
 use sha2::{Digest, Sha256};
 
 /// Fields of a caller's body that change nothing about the answer.
-const INERT_FIELDS: [&str; 9] = [
+pub(super) const INERT_FIELDS: [&str; 9] = [
     "metadata",
     "prompt_cache_key",
     "prompt_cache_retention",

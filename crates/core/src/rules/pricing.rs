@@ -54,12 +54,14 @@ pub fn upper_bound(
     NanoUsd::saturating_from(div_ceil(tokens).saturating_add(i128::from(price.request.0)))
 }
 
-/// How often tools at the provider can be charged for in a call that asks for so many uses. Perplexity searches unasked: once, or as often
+/// How often tools at the provider can be charged for in a call that asks for so many uses. Perplexity and some models of OpenAI search unasked: once, or as often
 /// as a deep research takes.
 pub fn most_tool_uses(price: &ModelPrice, asked: u64) -> u64 {
     let unasked = match price.provider.as_str() {
         "perplexity" if price.model.contains("deep-research") => DEEP_RESEARCH_USES,
         "perplexity" => 1,
+        // OpenAI's search models search before every answer.
+        "openai" if price.model.contains("-search-") => 1,
         _ => 0,
     };
     asked.saturating_add(unasked)

@@ -1,5 +1,6 @@
 //! A cheap bound on how many tokens a prompt can be, from its bytes alone, and on what a provider may add to it by itself.
 
+use super::exact_key::INERT_FIELDS;
 use crate::chat::{Json, MediaSource, Message, ModelRequest, Part, ResponseFormat, ToolDefinition};
 use serde::Deserialize;
 
@@ -19,6 +20,9 @@ const USUAL_TOOL_USES: u64 = 10;
 const UNKNOWN_WINDOW: u64 = 1_000_000;
 /// Fields by which a request of OpenAI's Responses API goes on with what the provider keeps.
 const KEPT_BY_PROVIDER: [&str; 3] = ["previous_response_id", "conversation", "prompt"];
+
+/// The field by which a chat completion of OpenAI's searches the web.
+const SEARCH_FIELD: &str = "web_search_options";
 
 /// At least as many tokens as any provider counts for a prompt.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -42,8 +46,11 @@ impl PromptBound {
         if let ResponseFormat::JsonSchema(schema) = &request.format {
             bound.text += schema.schema.get().len() as u64 + FRAME_TOKENS;
         }
-        for (name, value) in &request.rest {
+        for (name, value) in request.rest.iter().filter(|(name, _)| !INERT_FIELDS.contains(&name.as_str())) {
             bound.opaque += (name.len() + value.get().len()) as u64;
+            if name == SEARCH_FIELD && value.get() != "null" {
+                bound.tool_uses = bound.tool_uses.saturating_add(USUAL_TOOL_USES);
+            }
             bound.kept |= KEPT_BY_PROVIDER.contains(&name.as_str()) && value.get() != "null";
         }
         bound
@@ -57,10 +64,14 @@ impl PromptBound {
     /// Of what a model with this context window can be asked to read: what cannot be counted from outside has to fit into it.
     /// `text` is a closer bound on the texts, where there is one.
     pub fn within(self, window: Option<u64>, text: u64) -> u64 {
+        self.text.min(text).saturating_add(self.uncounted(window))
+    }
+
+    /// The part of it that only the provider can count, with what it adds by itself.
+    pub fn uncounted(self, window: Option<u64>) -> u64 {
         let window = window.unwrap_or(UNKNOWN_WINDOW);
         let found = self.tool_uses.saturating_mul(FOUND_TOKENS);
-        let uncounted = if self.kept { window } else { self.opaque.saturating_add(found).min(window) };
-        self.text.min(text).saturating_add(uncounted)
+        if self.kept { window } else { self.opaque.saturating_add(found).min(window) }
     }
 
     fn add_message(&mut self, message: &Message) {
