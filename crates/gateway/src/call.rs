@@ -151,7 +151,8 @@ impl Gateway {
     async fn recall_similar(&self, ask: &Ask, asked: Option<&mut Asked>) -> Option<Reply> {
         let semantic = self.cache.semantic.as_ref()?;
         let asked = asked?;
-        let shared = semantic.find(asked).await?;
+        let only_if_cached = ask.context.cache == CacheDirective::OnlyIfCached;
+        let shared = semantic.find(asked, only_if_cached).await?;
         let Some(stored) = self.cache.peek(shared.key).await else {
             semantic.drop_question(asked.kin, shared.key);
             return None;

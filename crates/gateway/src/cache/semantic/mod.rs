@@ -195,8 +195,9 @@ impl Semantic {
         let _vectors = self.embed_many(&["ready".to_owned()], context).await;
     }
 
-    /// A stored answer that may be served for this question; else perhaps one that the fresh answer is to be compared with.
-    pub(crate) async fn find(&self, asked: &mut Asked) -> Option<Shared> {
+    /// A stored answer that may be served for this question; else perhaps one that the fresh answer is to be compared with, unless
+    /// there will be none.
+    pub(crate) async fn find(&self, asked: &mut Asked, only_if_cached: bool) -> Option<Shared> {
         self.counters.lookups.fetch_add(1, Ordering::Relaxed);
         metrics::counter!("nunchi_semantic_lookups_total").increment(1);
         let near = self.read_index().nearest(asked.kin, &asked.vector.signs(), NEIGHBOURS, self.clock.now());
@@ -210,6 +211,9 @@ impl Semantic {
         let (delta, draw) = (f64::from(self.settings.error_rate), self.draw());
         match record.decide(&self.prior(), probability, delta, draw) {
             SharingDecision::Serve => Some(Shared { key: best.key, text: best.text, probability }),
+            SharingDecision::Audit if only_if_cached => {
+                Some(Shared { key: best.key, text: best.text, probability })
+            }
             decision => {
                 let servable = decision == SharingDecision::Audit;
                 asked.audit = Some(Audit { key: best.key, probability, servable });
