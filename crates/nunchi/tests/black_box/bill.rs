@@ -131,6 +131,15 @@ fn call(address: SocketAddr, key: &str, n: usize) -> Option<u16> {
     std::str::from_utf8(answer.get(9..12)?).ok()?.parse().ok()
 }
 
+/// The upstream as `up` by chat completions, and as `re` by responses.
+fn both_dialects(upstream: &Upstream) -> String {
+    let config = one_provider(&upstream.base_url());
+    let (_, provider) = config.split_once("[[providers]]").unwrap();
+    let responses =
+        provider.replace("\"up\"", "\"re\"").replace("\"openai\"\nbase", "\"openai_responses\"\nbase");
+    format!("{config}\n[[providers]]{responses}models = [\"gpt-5-mini\"]\n")
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_providers_bill_never_passes_the_limit_nor_what_was_booked() {
     let (upstream, billed) = (Upstream::start(Dialect::OpenAi).await, Arc::new(AtomicI64::new(0)));
@@ -140,13 +149,7 @@ async fn the_providers_bill_never_passes_the_limit_nor_what_was_booked() {
         bill.fetch_add(Kind::of(n).bill(n), Ordering::Relaxed);
         Kind::of(n).turn()
     });
-    let mut config = one_provider(&upstream.base_url());
-    config.push_str(&config.clone().split_once("[[providers]]").map_or(String::new(), |(_, provider)| {
-        let responses =
-            provider.replace("\"up\"", "\"re\"").replace("\"openai\"\nbase", "\"openai_responses\"\nbase");
-        format!("\n[[providers]]{responses}models = [\"gpt-5-mini\"]\n")
-    }));
-    let home = Home::with_config(&config).variable("NUNCHI_LOG__LEVEL", "error");
+    let home = Home::with_config(&both_dialects(&upstream)).variable("NUNCHI_LOG__LEVEL", "error");
     let mut server = home.up();
     let (address, key) = (server.address, server.first_key());
     let limit = 1_500_000_000_i64;
