@@ -5,11 +5,14 @@ use std::collections::{BinaryHeap, HashMap};
 use std::sync::LazyLock;
 
 /// Lengths and tokens, written by the build script.
-static LIST: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/o200k.tokens"));
+static LIST: LazyLock<Vec<u8>> = LazyLock::new(|| {
+    let list: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/o200k.tokens"));
+    zstd::decode_all(list).unwrap_or_default()
+});
 
 static RANKS: LazyLock<HashMap<&'static [u8], u32>> = LazyLock::new(|| {
     let mut ranks = HashMap::with_capacity(200_000);
-    let mut rest = LIST;
+    let mut rest = LIST.as_slice();
     while let Some((length, tokens)) = rest.split_first() {
         let Some((token, left)) = tokens.split_at_checked(usize::from(*length)) else { break };
         let rank = u32::try_from(ranks.len()).unwrap_or(u32::MAX);
