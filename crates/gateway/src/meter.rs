@@ -123,6 +123,10 @@ impl Pursuit {
         for frame in begun.opening {
             self.pass(&mut reading, frame);
         }
+        if self.ask.request.stream && reading.usage.is_some() {
+            // The prompt is counted at the beginning: what made the answer worth hearing to its end is known.
+            self.flight.let_go();
+        }
         let ending = loop {
             tokio::select! {
                 biased;

@@ -3,8 +3,8 @@
 use crate::bench::{Bench, hear, request};
 use futures_util::StreamExt;
 use nunchi_core::{
-    EmbedRequest, Embedder, Media, MediaSource, Model, ModelErrorKind, NanoUsd, Outcome, Part,
-    ToolDefinition, Usage,
+    CallRecord, EmbedRequest, Embedder, Media, MediaSource, Model, ModelErrorKind, ModelRequest, NanoUsd,
+    Outcome, Part, ReplyEvent, ToolDefinition, Usage,
 };
 use nunchi_testkit::{MemoryLedger, ScriptedReply, owner_context};
 use std::time::Duration;
@@ -160,6 +160,49 @@ async fn a_shortened_answer_fits_what_is_left() {
     hear(reply).await.unwrap();
     let (sent, _) = bench.cloud.requests().remove(0);
     assert!(sent.max_output_tokens.unwrap() < 2_000);
+}
+
+/// A stream about a document of which only the provider knows how long it is.
+fn about_a_document() -> ModelRequest {
+    let mut request = request("cloud/m", "what does it say");
+    request.messages[0].parts.push(Part::Media(Media {
+        media_type: "application/pdf".into(),
+        source: MediaSource::FileId("file-1".into()),
+        detail: None,
+        name: None,
+    }));
+    request
+}
+
+/// The only row of a call whose caller leaves after the first words.
+async fn row_of_one_who_leaves(reply: ScriptedReply) -> (CallRecord, usize) {
+    let bench = Bench::new();
+    bench.cloud.script([reply]);
+    let mut answer = bench.gateway.call(about_a_document(), owner_context()).await.unwrap();
+    assert!(answer.stream.next().await.is_some());
+    drop(answer);
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    settle(&bench).await;
+    (bench.ledger.rows().remove(0), bench.cloud.dropped())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_document_is_paid_for_by_whoever_leaves() {
+    let usage = Usage { input: 50_000, output: 4, ..Usage::default() };
+    let slow = ScriptedReply::text_with_usage("one two three four", usage).between(Duration::from_secs(1));
+    // What a document costs is told at the end: cheaper to hear than to guess.
+    let (row, dropped) = row_of_one_who_leaves(slow.clone()).await;
+    assert_eq!((row.outcome, row.usage, dropped), (Outcome::Ok, usage, 0));
+    // Told at the beginning, nothing more is to be learnt.
+    let told = ReplyEvent::Usage { usage, reported_cost: None, service_tier: None };
+    let words = ["one ", "two ", "three "].map(|word| ReplyEvent::Text(word.into()));
+    let early = ScriptedReply::events([told].into_iter().chain(words)).hang_after(3);
+    let (row, dropped) = row_of_one_who_leaves(early).await;
+    assert_eq!((row.outcome, row.usage.input, dropped), (Outcome::Aborted, 50_000, 1));
+    // Never told: all that it can be, and no more than was held.
+    let (row, _) = row_of_one_who_leaves(slow.end_after(3)).await;
+    assert!(row.usage_estimated && row.usage.input > 800_000, "{:?} {:?}", row.outcome, row.usage);
+    assert_eq!(row.outcome, Outcome::Cut);
 }
 
 /// Lets the call's task notice that its caller left, and settle.
