@@ -196,6 +196,23 @@ fn a_wrong_hash_is_set_aside_and_said() {
 }
 
 #[test]
+fn who_asks_too_early_hears_that_they_are_arriving() {
+    let hub = hub(Manner::Ranges);
+    let (store, _dir) = store(vec![hub.url.clone()]);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let early = AtomicUsize::new(0);
+    let ask = |progress: nunchi_local::FetchProgress| {
+        if progress.stage == FetchStage::Downloading && !store.has("toy") {
+            assert!(matches!(store.verified_file("toy"), Err(WeightsError::Arriving(_))));
+            early.fetch_add(1, Ordering::Relaxed);
+        }
+    };
+    runtime.block_on(store.fetch("toy", &options(), &ask)).expect("fetched");
+    assert!(early.into_inner() > 0);
+    store.verified_file("toy").expect("here");
+}
+
+#[test]
 fn a_damaged_file_is_never_handed_out() {
     let (store, dir) = store(Vec::new());
     std::fs::create_dir_all(dir.path().join("toy")).expect("a folder");

@@ -13,6 +13,9 @@ pub enum WeightsError {
     /// They were never fetched.
     #[error("the weights `{0}` have not been fetched")]
     Missing(String),
+    /// They are being fetched now, by this or another process.
+    #[error("the weights `{0}` are still arriving")]
+    Arriving(String),
     /// They were never fetched, and fetching is switched off.
     #[error("the weights `{0}` have not been fetched, and Nunchi is offline")]
     Offline(String),
@@ -57,6 +60,7 @@ impl Explain for WeightsError {
         match self {
             Self::Unknown(_) => "local.weights_unknown",
             Self::Missing(_) => "local.weights_missing",
+            Self::Arriving(_) => "local.weights_arriving",
             Self::Offline(_) => "local.weights_offline",
             Self::Hash { .. } => "local.weights_hash",
             Self::Unavailable { .. } => "local.weights_unavailable",
@@ -71,6 +75,7 @@ impl Explain for WeightsError {
         match self {
             Self::Unknown(id) => format!("`{id}`라는 가중치는 없습니다"),
             Self::Missing(id) => format!("가중치 `{id}`를 아직 받지 않았습니다"),
+            Self::Arriving(id) => format!("가중치 `{id}`를 지금 받고 있습니다"),
             Self::Offline(id) => format!("가중치 `{id}`를 아직 받지 않았고, 지금은 오프라인입니다"),
             Self::Hash { path, expected, found } => format!(
                 "{}의 내용이 잘못되어 따로 치워 두었습니다(sha256 {found}, 기대값 {expected})",
@@ -89,6 +94,10 @@ impl Explain for WeightsError {
                 ("`nunchi models list` shows what there is.", "`nunchi models list`로 목록을 보세요.")
             }
             Self::Missing(_) => ("`nunchi models pull` fetches them.", "`nunchi models pull`로 받으세요."),
+            Self::Arriving(_) => (
+                "Ask again in a minute; `nunchi models list` shows how much is here.",
+                "잠시 뒤에 다시 물어보세요. `nunchi models list`로 얼마나 받았는지 볼 수 있습니다.",
+            ),
             Self::Offline(_) => (
                 "Start once without --offline, or copy the weights folder from another machine.",
                 "--offline 없이 한 번 실행하거나, 다른 기기의 가중치 폴더를 복사하세요.",

@@ -127,8 +127,7 @@ impl WeightStore {
 impl Fetch<'_> {
     /// Waits for the lock of these weights. It is let go when the file is closed, also by a crash.
     async fn lock(&self) -> Result<File, WeightsError> {
-        // Beside the folder, not in it: `remove` deletes the folder.
-        let path = self.store.dir().join(format!("{}.lock", self.entry.id));
+        let path = self.store.lock_path(self.entry);
         let file = File::create(&path).map_err(WeightsError::io(&path))?;
         loop {
             match file.try_lock() {

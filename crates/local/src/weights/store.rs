@@ -84,7 +84,8 @@ impl WeightStore {
     pub fn verified_files(&self, id: &str) -> Result<Vec<PathBuf>, WeightsError> {
         let entry = self.entry(id)?;
         if !self.is_present(entry) && entry.files.iter().any(|f| !self.path(entry, f).exists()) {
-            return Err(WeightsError::Missing(id.to_owned()));
+            let arriving = self.is_being_fetched(entry);
+            return Err(if arriving { WeightsError::Arriving } else { WeightsError::Missing }(id.to_owned()));
         }
         entry.files.iter().map(|file| self.check(entry, file)).collect()
     }
@@ -113,6 +114,16 @@ impl WeightStore {
             fs::metadata(self.path(entry, file)).is_ok_and(|m| m.is_file() && m.len() == file.size)
         };
         entry.files.iter().all(right)
+    }
+
+    /// The file that whoever fetches these weights holds a lock on. Beside the folder, not in it: `remove` deletes the folder.
+    pub(super) fn lock_path(&self, entry: &WeightEntry) -> PathBuf {
+        self.dir.join(format!("{}.lock", entry.id))
+    }
+
+    fn is_being_fetched(&self, entry: &WeightEntry) -> bool {
+        let lock = fs::File::open(self.lock_path(entry));
+        lock.is_ok_and(|file| matches!(file.try_lock_shared(), Err(fs::TryLockError::WouldBlock)))
     }
 
     /// One file's path once its hash is right.
