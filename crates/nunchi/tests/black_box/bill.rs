@@ -159,9 +159,8 @@ async fn the_providers_bill_never_passes_the_limit_nor_what_was_booked() {
         std::thread::scope(|scope| {
             for _ in 0..CALLERS {
                 scope.spawn(|| {
-                    while let n @ 0.. = next.fetch_add(1, Ordering::Relaxed)
-                        && n < until
-                    {
+                    let taken = || next.fetch_add(1, Ordering::Relaxed);
+                    for n in std::iter::repeat_with(taken).take_while(|n| *n < until) {
                         match call(address, &key, n) {
                             Some(200) => answered.fetch_add(1, Ordering::Relaxed),
                             Some(402) => refused.fetch_add(1, Ordering::Relaxed),
